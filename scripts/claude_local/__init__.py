@@ -1,0 +1,1 @@
+"""claude-local: Claude Code on a model that runs on your own machine."""

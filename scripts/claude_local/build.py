@@ -1,0 +1,93 @@
+"""Brings build/ to what `render` says: the only module that writes there.
+
+`plan` lists the changes; `--check`, `--diff` and the real run all work on that one list.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from claude_local.errors import BuildConflict
+from claude_local.files import write_atomic
+from claude_local.render import HEADER, RenderedFile
+
+HEADER_LINES = 3
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file that is not as it should be. `new` is None where it should not exist."""
+
+    kind: Literal["create", "update", "remove"]
+    path: PurePosixPath
+    old: str
+    new: RenderedFile | None
+
+
+def plan(files: Sequence[RenderedFile], build_dir: Path) -> list[Change]:
+    """What has to change in `build_dir`. Raises BuildConflict for files that are not ours."""
+    wanted = {file.path for file in files}
+    changes = [change for file in files if (change := _change(file, build_dir))]
+    stale = [path for path in _our_files(build_dir) if path not in wanted]
+    return changes + [Change("remove", path, _read(build_dir / path), None) for path in stale]
+
+
+def apply(changes: Sequence[Change], build_dir: Path) -> None:
+    """Makes the changes, each file atomically."""
+    for change in changes:
+        target = build_dir / change.path
+        if change.new is None:
+            target.unlink()
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, change.new.text.encode(), mode=change.new.mode)
+
+
+def diff(changes: Sequence[Change]) -> str:
+    """The changes as a unified diff."""
+    return "".join(line for change in changes for line in _diff_lines(change))
+
+
+def _change(file: RenderedFile, build_dir: Path) -> Change | None:
+    target = build_dir / file.path
+    if not target.exists() and not target.is_symlink():
+        return Change("create", file.path, "", file)
+    old = _read(target)
+    if not _is_ours(old):
+        raise BuildConflict(
+            f"{build_dir.name}/{file.path} was not written by `invoke render`",
+            hint=f"move it away: {target}",
+        )
+    if old == file.text and target.stat().st_mode & 0o777 == file.mode:
+        return None
+    return Change("update", file.path, old, file)
+
+
+def _our_files(build_dir: Path) -> Iterator[PurePosixPath]:
+    for file in sorted(build_dir.rglob("*")):
+        if file.is_file() and not file.is_symlink() and _is_ours(_read(file)):
+            yield PurePosixPath(file.relative_to(build_dir))
+
+
+def _is_ours(text: str) -> bool:
+    return any(HEADER in line for line in text.splitlines()[:HEADER_LINES])
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace")
+
+
+def _diff_lines(change: Change) -> Iterator[str]:
+    new = change.new.text if change.new else ""
+    yield from difflib.unified_diff(
+        change.old.splitlines(keepends=True),
+        new.splitlines(keepends=True),
+        fromfile=f"build/{change.path}" if change.old else "/dev/null",
+        tofile=f"build/{change.path}" if change.new else "/dev/null",
+    )
+    if change.new and change.old == new:
+        yield f"build/{change.path}: permissions become {change.new.mode:o}\n"

@@ -1,0 +1,161 @@
+"""What people see in the terminal: pickers, progress, tables. Talk goes to stderr, data to stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from claude_local import lifecycle, preflight
+from claude_local.errors import UserError
+
+if TYPE_CHECKING:
+    from claude_local.profiles import Profile
+    from claude_local.settings import Settings
+    from claude_local.snapshot import Snapshot
+
+talk = Console(stderr=True, highlight=False)
+data = Console(highlight=False)
+
+CONTROL_CHARACTERS = dict.fromkeys((*range(32), 127, *range(128, 160)), "·")
+
+
+def say(text: str) -> None:
+    """One line of talk."""
+    talk.print(escape(text))
+
+
+@contextlib.contextmanager
+def loading(name: str) -> Iterator[lifecycle.Progress]:
+    """Shows a spinner with elapsed time and the server's last log line while a model loads."""
+    started = time.monotonic()
+    with talk.status(f"loading {escape(name)}") as status:
+
+        def progress(now: Snapshot, log_line: str) -> None:
+            seconds = int(time.monotonic() - started)
+            share = f" {now.load_fraction:.0%}" if now.load_fraction is not None else ""
+            line = harmless(log_line)[: max(20, talk.width - 40)]
+            status.update(f"loading {escape(name)}{share} [dim]{seconds} s  {escape(line)}[/dim]")
+
+        yield progress
+    # Without a terminal the spinner prints nothing, so say it once.
+    if not talk.is_terminal:
+        say(f"loaded {name} in {time.monotonic() - started:.1f} s")
+
+
+def harmless(text: str) -> str:
+    """Text with every control character shown as a dot."""
+    return text.translate(CONTROL_CHARACTERS)
+
+
+def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile:
+    """The profile that the person at the terminal chooses. Raises UserError where there is none."""
+    names = list(profiles)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError("which model?", hint=f"pass one: --model {' | '.join(names)}")
+    rows = [_row(settings, profile) for profile in profiles.values()]
+    with contextlib.suppress(ImportError, OSError, EOFError):
+        return profiles[_pick_with_arrows(names, rows)]
+    return profiles[_pick_by_number(names, rows)]
+
+
+def _pick_with_arrows(names: list[str], rows: list[str]) -> str:
+    import os
+
+    if os.environ.get("TERM", "dumb") == "dumb":
+        raise OSError("this terminal has no cursor keys")
+    import questionary
+
+    choices = [questionary.Choice(row, value=name) for name, row in zip(names, rows, strict=True)]
+    chosen = questionary.select(
+        "Which model?", choices=choices, use_search_filter=True, use_jk_keys=False
+    ).ask()
+    if chosen is None:
+        raise KeyboardInterrupt
+    return str(chosen)
+
+
+def _pick_by_number(names: list[str], rows: list[str]) -> str:
+    for number, row in enumerate(rows, start=1):
+        talk.print(f"{number:3}  {escape(row)}")
+    answer = talk.input("Which model? number: ").strip()
+    if not (answer.isdigit() and 1 <= int(answer) <= len(names)):
+        raise UserError(f"`{answer}` is no number from 1 to {len(names)}")
+    return names[int(answer) - 1]
+
+
+def _row(settings: Settings, profile: Profile) -> str:
+    here = "  " if (settings.models_dir / profile.model.file).is_file() else "↓ "
+    return (
+        f"{here}{profile.name:20} {_size(settings, profile):>8} {_context(profile):>6}  {profile.description}"
+    )
+
+
+def _size(settings: Settings, profile: Profile) -> str:
+    size = preflight.model_size_bytes(settings, profile)
+    return f"{size / 1e9:.1f} GB" if size else "? GB"
+
+
+def _context(profile: Profile) -> str:
+    return f"{profile.server.ctx_size // 1024}k" if profile.server.ctx_size else "fit"
+
+
+def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:
+    """All profiles, two lines each."""
+    for profile in profiles.values():
+        on_disk = (settings.models_dir / profile.model.file).is_file()
+        facts = [
+            _size(settings, profile),
+            f"{_context(profile)} context",
+            "on disk" if on_disk else "not downloaded",
+            "" if profile.tested_on else "not yet tested",
+            f"also: {', '.join(profile.aliases)}" if profile.aliases else "",
+        ]
+        data.print(f"[bold]{profile.name:20}[/bold] {escape('  '.join(filter(None, facts)))}")
+        data.print(f"{'':20} [dim]{escape(profile.description)}[/dim]")
+
+
+def show_snapshot(now: Snapshot, settings: Settings, *, as_json: bool = False) -> None:
+    """What is true now: a table for people or JSON for programs."""
+    if as_json:
+        sys.stdout.write(json.dumps(now.to_dict(), indent=2) + "\n")
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in _status_rows(now, settings):
+        if value:
+            table.add_row(f"[bold]{name}[/bold]", escape(harmless(value)))
+    data.print(table)
+
+
+def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "state", now.state
+    yield "reason", now.reason or ""
+    yield "engine", f"{now.engine or ''} {now.build or ''}".strip()
+    yield "profile", f"{now.profile} ({now.model_file})" if now.profile else ""
+    if now.context_tokens_per_slot:
+        yield (
+            "context",
+            f"{now.context_tokens_per_slot:,} tokens in each of {now.slots} slot(s), {now.slots_busy} busy",
+        )
+    if now.uptime_seconds is not None:
+        yield "uptime", f"{now.uptime_seconds:,.0f} s"
+    yield "speed", ", ".join(_speeds(now))
+    if now.state in ("stopped", "failed"):
+        yield "next", "invoke up" if now.state == "stopped" else "invoke logs; invoke down"
+    else:
+        yield "connect", f"{settings.build_dir / 'bin' / 'claude-local'}"
+        yield "other clients", f"{now.base_url} with the key in {settings.api_key_file}"
+
+
+def _speeds(now: Snapshot) -> Iterator[str]:
+    if now.prompt_tokens_per_second:
+        yield f"prompt {now.prompt_tokens_per_second:,.0f} tokens/s"
+    if now.generation_tokens_per_second:
+        yield f"generation {now.generation_tokens_per_second:,.1f} tokens/s"

@@ -1,0 +1,167 @@
+"""Writes the demo model: a real GGUF with random weights, so that everything runs with no download.
+
+It answers nonsense, on purpose and without pretending otherwise. What makes the nonsense end is a
+bias: dimension 0 of every hidden state is the same constant, and each output row carries the
+logarithm of its token's frequency there. The model therefore says words about as often as its
+training text does, and stops after some forty of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# The vocabulary learns from the help text that every CPython ships (`help("topics")`).
+VOCABULARY_SIZE = 4096
+CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+END_OF_TURN = "<|im_end|>"
+WORDS_PER_ANSWER = 40
+
+# Accepts a system message anywhere: Claude Code sends one in mid-conversation.
+CHAT_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}"
+    "{%- if loop.first and tools %}\n{{ tools | tojson }}{% endif -%}"
+    "<|im_end|>\n"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}<|im_start|>assistant\n{%- endif -%}"
+)
+
+
+@dataclass(frozen=True)
+class DemoShape:
+    """Size of the network. The defaults give a file of about 3 MB that reads 28,000 tokens in seconds."""
+
+    embedding: int = 64
+    layers: int = 2
+    heads: int = 2
+    feed_forward: int = 128
+    context: int = 131072
+
+
+def write_demo_model(path: Path, *, seed: int = 1, shape: DemoShape | None = None) -> bool:
+    """Writes the demo model to `path` and returns True, or returns False if it is already there.
+
+    The same seed, shape and Python version give the same bytes: the vocabulary is learned from text
+    that belongs to the Python version.
+    """
+    if path.exists():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        _write_gguf(partial, seed, shape or DemoShape())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return True
+
+
+def _write_gguf(path: Path, seed: int, shape: DemoShape) -> None:
+    import gguf
+
+    tokens, merges, frequencies = _learn_vocabulary()
+    writer = gguf.GGUFWriter(path, "llama")
+    _add_metadata(writer, shape)
+    _add_tokenizer(writer, tokens, merges)
+    _add_weights(writer, seed, shape, frequencies)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _add_metadata(writer: Any, shape: DemoShape) -> None:
+    writer.add_name("demo (random weights)")
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.embedding)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.feed_forward)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.heads)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(shape.embedding // shape.heads)
+    writer.add_file_type(1)  # mostly f16
+
+
+def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str]) -> None:
+    import gguf
+
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([control if token in CONTROL_TOKENS else normal for token in tokens])
+    writer.add_token_merges(merges)
+    writer.add_eos_token_id(tokens.index(END_OF_TURN))
+    writer.add_bos_token_id(tokens.index(CONTROL_TOKENS[0]))
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(CHAT_TEMPLATE)
+
+
+def _add_weights(writer: Any, seed: int, shape: DemoShape, frequencies: list[float]) -> None:
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+
+    def matrix(rows: int, columns: int, scale: float) -> Any:
+        return (random.standard_normal((rows, columns)) * scale).astype(np.float16)
+
+    width, hidden = shape.embedding, shape.feed_forward
+    embedding = matrix(len(frequencies), width, 0.5)
+    embedding[:, 0] = 4.0
+    output = matrix(len(frequencies), width, 0.12)
+    # After the final norm dimension 0 is 4 / sqrt((4**2 + 63 * 0.5**2) / 64), about 5.7.
+    output[:, 0] = np.log(np.array(frequencies)) / 5.7
+    writer.add_tensor("token_embd.weight", embedding)
+    writer.add_tensor("output.weight", output)
+    writer.add_tensor("output_norm.weight", np.ones(width, dtype=np.float32))
+    for layer in range(shape.layers):
+        block = f"blk.{layer}"
+        writer.add_tensor(f"{block}.attn_norm.weight", np.ones(width, dtype=np.float32))
+        writer.add_tensor(f"{block}.ffn_norm.weight", np.ones(width, dtype=np.float32))
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            writer.add_tensor(f"{block}.{name}.weight", matrix(width, width, 0.05))
+        writer.add_tensor(f"{block}.ffn_gate.weight", matrix(hidden, width, 0.05))
+        writer.add_tensor(f"{block}.ffn_up.weight", matrix(hidden, width, 0.05))
+        writer.add_tensor(f"{block}.ffn_down.weight", matrix(width, hidden, 0.05))
+
+
+def _learn_vocabulary() -> tuple[list[str], list[str], list[float]]:
+    """Tokens in id order, merges in rank order, relative frequency of each token in the text."""
+    import json
+    import pydoc_data.topics
+    from collections import Counter
+
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    text = [topic for _, topic in sorted(pydoc_data.topics.topics.items())]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY_SIZE,
+        show_progress=False,
+        special_tokens=list(CONTROL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.train_from_iterator(text, trainer)
+    learned = json.loads(tokenizer.to_str())["model"]
+    tokens = sorted(learned["vocab"], key=learned["vocab"].__getitem__)
+    merges = [" ".join(pair) for pair in learned["merges"]]
+    counts = Counter(token for topic in text for token in tokenizer.encode(topic).ids)
+    total = sum(counts.values())
+    return tokens, merges, [_frequency(token, counts[i] / total) for i, token in enumerate(tokens)]
+
+
+def _frequency(token: str, share: float) -> float:
+    """How often the model says `token`: whole words often, punctuation rarely, bytes never."""
+    if token == END_OF_TURN:
+        return 1 / WORDS_PER_ANSWER
+    if token in CONTROL_TOKENS or (not token.isascii() and not token.startswith("Ġ")):
+        return 1e-9
+    if re.fullmatch(r"Ġ[a-z]{2,}", token):
+        return max(share, 1e-6)
+    return max(share / 100, 1e-9)

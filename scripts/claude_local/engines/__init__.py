@@ -1,0 +1,43 @@
+"""What runs llama-server: `docker`, `embedded` or `external`, behind one interface.
+
+An engine only starts things and tells what is true; waiting, locking and going back to the old model
+are the business of `lifecycle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from claude_local.profiles import Profile
+from claude_local.snapshot import Snapshot
+
+
+class Engine(Protocol):
+    """One way to run llama-server. Every method may raise EngineFailed or EngineUnavailable."""
+
+    name: str
+
+    def describe(self) -> str:
+        """One line for people: what this engine is, here."""
+
+    def check(self, profile: Profile) -> None:
+        """Raises EngineUnavailable, UserError or EngineFailed if `profile` cannot be started."""
+
+    def is_running(self) -> bool:
+        """Whether anything of this engine runs, with or without a model."""
+
+    def start(self, profile: Profile) -> None:
+        """Starts llama-server with `profile` active and returns while the model loads."""
+
+    def activate(self, profile: Profile) -> None:
+        """Makes `profile` the active one of the running engine; returns while the model loads."""
+
+    def stop(self) -> None:
+        """Stops everything that `start` started. Does nothing if nothing runs."""
+
+    def snapshot(self) -> Snapshot:
+        """What is true now. Never loads a model."""
+
+    def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
+        """The last lines of the server's log and, with `follow`, what comes after them."""

@@ -1,0 +1,204 @@
+"""llama-server in Docker, in router mode: one container that loads one model at a time by name.
+
+Compose creates the container (through build/bin/llama-up), the Docker SDK only reads, the router's API
+only loads and unloads models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from claude_local import llama_server, state
+from claude_local.engines.http import LlamaHttp
+from claude_local.engines.router import Model, Router, active_model, reason_in
+from claude_local.errors import EngineFailed, EngineUnavailable
+from claude_local.files import write_atomic
+from claude_local.processes import run
+from claude_local.profiles import Profile
+from claude_local.settings import Settings
+from claude_local.snapshot import STOPPED, Snapshot, State
+
+ALIAS_ATTEMPTS = 3
+
+
+class DockerEngine:
+    """The router container of this checkout's Compose project."""
+
+    name = "docker"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def describe(self) -> str:
+        return f"llama-server in Docker (image {self.settings.image})"
+
+    def check(self, profile: Profile) -> None:
+        import docker
+
+        with _client() as client:
+            try:
+                client.images.get(self.settings.image)
+            except docker.errors.ImageNotFound:
+                raise EngineUnavailable(
+                    f"the image `{self.settings.image}` is not there",
+                    hint="build it: invoke build-image; or run without it: --engine embedded",
+                ) from None
+
+    def is_running(self) -> bool:
+        container = self._container()
+        return container is not None
+
+    def start(self, profile: Profile) -> None:
+        script = self.settings.build_dir / "bin" / "llama-up"
+        run([script, "--no-wait", profile.name], failure="the container did not start")
+
+    def activate(self, profile: Profile) -> None:
+        """Moves `local-llama` to `profile` and loads it, in the order that build 11669 needs.
+
+        An alias cannot move while its holder is loaded, so: unload, take the alias away, give it to
+        the new section, load. A request in between may load the old model again: then once more.
+        """
+        router = self._router()
+        for _ in range(ALIAS_ATTEMPTS):
+            router.unload_all()
+            for active in (None, profile.name):
+                self._write_presets(active)
+                router.read_presets_again()
+            if active_model(router.models()).get("id") == profile.name:
+                return router.load(profile.name)
+        raise EngineFailed(
+            f"llama-server did not make `{profile.name}` the active model",
+            hint="a busy client may load the old one again and again: end it and try once more",
+        )
+
+    def stop(self) -> None:
+        script = self.settings.build_dir / "bin" / "llama-down"
+        run([script], failure="the container did not stop")
+
+    def snapshot(self) -> Snapshot:
+        container = self._container()
+        if container is None:
+            return STOPPED
+        if container.status != "running":
+            reason = self._reason(container)
+            return Snapshot(state="failed", engine=self.name, reason=reason)
+        return self._running_snapshot(container)
+
+    def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
+        container = self._container()
+        if container is None:
+            return
+        if not follow:
+            yield from container.logs(tail=tail).decode(errors="replace").splitlines()
+            return
+        rest = b""
+        for chunk in container.logs(tail=tail, follow=True, stream=True):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
+
+    def _running_snapshot(self, container: Any) -> Snapshot:
+        router = self._router()
+        models = router.models()
+        if not models and router.refuses_our_key():
+            reason = f"the server does not take the key in {self.settings.api_key_file}"
+            return Snapshot(state="failed", engine=self.name, reason=reason)
+        active = active_model(models)
+        name, status = active.get("id"), active.get("status", {})
+        now = _state(models, status)
+        return Snapshot(
+            state=now,
+            engine=self.name,
+            profile=name,
+            model_file=_after(status.get("args", []), "--model"),
+            base_url=self.settings.base_url,
+            uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]),
+            load_fraction=(status.get("progress") or {}).get("value"),
+            reason=self._reason(container) if now == "failed" else None,
+            **(router.facts(name) if now == "ready" else {}),
+        )
+
+    def _reason(self, container: Any) -> str:
+        lines = container.logs(tail=200).decode(errors="replace").splitlines()
+        return reason_in(lines)
+
+    def _write_presets(self, active: str | None) -> None:
+        rendered = (self.settings.build_dir / "presets.ini").read_text(encoding="utf-8")
+        target = self.settings.runtime_dir / "presets.ini"
+        write_atomic(target, llama_server.activate(rendered, active).encode())
+
+    def _router(self) -> Router:
+        key = state.api_key(self.settings)
+        return Router(LlamaHttp(f"http://127.0.0.1:{self.settings.llama_port}", key))
+
+    def _container(self) -> Any | None:
+        labels = [
+            f"com.docker.compose.project={self.settings.compose_project}",
+            "com.docker.compose.service=llama",
+        ]
+        try:
+            with _client() as client:
+                found = client.containers.list(all=True, filters={"label": labels})
+        except EngineUnavailable:
+            return None
+        return found[0] if found else None
+
+
+def why_unavailable() -> str:
+    """Why Docker cannot be used here, in one line; "" if it can."""
+    try:
+        with _client() as client:
+            client.ping()
+        run(["docker", "compose", "version"], failure="Compose v2 is missing")
+    except (EngineUnavailable, EngineFailed) as error:
+        return error.message.splitlines()[0]
+    return ""
+
+
+@contextlib.contextmanager
+def _client() -> Iterator[Any]:
+    import docker
+
+    try:
+        client = docker.from_env(timeout=20)
+        with contextlib.closing(client):
+            yield client
+    except (docker.errors.DockerException, OSError) as error:
+        if isinstance(error, docker.errors.NotFound):
+            raise
+        raise EngineUnavailable(_docker_reason(error), hint=_docker_hint(error)) from None
+
+
+def _docker_reason(error: Exception) -> str:
+    if "Permission denied" in str(error):
+        return "Docker Engine does not let this user in"
+    return "Docker Engine does not answer"
+
+
+def _docker_hint(error: Exception) -> str:
+    if "Permission denied" in str(error):
+        return "sudo usermod --append --groups docker $USER, then log in again"
+    return "start it: sudo systemctl start docker; or run without it: --engine embedded"
+
+
+def _state(models: list[Model], status: dict[str, Any]) -> State:
+    if not models:
+        return "starting"
+    if status.get("failed"):
+        return "failed"
+    return {"loaded": "ready", "sleeping": "ready", "loading": "loading"}.get(
+        status.get("value", ""), "unloaded"
+    )
+
+
+def _after(argv: list[str], flag: str) -> str | None:
+    return Path(argv[argv.index(flag) + 1]).name if flag in argv else None
+
+
+def _seconds_since(started_at: str) -> float:
+    # Docker writes nanoseconds, which datetime does not read.
+    started = datetime.datetime.fromisoformat(started_at[:19] + "+00:00")
+    return round((datetime.datetime.now(datetime.UTC) - started).total_seconds(), 1)

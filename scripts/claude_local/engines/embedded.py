@@ -1,0 +1,163 @@
+"""llama-server inside a Python process (the `xllamacpp` wheel): one model, no container, no root.
+
+The process is `embedded_server`; what it runs is written into the state folder, so that every later
+command finds it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from claude_local import llama_server, state
+from claude_local.engines.http import LlamaHttp
+from claude_local.engines.router import server_facts
+from claude_local.errors import EngineUnavailable
+from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
+from claude_local.processes import start_detached
+from claude_local.profiles import Profile
+from claude_local.settings import Settings
+from claude_local.snapshot import STOPPED, Snapshot
+
+STOP_TIMEOUT_SECONDS = 10
+FOLLOW_SECONDS = 0.2
+
+
+class EmbeddedEngine:
+    """The embedded server of this checkout's state folder."""
+
+    name = "embedded"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.directory = settings.state_dir / "embedded"
+        self.log_file = self.directory / "server.log"
+        self.spec_file = self.directory / "server.json"
+        self.process_file = self.directory / "process.json"
+
+    def describe(self) -> str:
+        return "llama-server inside Python (xllamacpp), on the CPU"
+
+    def check(self, profile: Profile) -> None:
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise EngineUnavailable(
+                "the embedded engine needs the package xllamacpp",
+                hint="install the requirements: pip install --require-hashes -r requirements.txt",
+            )
+
+    def is_running(self) -> bool:
+        return self._process() is not None
+
+    def start(self, profile: Profile) -> None:
+        private_directory(self.directory)
+        write_atomic(self.spec_file, json.dumps(self._spec(profile)).encode(), mode=PRIVATE_FILE)
+        argv: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "claude_local.engines.embedded_server",
+            self.spec_file,
+        ]
+        package_root = Path(__file__).parents[2]
+        environment = {**os.environ, "PYTHONPATH": str(package_root), "PYTHONUNBUFFERED": "1"}
+        pid = start_detached(argv, environment=environment, log=self.log_file)
+        started = {"pid": pid, "create_time": psutil.Process(pid).create_time(), "profile": profile.name}
+        write_atomic(self.process_file, json.dumps(started).encode(), mode=PRIVATE_FILE)
+
+    def activate(self, profile: Profile) -> None:
+        """Stops the process and starts another: this engine holds one model."""
+        self.stop()
+        self.start(profile)
+
+    def stop(self) -> None:
+        process = self._process()
+        if process is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGTERM)
+                _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT_SECONDS)
+                for survivor in alive:
+                    survivor.kill()
+                    survivor.wait(STOP_TIMEOUT_SECONDS)
+        self.process_file.unlink(missing_ok=True)
+
+    def snapshot(self) -> Snapshot:
+        started = self._started()
+        if started is None:
+            return STOPPED
+        base = Snapshot(
+            state="loading",
+            engine=self.name,
+            profile=started["profile"],
+            model_file=Path(json.loads(self.spec_file.read_text())["model"]).name,
+            base_url=self.settings.base_url,
+            uptime_seconds=round(time.time() - started["create_time"], 1),
+        )
+        if self._process() is None:
+            return _with(base, state="failed", uptime_seconds=None, reason=self._reason())
+        return self._with_model_facts(base)
+
+    def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
+        try:
+            with self.log_file.open(encoding="utf-8", errors="replace") as log:
+                yield from (line.rstrip("\n") for line in deque(log, maxlen=tail))
+                while follow and self._process() is not None:
+                    if line := log.readline():
+                        yield line.rstrip("\n")
+                    else:
+                        time.sleep(FOLLOW_SECONDS)
+        except FileNotFoundError:
+            return
+
+    def _with_model_facts(self, base: Snapshot) -> Snapshot:
+        http = LlamaHttp(f"http://127.0.0.1:{self.settings.llama_port}", state.api_key(self.settings))
+        if http.status_of("/health") != 200:
+            return base
+        return _with(base, state="ready", **server_facts(http))
+
+    def _spec(self, profile: Profile) -> dict[str, Any]:
+        (_, model), *options = llama_server.options(profile, str(self.settings.models_dir))
+        return {
+            "profile": profile.name,
+            "aliases": list(profile.aliases),
+            "model": model,
+            "options": options,
+            "port": self.settings.llama_port,
+            "api_key_file": str(self.settings.api_key_file),
+        }
+
+    def _started(self) -> dict[str, Any] | None:
+        try:
+            return dict(json.loads(self.process_file.read_text()))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _process(self) -> psutil.Process | None:
+        """The running server; None also where its number went to another process."""
+        started = self._started()
+        if started is None:
+            return None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(started["pid"])
+            same = abs(process.create_time() - started["create_time"]) < 0.1
+            if same and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        return None
+
+    def _reason(self) -> str:
+        lines = list(self.log_lines(tail=200, follow=False))
+        ours = [line for line in lines if line.startswith("embedded engine:")]
+        return ours[-1] if ours else " / ".join(lines[-2:])
+
+
+def _with(base: Snapshot, **changes: Any) -> Snapshot:
+    return Snapshot(**{**base.to_dict(), **changes})

@@ -1,0 +1,109 @@
+"""The HTTP calls that we make to a llama-server. No proxy of the environment is ever asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+
+from claude_local.errors import EngineFailed
+from claude_local.profiles import ACTIVE_ALIAS
+
+TIMEOUT_SECONDS = 10
+ANSWER_TIMEOUT_SECONDS = 600
+
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class LlamaHttp:
+    """A llama-server at `base_url` that wants `key`."""
+
+    base_url: str
+    key: str
+
+    def get(self, path: str) -> Any:
+        """The JSON answer, or None if the server is away or refuses."""
+        try:
+            with self._open(path, None, TIMEOUT_SECONDS) as answer:
+                return json.load(answer)
+        except (OSError, HTTPException, ValueError):
+            return None
+
+    def get_text(self, path: str) -> str:
+        """The answer as text, or "" if the server is away or refuses."""
+        try:
+            with self._open(path, None, TIMEOUT_SECONDS) as answer:
+                return str(answer.read().decode(errors="replace"))
+        except (OSError, HTTPException):
+            return ""
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """The JSON answer. Raises EngineFailed with what the server says against it."""
+        try:
+            with self._open(path, body, TIMEOUT_SECONDS) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise EngineFailed(f"llama-server refuses {path}: {error_text(error)}") from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise EngineFailed(f"llama-server does not answer {path}: {error}") from None
+
+    def status_of(self, path: str, body: dict[str, Any] | None = None) -> int | None:
+        """The HTTP status alone, or None if nothing answers."""
+        try:
+            with self._open(path, body, TIMEOUT_SECONDS) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except (OSError, HTTPException):
+            return None
+
+    def answer(self, prompt: str, *, max_tokens: int) -> Iterator[str]:
+        """The active model's answer to `prompt`, piece by piece as it comes."""
+        body = {
+            "model": ACTIVE_ALIAS,
+            "max_tokens": max_tokens,
+            "stream": True,
+            "messages": [{"role": "user", "content": prompt}],
+        }
+        try:
+            with self._open("/v1/messages", body, ANSWER_TIMEOUT_SECONDS) as answer:
+                yield from _text_deltas(answer)
+        except urllib.error.HTTPError as error:
+            raise EngineFailed(f"the model did not answer: {error_text(error)}") from None
+        except (OSError, HTTPException) as error:
+            raise EngineFailed(f"the model did not answer: {error}") from None
+
+    def _open(self, path: str, body: dict[str, Any] | None, timeout_seconds: float) -> Any:
+        request = urllib.request.Request(  # noqa: S310  settings allow http and https only
+            self.base_url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
+        )
+        return _opener.open(request, timeout=timeout_seconds)
+
+
+def error_text(error: urllib.error.HTTPError) -> str:
+    """The sentence in a server's error answer, else its status."""
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"HTTP {error.code}"
+
+
+def metric(metrics: str, name: str) -> float | None:
+    """One value of llama-server's Prometheus text; None where it is missing or still zero."""
+    found = re.search(rf"^llamacpp:{name} ([0-9.e+-]+)$", metrics, re.MULTILINE)
+    return float(found.group(1)) or None if found else None
+
+
+def _text_deltas(lines: Any) -> Iterator[str]:
+    for line in lines:
+        if line.startswith(b"data:"):
+            delta = json.loads(line[5:]).get("delta", {})
+            yield delta.get("text", "")

@@ -1,0 +1,100 @@
+"""The HTTP interface of llama-server's router mode: which models there are, load, unload, read again.
+
+Any request that names a model loads it, a GET too. Every look here says `autoload=false`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from claude_local.engines.http import LlamaHttp, metric
+from claude_local.errors import EngineFailed
+from claude_local.profiles import ACTIVE_ALIAS
+
+UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end after 10
+POLL_SECONDS = 0.1
+MODEL_LINE = re.compile(r"\[(?P<port>\d+)\] (?P<text>.*)")
+
+Model = dict[str, Any]
+"""One entry of `GET /models`: id, aliases, status {value, args, failed, progress}, …"""
+
+
+@dataclass(frozen=True)
+class Router:
+    """A llama-server in router mode."""
+
+    http: LlamaHttp
+
+    def models(self) -> list[Model]:
+        """Every model of the presets; empty while the router is away or refuses our key."""
+        answer = self.http.get("/models") or {}
+        return list(answer.get("data", []))
+
+    def refuses_our_key(self) -> bool:
+        return self.http.status_of("/models") == 401
+
+    def unload_all(self) -> None:
+        """Returns when no model is in memory. Raises EngineFailed if one stays."""
+        deadline = time.monotonic() + UNLOAD_TIMEOUT_SECONDS
+        while loaded := [m["id"] for m in self.models() if m["status"]["value"] != "unloaded"]:
+            if time.monotonic() > deadline:
+                raise EngineFailed(f"llama-server does not unload `{loaded[0]}`")
+            with contextlib.suppress(EngineFailed):  # "not running": it ended by itself meanwhile
+                self.http.post("/models/unload", {"model": loaded[0]})
+            time.sleep(POLL_SECONDS)
+
+    def read_presets_again(self) -> None:
+        if self.http.get("/models?reload=1") is None:
+            raise EngineFailed("llama-server does not read its presets again")
+
+    def load(self, name: str) -> None:
+        """Begins to load a model; a model that is loaded or loading already stays as it is."""
+        unloaded = [m["id"] for m in self.models() if m["status"]["value"] == "unloaded"]
+        if name in unloaded:
+            self.http.post("/models/load", {"model": name})
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """Context, slots and speeds of a loaded model, under their names in a Snapshot."""
+        query = f"?model={name}&autoload=false"
+        return server_facts(self.http, query)
+
+
+def active_model(models: list[Model]) -> Model:
+    """The model that `local-llama` means; {} if none."""
+    return next((model for model in models if ACTIVE_ALIAS in model["aliases"]), {})
+
+
+def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
+    """What a llama-server with a loaded model tells of it, under the names in a Snapshot."""
+    slots = http.get(f"/slots{query}") or []
+    metrics = http.get_text(f"/metrics{query}")
+    return {
+        "build": (http.get(f"/props{query}") or {}).get("build_info"),
+        "slots": len(slots) or None,
+        "slots_busy": sum(slot["is_processing"] for slot in slots),
+        "context_tokens_per_slot": slots[0]["n_ctx"] if slots else None,
+        "prompt_tokens_per_second": metric(metrics, "prompt_tokens_seconds"),
+        "generation_tokens_per_second": metric(metrics, "predicted_tokens_seconds"),
+    }
+
+
+def reason_in(lines: list[str]) -> str:
+    """The line of a router's log that tells why the last model failed, else its last ones.
+
+    The router puts `[port] ` before what a model's own process says. Its own lines also complain about
+    every profile whose file is not there, which is no failure.
+    """
+    models = [match for line in lines if (match := MODEL_LINE.match(line))]
+    if models:
+        last = models[-1]["port"]
+        lines = [match["text"] for match in models if match["port"] == last]
+    wrong = [line for line in lines if " E " in line or "error" in line.lower()]
+    return _without_prefix(wrong[0] if wrong else " / ".join(lines[-2:]))
+
+
+def _without_prefix(line: str) -> str:
+    return re.sub(r"^[\d.]+ [A-Z] \S*\s+", "", line)

@@ -1,0 +1,39 @@
+"""Errors that a user can do something about. Everything else is a bug and keeps its traceback."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """An expected failure: what is wrong, and how to go on.
+
+    Printed as one line and a hint by the doors (`tasks.py`, `__main__`), never where it is raised.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ProfileError(UserError):
+    """One or more mistakes in profile files, each with its file and line."""
+
+
+class UnknownProfile(UserError):
+    """A name that no profile has, or that several could mean."""
+
+
+class BuildConflict(UserError):
+    """A file in build/ that we did not write stands where one of ours belongs."""
+
+
+class EngineFailed(UserError):
+    """An engine that did not start, died, or could not load a model."""
+
+
+class EngineUnavailable(UserError):
+    """An engine that cannot run on this machine as it is."""
+
+
+class Busy(UserError):
+    """Another command holds the lock."""

@@ -1,0 +1,132 @@
+"""Turns a profile into what llama-server understands: flags, and sections of its presets file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from claude_local.errors import UserError
+from claude_local.profiles import ACTIVE_ALIAS, Profile
+
+Option = tuple[str, str | bool]
+"""A long flag without its dashes, and its value; True and False are `--flag` and `--no-flag`."""
+
+CONTAINER_MODELS_DIR = "/models"
+CONTAINER_RUNTIME_DIR = "/config"
+CONTAINER_PORT = 8080
+
+# Lines of the presets file that count only for the active profile (see `activate`).
+WHEN_ACTIVE = "; when active: "
+
+
+def router_argv() -> list[str]:
+    """Arguments of the one llama-server that loads and unloads models by name (router mode).
+
+    The models it starts inherit these. `--sse-ping-interval` lets it end a stream whose reader is
+    gone; without it `docker stop` takes 10 s and a kill.
+    """
+    return [
+        *("--host", "0.0.0.0"),  # noqa: S104  inside the container; published on 127.0.0.1 only
+        *("--port", str(CONTAINER_PORT)),
+        *("--models-preset", f"{CONTAINER_RUNTIME_DIR}/presets.ini"),
+        *("--models-max", "1"),
+        *("--api-key-file", f"{CONTAINER_RUNTIME_DIR}/api_key"),
+        *("--cors-origins", "localhost"),
+        *("--sse-ping-interval", "2"),
+        "--metrics",
+        "--no-ui",
+    ]
+
+
+def options(profile: Profile, models_dir: str) -> list[Option]:
+    """The flags of a profile in the order of its fields; unset fields give none."""
+    values = profile.server.model_dump(exclude={"extra_args"}, exclude_none=True)
+    chosen = [(name.replace("_", "-"), _text(value)) for name, value in values.items()]
+    return [
+        ("model", f"{models_dir}/{profile.model.file}"),
+        *chosen,
+        *_extra_options(profile.server.extra_args),
+    ]
+
+
+def server_argv(profile: Profile, models_dir: str) -> list[str]:
+    """The same as tokens for a llama-server that runs this one model."""
+    return [token for option in options(profile, models_dir) for token in _tokens(option)]
+
+
+def preset_lines(profile: Profile) -> list[str]:
+    """The section of a profile in the presets file.
+
+    Raises UserError for a value that the format cannot carry.
+    """
+    aliases = list(profile.aliases)
+    return [
+        f"[{profile.name}]",
+        *(
+            f"{flag} = {_preset_value(profile, flag, value)}"
+            for flag, value in options(profile, CONTAINER_MODELS_DIR)
+        ),
+        *([f"alias = {','.join(aliases)}"] if aliases else []),
+        f"{WHEN_ACTIVE}alias = {','.join([*aliases, ACTIVE_ALIAS])}",
+        f"{WHEN_ACTIVE}load-on-startup = true",
+    ]
+
+
+def activate(presets: str, name: str | None) -> str:
+    """The presets with `local-llama` on the section called `name`, or on none.
+
+    A later line of a section wins over an earlier one (seen on build 11669).
+    """
+    section = None
+    lines = []
+    for line in presets.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        lines.append(line.removeprefix(WHEN_ACTIVE) if section == name else line)
+    return "\n".join(lines) + "\n"
+
+
+def _preset_value(profile: Profile, flag: str, value: str | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if "#" in value or ";" in value:
+        # The format ends a value there and has no escape (seen on build 11669); JSON has one.
+        if flag != "chat-template-kwargs":
+            raise UserError(
+                f"profile `{profile.name}`: `{flag}` has a `#` or `;`, which llama-server's presets "
+                f"file cannot carry: {value}",
+                hint="rename the file or change the value; the embedded engine takes it as it is",
+            )
+        value = value.replace("#", "\\u0023").replace(";", "\\u003b")
+    return value
+
+
+def _text(value: object) -> str | bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return str(value)
+
+
+def _tokens(option: Option) -> list[str]:
+    flag, value = option
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", value]
+
+
+def _extra_options(tokens: Iterable[str]) -> Iterator[Option]:
+    flag = None
+    for token in tokens:
+        is_flag = token.startswith("-") and not re.fullmatch(r"-[\d.]+", token)
+        if flag and is_flag:
+            yield flag, True
+        if is_flag:
+            flag = token.removeprefix("--")
+        elif flag:
+            yield flag, token
+            flag = None
+    if flag:
+        yield flag, True

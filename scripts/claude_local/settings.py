@@ -1,0 +1,147 @@
+"""Where things are on this machine, read once from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from claude_local.errors import UserError
+
+PREFIX = "CLAUDE_LOCAL_"
+ENGINES = ("auto", "docker", "embedded", "external")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Places, ports and choices of this machine.
+
+    Every field below `user_id` can be set by an environment variable: its name in capitals after
+    `CLAUDE_LOCAL_`, for instance `CLAUDE_LOCAL_MODELS_DIR`.
+    """
+
+    root: Path
+    """The checkout."""
+    user_id: int
+    group_id: int
+    state_dir: Path
+    """API key, lock, journal and logs. `.state/` in the checkout where that folder exists (made by
+    `scripts/quickstart`), else `$XDG_STATE_HOME/claude-local`."""
+    models_dir: Path
+    """GGUF files. Default: `models/` in the checkout."""
+    profiles_dir: Path
+    """Model profiles. Default: `profiles/` in the checkout."""
+    client_dir: Path
+    """Claude Code's config directory for local sessions. Default: `~/.claude-local`, or
+    `.state/claude-local` where `.state/` exists."""
+    engine: str
+    """`auto`, `docker`, `embedded` or `external`."""
+    external_url: str
+    """Base URL of a server that someone else runs; makes `external` the automatic choice."""
+    llama_port: int
+    """TCP port of llama-server on 127.0.0.1. Default: 8080."""
+    image: str
+    """The container image that runs llama-server. Default: `claude-local/llama:latest`."""
+    compose_project: str
+    """Name of the Compose project. Default: `claude-local`."""
+
+    @property
+    def build_dir(self) -> Path:
+        return self.root / "build"
+
+    @property
+    def templates_dir(self) -> Path:
+        return self.root / "templates"
+
+    @property
+    def runtime_dir(self) -> Path:
+        """What the llama-server container reads: presets and key. Mounted read-only."""
+        return self.state_dir / "llama"
+
+    @property
+    def api_key_file(self) -> Path:
+        """What llama-server asks for and clients send; mode 0600."""
+        return self.runtime_dir / "api_key"
+
+    @property
+    def is_external(self) -> bool:
+        """Whether somebody else runs the server."""
+        return bool(self.external_url) and self.engine in ("auto", "external")
+
+    @property
+    def base_url(self) -> str:
+        """Where clients reach the model, without a trailing slash."""
+        return self.external_url if self.is_external else f"http://127.0.0.1:{self.llama_port}"
+
+
+def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, group_id: int) -> Settings:
+    """The settings of this machine. Raises UserError for a value that cannot be meant."""
+    private = root / ".state"
+    home = Path(environment.get("HOME") or "/")
+    xdg_state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
+
+    def path(name: str, default: Path) -> Path:
+        return _path(name, environment.get(PREFIX + name) or str(default))
+
+    engine = _engine(environment.get(PREFIX + "ENGINE") or "auto")
+    external_url = _url(environment.get(PREFIX + "EXTERNAL_URL") or "")
+    if engine == "external" and not external_url:
+        raise UserError(
+            "the external engine needs the address of a server",
+            hint=f"for instance: {PREFIX}EXTERNAL_URL=http://127.0.0.1:11434",
+        )
+    return Settings(
+        root=root,
+        user_id=user_id,
+        group_id=group_id,
+        state_dir=path("STATE_DIR", private if private.is_dir() else xdg_state / "claude-local"),
+        models_dir=path("MODELS_DIR", root / "models"),
+        profiles_dir=path("PROFILES_DIR", root / "profiles"),
+        client_dir=path(
+            "CLIENT_DIR", private / "claude-local" if private.is_dir() else home / ".claude-local"
+        ),
+        engine=engine,
+        external_url=external_url,
+        llama_port=_port("LLAMA_PORT", environment.get(PREFIX + "LLAMA_PORT") or "8080"),
+        image=_word("IMAGE", environment.get(PREFIX + "IMAGE") or "claude-local/llama:latest"),
+        compose_project=_word(
+            "COMPOSE_PROJECT", environment.get(PREFIX + "COMPOSE_PROJECT") or "claude-local"
+        ),
+    )
+
+
+def _path(name: str, value: str) -> Path:
+    if not value.startswith("/"):
+        raise UserError(f"{PREFIX}{name} should be an absolute path, not `{value}`")
+    if not value.isprintable():
+        raise UserError(f"{PREFIX}{name} should have no line breaks or control characters")
+    return Path(value)
+
+
+def _engine(value: str) -> str:
+    if value not in ENGINES:
+        raise UserError(f"{PREFIX}ENGINE should be one of {', '.join(ENGINES)}, not `{value}`")
+    return value
+
+
+def _url(value: str) -> str:
+    value = value.rstrip("/")
+    if value and not (value.startswith(("http://", "https://")) and _is_word(value)):
+        raise UserError(f"{PREFIX}EXTERNAL_URL should start with http:// or https://, not `{value}`")
+    return value
+
+
+def _port(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+        raise UserError(f"{PREFIX}{name} should be a port from 1 to 65535, not `{value}`")
+    return int(value)
+
+
+def _word(name: str, value: str) -> str:
+    if not _is_word(value):
+        raise UserError(f"{PREFIX}{name} should be one printable word, not `{value}`")
+    return value
+
+
+def _is_word(value: str) -> bool:
+    return value.isascii() and value.isprintable() and " " not in value

@@ -1,0 +1,214 @@
+"""What you can ask for: `invoke --list`. Each task composes steps from scripts/claude_local/."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke import Collection, Exit, task
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from claude_local.errors import UserError  # noqa: E402  the path comes first
+from claude_local.settings import Settings, load_settings  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from claude_local.profiles import Profile
+
+# Imports inside the tasks keep `invoke --list` quick.
+
+
+def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
+    """A task whose expected errors end as one line and a hint; a bug keeps its traceback."""
+
+    def decorate(body: Callable[..., None]) -> Any:
+        @functools.wraps(body)
+        def run(*arguments: Any, **named: Any) -> None:
+            try:
+                body(*arguments, **named)
+            except UserError as error:
+                raise Exit(_error_text(error), code=1) from None
+            except KeyboardInterrupt:
+                raise Exit("interrupted", code=130) from None
+
+        return task(**options)(run)
+
+    return decorate
+
+
+def _error_text(error: UserError) -> str:
+    hints = "".join(f"\n  hint: {line}" for line in error.hint.splitlines())
+    return f"error: {error.message}{hints}"
+
+
+def _settings(engine: str | None = None) -> Settings:
+    environment = {**os.environ, **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {})}
+    return load_settings(environment, ROOT, user_id=os.getuid(), group_id=os.getgid())
+
+
+def _profiles(settings: Settings) -> Mapping[str, Profile]:
+    from claude_local.profiles import load_profiles
+
+    return load_profiles(settings.profiles_dir)
+
+
+def _render(settings: Settings, profiles: Mapping[str, Profile]) -> int:
+    from claude_local import build
+    from claude_local.render import render
+
+    changes = build.plan(render(settings, profiles), settings.build_dir)
+    build.apply(changes, settings.build_dir)
+    return len(changes)
+
+
+@verb(help={"model": "profile name, alias or beginning", "engine": "docker, embedded, external or auto"})
+def up(c, model=None, engine=None, detach=False):
+    """Start a model and wait until it answers (--detach is the default until the dashboard exists)."""
+    from claude_local import console, lifecycle
+    from claude_local.profiles import find_profile
+
+    settings = _settings(engine)
+    profiles = _profiles(settings)
+    profile = find_profile(profiles, model) if model else console.pick_profile(settings, profiles)
+    _render(settings, profiles)
+    chosen, why = lifecycle.choose_engine(settings)
+    console.say(f"engine: {chosen.describe()} ({why})")
+    with console.loading(profile.name) as progress:
+        now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress))
+    console.show_snapshot(now, settings)
+
+
+@verb()
+def down(c):
+    """Stop the model and everything that was started for it."""
+    from claude_local import console, lifecycle
+
+    names = lifecycle.down(_settings())
+    console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
+
+
+@verb(help={"model": "profile name, alias or beginning"})
+def switch(c, model):
+    """Make another model the active one; on failure the old one comes back."""
+    from claude_local import console, lifecycle
+    from claude_local.profiles import find_profile
+
+    settings = _settings()
+    profiles = _profiles(settings)
+    profile = find_profile(profiles, model)
+    _render(settings, profiles)
+    with console.loading(profile.name) as progress:
+        now = lifecycle.switch(settings, lifecycle.Request(profile, profiles, progress))
+    console.show_snapshot(now, settings)
+
+
+@verb(help={"json": "print JSON"})
+def status(c, json=False):
+    """Say what is loaded, its real context and speed, and how to connect."""
+    from claude_local import console, lifecycle
+
+    settings = _settings()
+    console.show_snapshot(lifecycle.snapshot(settings), settings, as_json=json)
+
+
+@verb(help={"follow": "go on as lines come", "tail": "how many lines to begin with"})
+def logs(c, follow=False, tail=100):
+    """Show the server's log."""
+    from claude_local import console, lifecycle
+
+    engine = lifecycle.log_engine(_settings())
+    for line in engine.log_lines(tail=tail, follow=follow):
+        print(console.harmless(line), flush=True)
+
+
+@verb()
+def profiles(c):
+    """List the model profiles."""
+    from claude_local import console
+
+    settings = _settings()
+    console.show_profiles(settings, _profiles(settings))
+
+
+@verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})
+def render(c, check=False, diff=False):
+    """Write build/ from profiles and templates."""
+    from claude_local import build
+    from claude_local.render import render as render_files
+
+    settings = _settings()
+    changes = build.plan(render_files(settings, _profiles(settings)), settings.build_dir)
+    if diff:
+        print(build.diff(changes), end="")
+    if check and changes:
+        raise UserError(f"build/ is not up to date: {len(changes)} file(s)", hint="write it: invoke render")
+    if not (check or diff):
+        build.apply(changes, settings.build_dir)
+        print(f"build/: {len(changes)} file(s) changed")
+
+
+@verb()
+def demo_model(c):
+    """Write the demo model: a few MB of random weights that answer nonsense."""
+    from claude_local.demo_model import write_demo_model
+
+    path = _settings().models_dir / "demo.gguf"
+    print(f"{'wrote' if write_demo_model(path) else 'is already there:'} {path}")
+
+
+@verb()
+def schema(c):
+    """Write profiles/schema.json, which editors use to check profiles."""
+    from claude_local.profile_schema import write_schema
+
+    print(f"wrote {write_schema(ROOT / 'profiles')}")
+
+
+@verb(help={"bin_dir": "folder on your PATH for the command; default: ~/.local/bin or ~/bin"})
+def install_claude_local(c, bin_dir=None):
+    """Put the command claude-local on your PATH."""
+    from claude_local import install
+
+    settings = _settings()
+    _render(settings, _profiles(settings))
+    for line in install.install(settings, Path(bin_dir).expanduser() if bin_dir else None, os.environ):
+        print(line)
+
+
+@verb(help={"dry_run": "print the command and do nothing"})
+def build_image(c, dry_run=False):
+    """Build the llama-server image for your NVIDIA cards from pinned source."""
+    from claude_local import image
+
+    settings = _settings()
+    _render(settings, _profiles(settings))
+    image.build(settings, dry_run=dry_run, say=print)
+
+
+@verb(help={"unit": "only tests that need no Docker and no Claude Code"})
+def test(c, unit=False):
+    """Run the tests as scripts/test does."""
+    from claude_local.processes import run_visibly
+
+    raise Exit(code=run_visibly([ROOT / "scripts" / "test", *(["--unit"] if unit else [])]))
+
+
+@verb()
+def lint(c):
+    """Check style and types of everything."""
+    from claude_local.processes import run_visibly
+
+    python = sys.executable
+    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    codes = [run_visibly([python, "-m", *check]) for check in checks]
+    raise Exit(code=max(codes))
+
+
+namespace = Collection.from_module(sys.modules[__name__])
+namespace.configure({"run": {"echo": False}})
