@@ -130,7 +130,7 @@ def _add_weights(writer: Any, seed: int, shape: DemoShape, frequencies: list[flo
 
 
 def _learn_vocabulary() -> tuple[list[str], list[str], list[float]]:
-    """Tokens in id order, merges in rank order, relative frequency of each token in the text."""
+    """Tokens in id order, merges in rank order, and how often the model shall say each token."""
     import json
     import pydoc_data.topics
     from collections import Counter
@@ -153,13 +153,13 @@ def _learn_vocabulary() -> tuple[list[str], list[str], list[float]]:
     merges = [" ".join(pair) for pair in learned["merges"]]
     counts = Counter(token for topic in text for token in tokenizer.encode(topic).ids)
     total = sum(counts.values())
-    return tokens, merges, [_frequency(token, counts[i] / total) for i, token in enumerate(tokens)]
+    shares = [_share(token, counts[i] / total) for i, token in enumerate(tokens)]
+    shares[tokens.index(END_OF_TURN)] = sum(shares) / WORDS_PER_ANSWER
+    return tokens, merges, shares
 
 
-def _frequency(token: str, share: float) -> float:
+def _share(token: str, share: float) -> float:
     """How often the model says `token`: whole words often, punctuation rarely, bytes never."""
-    if token == END_OF_TURN:
-        return 1 / WORDS_PER_ANSWER
     if token in CONTROL_TOKENS or (not token.isascii() and not token.startswith("Ġ")):
         return 1e-9
     if re.fullmatch(r"Ġ[a-z]{2,}", token):

@@ -30,7 +30,7 @@ def check_model_file(settings: Settings, profile: Profile) -> None:
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
     """Size of the model file on disk, else what the profile says of it."""
-    file: Path = settings.models_dir / profile.model.file
+    file = settings.models_dir / profile.model.file
     return file.stat().st_size if file.is_file() else profile.model.size_bytes
 
 
@@ -55,12 +55,8 @@ def _holders(port: int) -> str:
 def _holder_names(port: int) -> Iterator[str]:
     with contextlib.suppress(psutil.AccessDenied, psutil.NoSuchProcess):
         for connection in psutil.net_connections("tcp"):
-            if (
-                connection.status == "LISTEN"
-                and connection.laddr
-                and connection.laddr.port == port
-                and connection.pid
-            ):
+            local = connection.laddr
+            if connection.status == "LISTEN" and local and local.port == port and connection.pid:
                 yield f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
 
 

@@ -36,12 +36,12 @@ def run_visibly(argv: Sequence[str | Path], *, environment: Mapping[str, str] | 
     return subprocess.run(tokens, check=False, env={**os.environ, **(environment or {})}).returncode
 
 
-def start_detached(argv: Sequence[str | Path], *, environment: Mapping[str, str], log: Path) -> int:
+def start_detached(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> int:
     """Starts a program that outlives us, its output in `log`, and returns its process id."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
-            [str(token) for token in argv],
+            argv,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=descriptor,

@@ -107,12 +107,13 @@ class DockerEngine:
             reason = f"the server does not take the key in {self.settings.api_key_file}"
             return Snapshot(state="failed", engine=self.name, reason=reason)
         active = active_model(models)
-        name, status = active.get("id"), active.get("status", {})
+        name: str = active.get("id", "")
+        status = active.get("status", {})
         now = _state(models, status)
         return Snapshot(
             state=now,
             engine=self.name,
-            profile=name,
+            profile=name or None,
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
             uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]),
@@ -189,9 +190,8 @@ def _state(models: list[Model], status: dict[str, Any]) -> State:
         return "starting"
     if status.get("failed"):
         return "failed"
-    return {"loaded": "ready", "sleeping": "ready", "loading": "loading"}.get(
-        status.get("value", ""), "unloaded"
-    )
+    states: dict[str, State] = {"loaded": "ready", "sleeping": "ready", "loading": "loading"}
+    return states.get(status.get("value", ""), "unloaded")
 
 
 def _after(argv: list[str], flag: str) -> str | None:

@@ -62,12 +62,7 @@ class EmbeddedEngine:
     def start(self, profile: Profile) -> None:
         private_directory(self.directory)
         write_atomic(self.spec_file, json.dumps(self._spec(profile)).encode(), mode=PRIVATE_FILE)
-        argv: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "claude_local.engines.embedded_server",
-            self.spec_file,
-        ]
+        argv = [sys.executable, "-m", "claude_local.engines.embedded_server", str(self.spec_file)]
         package_root = Path(__file__).parents[2]
         environment = {**os.environ, "PYTHONPATH": str(package_root), "PYTHONUNBUFFERED": "1"}
         pid = start_detached(argv, environment=environment, log=self.log_file)
