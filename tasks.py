@@ -163,6 +163,17 @@ def demo_model(c):
 
 
 @verb()
+def quickstart(c):
+    """Prove the whole path with the demo model and the embedded engine (scripts/quickstart calls this)."""
+    from claude_local import quickstart
+
+    settings = _settings("embedded")
+    profiles = _profiles(settings)
+    _render(settings, profiles)
+    quickstart.run(settings, profiles)
+
+
+@verb()
 def schema(c):
     """Write profiles/schema.json, which editors use to check profiles."""
     from claude_local.profile_schema import write_schema

@@ -123,7 +123,6 @@ class EmbeddedEngine:
         (_, model), *options = llama_server.options(profile, str(self.settings.models_dir))
         return {
             "profile": profile.name,
-            "aliases": list(profile.aliases),
             "model": model,
             "options": options,
             "port": self.settings.llama_port,

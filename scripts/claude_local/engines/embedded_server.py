@@ -15,8 +15,6 @@ from typing import Any
 
 import xllamacpp
 
-from claude_local.profiles import ACTIVE_ALIAS
-
 # llama-server flag → place in xllamacpp's CommonParams. The rest of the names differ too much to guess.
 PLACES = {
     "ctx-size": "n_ctx",
@@ -49,7 +47,8 @@ def parameters(spec: dict[str, Any]) -> Any:
     """CommonParams for a specification. Says which options this engine does not know."""
     params = xllamacpp.CommonParams()
     params.model.path = spec["model"]
-    params.model_alias = {ACTIVE_ALIAS, spec["profile"], *spec["aliases"]}
+    # A server with one model takes every name; this one is what its answers say.
+    params.model_alias = {spec["profile"]}
     params.hostnames, params.port = ["127.0.0.1"], spec["port"]
     params.api_keys = [_key(Path(spec["api_key_file"]))]
     params.cors_origins = "localhost"

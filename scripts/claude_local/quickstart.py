@@ -1,0 +1,68 @@
+"""The first minute: demo model, embedded engine, one real answer on the screen, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.markup import escape
+from rich.table import Table
+
+from claude_local import console, lifecycle, state
+from claude_local.demo_model import write_demo_model
+from claude_local.engines.embedded import EmbeddedEngine
+from claude_local.engines.http import LlamaHttp
+from claude_local.errors import EngineFailed
+from claude_local.profiles import Profile
+from claude_local.settings import Settings
+
+DEMO = "demo"
+PROMPT = "Say something."
+MAX_TOKENS = 120
+
+
+def run(settings: Settings, profiles: Mapping[str, Profile]) -> None:
+    """Starts the demo model, streams an answer, and prints what runs and what to do next.
+
+    Raises UserError with the cause and the next step.
+    """
+    demo = profiles[DEMO]
+    written = write_demo_model(settings.models_dir / demo.model.file)
+    console.say(f"1/3  demo model: {'written' if written else 'already there'} (random weights)")
+    _start(settings, profiles)
+    console.say("3/3  its answer, streamed from /v1/messages. It is nonsense, and that is right:")
+    _show_answer(settings)
+    console.data.print(_next_steps(settings))
+
+
+def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
+    with console.loading(DEMO) as progress:
+        request = lifecycle.Request(profiles[DEMO], profiles, progress)
+        now = lifecycle.up(settings, EmbeddedEngine(settings), request)
+    console.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot:,} tokens of context")
+
+
+def _show_answer(settings: Settings) -> None:
+    http = LlamaHttp(settings.base_url, state.api_key(settings))
+    pieces = 0
+    console.data.print()
+    for piece in http.answer(PROMPT, max_tokens=MAX_TOKENS):
+        console.data.print(escape(console.harmless(piece)), end="", style="cyan", soft_wrap=True)
+        pieces += bool(piece)
+    console.data.print("\n")
+    if not pieces:
+        raise EngineFailed("the model answered nothing", hint="see the log: .venv/bin/invoke logs")
+
+
+def _next_steps(settings: Settings) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    rows = {
+        "running": f"llama-server with the demo model on {settings.base_url}",
+        "where": f"{settings.root} (.venv, build, models, .state); nothing outside it was touched",
+        "Claude Code on it": f"{settings.build_dir / 'bin' / 'claude-local'}",
+        "look, stop": ".venv/bin/invoke status    .venv/bin/invoke down",
+        "a real model": ".venv/bin/invoke profiles shows them and says how to get one; then",
+        "": ".venv/bin/invoke up --model NAME",
+    }
+    for name, value in rows.items():
+        table.add_row(f"[bold]{name}[/bold]", escape(value))
+    return table

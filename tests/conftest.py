@@ -1,0 +1,71 @@
+"""What all tests share: a private checkout to run commands in, and the count of real parts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine import ROOT, Machine
+
+PARTS = {
+    "real_cli": "the real Claude Code CLI",
+    "docker": "the real llama-server in Docker",
+    "embedded": "the embedded engine",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this checkout as a clone would have it, in a folder with a space and an umlaut."""
+    target = tmp_path / "my chäckout"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in listed.stdout.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            copy = target / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy)
+    return target
+
+
+@pytest.fixture
+def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
+    """A user's machine: own home, state, port and Compose project. Everything is stopped afterwards."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = Machine(checkout, home, port, project=f"claude-local-test-{uuid.uuid4().hex[:8]}")
+    yield own
+    own.invoke("down")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """In CI a test that skips itself has failed: a part that it needs is missing."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} skipped itself, which CI does not allow: {report.longrepr}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says how many tests ran each real part."""
+    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    for marker, part in PARTS.items():
+        count = sum(marker in report.keywords for report in passed)
+        terminalreporter.write_line(f"{count} passed test(s) ran {part}")
