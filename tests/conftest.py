@@ -69,3 +69,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for marker, part in PARTS.items():
         count = sum(marker in report.keywords for report in passed)
         terminalreporter.write_line(f"{count} passed test(s) ran {part}")
+
+
+@pytest.fixture(scope="session")
+def test_image() -> str:
+    """The Debian image with a real llama-server that scripts/test made."""
+    return os.environ["CLAUDE_LOCAL_IMAGE"]

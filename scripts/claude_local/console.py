@@ -29,7 +29,7 @@ CONTROL_CHARACTERS = dict.fromkeys((*range(32), 127, *range(128, 160)), "·")
 
 def say(text: str) -> None:
     """One line of talk."""
-    talk.print(escape(text))
+    talk.print(escape(text), soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ import psutil
 
 from claude_local import llama_server, state
 from claude_local.engines.http import LlamaHttp
-from claude_local.engines.router import server_facts
+from claude_local.engines.router import reason_in, server_facts
 from claude_local.errors import EngineUnavailable
 from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.processes import start_detached
@@ -148,9 +148,7 @@ class EmbeddedEngine:
         return None
 
     def _reason(self) -> str:
-        lines = list(self.log_lines(tail=200, follow=False))
-        ours = [line for line in lines if line.startswith("embedded engine:")]
-        return ours[-1] if ours else " / ".join(lines[-2:])
+        return reason_in(list(self.log_lines(tail=200, follow=False)))
 
 
 def _with(base: Snapshot, **changes: Any) -> Snapshot:

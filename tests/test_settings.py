@@ -1,0 +1,188 @@
+"""settings: places and choices from the environment, and clear words for values that cannot be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from claude_local.errors import UserError
+from claude_local.settings import ENGINES, PREFIX, Settings, load_settings
+
+NOT_FROM_THE_ENVIRONMENT = {"root", "user_id", "group_id"}
+
+
+def load(environment: Mapping[str, str], root: Path = Path("/checkout")) -> Settings:
+    return load_settings({"HOME": "/home/me", **environment}, root, user_id=1000, group_id=1001)
+
+
+def test_without_any_variable_everything_has_its_default() -> None:
+    settings = load({})
+
+    assert settings == Settings(
+        root=Path("/checkout"),
+        user_id=1000,
+        group_id=1001,
+        state_dir=Path("/home/me/.local/state/claude-local"),
+        models_dir=Path("/checkout/models"),
+        profiles_dir=Path("/checkout/profiles"),
+        client_dir=Path("/home/me/.claude-local"),
+        engine="auto",
+        external_url="",
+        llama_port=8080,
+        image="claude-local/llama:latest",
+        compose_project="claude-local",
+    )
+
+
+def test_a_private_state_folder_in_the_checkout_keeps_everything_there(tmp_path: Path) -> None:
+    (tmp_path / ".state").mkdir()
+
+    settings = load({"XDG_STATE_HOME": "/xdg"}, tmp_path)
+
+    assert settings.state_dir == tmp_path / ".state"
+    assert settings.client_dir == tmp_path / ".state" / "claude-local"
+
+
+def test_xdg_state_home_holds_the_state() -> None:
+    assert load({"XDG_STATE_HOME": "/xdg"}).state_dir == Path("/xdg/claude-local")
+
+
+def test_a_relative_xdg_state_home_is_ignored_as_its_specification_says() -> None:
+    assert load({"XDG_STATE_HOME": "state"}) == load({})
+
+
+def test_an_empty_environment_gives_settings_too() -> None:
+    settings = load_settings({}, Path("/checkout"), user_id=0, group_id=0)
+
+    assert settings.state_dir == Path("/.local/state/claude-local")
+    assert settings.client_dir == Path("/.claude-local")
+
+
+def test_every_field_can_be_set_by_its_name_in_capitals() -> None:
+    values: dict[str, object] = {
+        "state_dir": Path("/s"),
+        "models_dir": Path("/m with space"),
+        "profiles_dir": Path("/p"),
+        "client_dir": Path("/c"),
+        "engine": "docker",
+        "external_url": "http://gpu:8000",
+        "llama_port": 65535,
+        "image": "registry:5000/llama@sha256:0",
+        "compose_project": "mine",
+    }
+
+    settings = load({PREFIX + name.upper(): str(value) for name, value in values.items()})
+
+    assert {field.name for field in fields(Settings)} == values.keys() | NOT_FROM_THE_ENVIRONMENT
+    assert {name: getattr(settings, name) for name in values} == values
+
+
+def test_an_empty_variable_is_the_default() -> None:
+    names = {field.name for field in fields(Settings)} - NOT_FROM_THE_ENVIRONMENT
+
+    settings = load({PREFIX + name.upper(): "" for name in names})
+
+    assert settings == load({})
+
+
+@pytest.mark.parametrize("engine", ["auto", "docker", "embedded"])
+def test_an_engine_can_be_chosen(engine: str) -> None:
+    assert engine in ENGINES
+    assert load({"CLAUDE_LOCAL_ENGINE": engine}).engine == engine
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("STATE_DIR", "state", "CLAUDE_LOCAL_STATE_DIR should be an absolute path, not `state`"),
+        ("MODELS_DIR", "~/models", "CLAUDE_LOCAL_MODELS_DIR should be an absolute path, not `~/models`"),
+        (
+            "PROFILES_DIR",
+            "/a\nb",
+            "CLAUDE_LOCAL_PROFILES_DIR should have no line breaks or control characters",
+        ),
+        (
+            "CLIENT_DIR",
+            "/a\x1b[31m",
+            "CLAUDE_LOCAL_CLIENT_DIR should have no line breaks or control characters",
+        ),
+        (
+            "ENGINE",
+            "podman",
+            "CLAUDE_LOCAL_ENGINE should be one of auto, docker, embedded, external, not `podman`",
+        ),
+        (
+            "EXTERNAL_URL",
+            "gpu:8000",
+            "CLAUDE_LOCAL_EXTERNAL_URL should start with http:// or https://, not `gpu:8000`",
+        ),
+        (
+            "EXTERNAL_URL",
+            "http://a b",
+            "CLAUDE_LOCAL_EXTERNAL_URL should start with http:// or https://, not `http://a b`",
+        ),
+        ("LLAMA_PORT", "0", "CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535, not `0`"),
+        ("LLAMA_PORT", "65536", "CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535, not `65536`"),
+        ("LLAMA_PORT", "-1", "CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535, not `-1`"),
+        ("LLAMA_PORT", "http", "CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535, not `http`"),
+        ("LLAMA_PORT", "٨٠", "CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535, not `٨٠`"),
+        ("IMAGE", "a b", "CLAUDE_LOCAL_IMAGE should be one printable word, not `a b`"),
+        ("COMPOSE_PROJECT", "a b", "CLAUDE_LOCAL_COMPOSE_PROJECT should be one printable word, not `a b`"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(name: str, value: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load({PREFIX + name: value})
+
+    assert caught.value.message == message
+
+
+def test_a_port_of_5000_digits_is_refused_like_any_other() -> None:
+    with pytest.raises(UserError) as caught:
+        load({"CLAUDE_LOCAL_LLAMA_PORT": "9" * 5000})
+
+    assert caught.value.message.startswith("CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535")
+
+
+def test_the_external_engine_without_an_address_is_refused_with_an_example() -> None:
+    with pytest.raises(UserError) as caught:
+        load({"CLAUDE_LOCAL_ENGINE": "external"})
+
+    assert caught.value.message == "the external engine needs the address of a server"
+    assert caught.value.hint == "for instance: CLAUDE_LOCAL_EXTERNAL_URL=http://127.0.0.1:11434"
+
+
+def test_the_places_below_root_and_state_follow_from_them() -> None:
+    settings = load({"CLAUDE_LOCAL_STATE_DIR": "/state"})
+
+    assert settings.build_dir == Path("/checkout/build")
+    assert settings.templates_dir == Path("/checkout/templates")
+    assert settings.runtime_dir == Path("/state/llama")
+    assert settings.api_key_file == Path("/state/llama/api_key")
+
+
+def test_clients_reach_our_own_server_on_the_loopback_address() -> None:
+    settings = load({"CLAUDE_LOCAL_LLAMA_PORT": "8090"})
+
+    assert not settings.is_external
+    assert settings.base_url == "http://127.0.0.1:8090"
+
+
+def test_clients_reach_an_external_server_without_a_trailing_slash() -> None:
+    settings = load({"CLAUDE_LOCAL_EXTERNAL_URL": "https://gpu:8000/llama//"})
+
+    assert settings.is_external
+    assert settings.base_url == "https://gpu:8000/llama"
+
+
+@pytest.mark.parametrize(
+    ("engine", "is_external"),
+    [("auto", True), ("external", True), ("docker", False), ("embedded", False)],
+)
+def test_an_engine_chosen_by_name_wins_over_an_external_address(engine: str, is_external: bool) -> None:
+    settings = replace(load({"CLAUDE_LOCAL_EXTERNAL_URL": "http://gpu"}), engine=engine)
+
+    assert settings.is_external is is_external
