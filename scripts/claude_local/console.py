@@ -100,11 +100,16 @@ def _row(settings: Settings, profile: Profile) -> str:
 
 def _size(settings: Settings, profile: Profile) -> str:
     size = preflight.model_size_bytes(settings, profile)
-    return f"{size / 1e9:.1f} GB" if size else "? GB"
+    if size is None:
+        return "? GB"
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def _context(profile: Profile) -> str:
-    return f"{profile.server.ctx_size // 1024}k" if profile.server.ctx_size else "fit"
+    tokens = profile.server.ctx_size
+    if not tokens:
+        return "fit"
+    return f"{tokens // 1000}k" if tokens % 1000 == 0 else f"{tokens // 1024}k"
 
 
 def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:

@@ -1,0 +1,93 @@
+"""Everything written in bash: linted as it is, linted as it is rendered, and run with bats."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from machine import ROOT, Machine
+
+pytestmark = pytest.mark.tools
+
+SCRIPTS = ["scripts/quickstart", "scripts/test", "scripts/lock", "scripts/_venv", ".ci/run"]
+RENDERED = ["claude-local", "llama-up", "llama-down"]
+
+
+def shellcheck(*files: Path) -> str:
+    done = subprocess.run(
+        ["shellcheck", "--external-sources", *files], capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def test_our_scripts_pass_shellcheck() -> None:
+    assert shellcheck(*(ROOT / script for script in SCRIPTS)) == ""
+
+
+def test_rendered_scripts_pass_shellcheck(machine: Machine) -> None:
+    machine.invoke_ok("render")
+
+    assert shellcheck(*(machine.checkout / "build" / "bin" / name for name in RENDERED)) == ""
+
+
+def test_the_wrapper_behaves(machine: Machine) -> None:
+    url = "http://127.0.0.1:9"
+    machine.extra |= {"CLAUDE_LOCAL_EXTERNAL_URL": url}
+    machine.invoke_ok("render")
+    environment = {
+        **machine.environment,
+        "CHECKOUT": str(machine.checkout),
+        "CLIENT_DIR": str(machine.home / ".claude-local"),
+        "BASE_URL": url,
+    }
+
+    done = machine.run(["bats", str(ROOT / "tests" / "bash")], env=environment)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\nok 1 " in "\n" + done.stdout or " ✓ " in done.stdout
+
+
+def test_nothing_answering_names_the_command_that_starts_a_model(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("render")
+    (machine.state_dir / "llama").mkdir(parents=True)
+    (machine.state_dir / "llama" / "api_key").write_text("a key")
+
+    done = machine.claude_local("-p", "hi")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"claude-local: nothing answers on {machine.url}",
+        f"claude-local: start a model: cd '{machine.checkout}' && invoke up",
+    ]
+
+
+def test_no_python_runs_between_the_shell_and_claude(machine: Machine, tmp_path: Path) -> None:
+    machine.extra |= {"CLAUDE_LOCAL_EXTERNAL_URL": "http://127.0.0.1:9"}
+    machine.invoke_ok("render")
+    fake = tmp_path / "fake"
+    fake.mkdir()
+    (fake / "claude").write_text("#!/bin/sh\n")
+    (fake / "claude").chmod(0o755)
+    environment = {**machine.environment, "PATH": f"{fake}:{machine.environment['PATH']}"}
+    trace = tmp_path / "trace"
+
+    machine.run(
+        ["strace", "-f", "-qq", "-e", "trace=execve", "-o", str(trace), *machine.claude_argv()], env=environment
+    )
+
+    started = [line for line in trace.read_text().splitlines() if line.endswith("= 0")]
+    programs = {Path(line.split('"')[1]).name for line in started}
+    assert "claude" in programs
+    assert programs <= {"claude-local", "env", "bash", "mkdir", "cp", "claude"}
+
+
+def test_shellcheck_would_find_a_mistake(tmp_path: Path) -> None:
+    assert shutil.which("shellcheck")
+    wrong = tmp_path / "wrong"
+    wrong.write_text("#!/bin/bash\necho $1\n")
+
+    assert "SC2086" in shellcheck(wrong)
