@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from machine import ROOT, Machine
 
 pytestmark = pytest.mark.tools

@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-
 from claude_local.errors import ProfileError, UnknownProfile, UserError
 from claude_local.profiles import (
     ModelSource,
@@ -21,6 +18,8 @@ from claude_local.profiles import (
     profile_files,
 )
 from claude_local.yaml_source import read_yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 SHIPPED = Path(__file__).parents[1] / "profiles"
 
@@ -394,7 +393,11 @@ def test_half_a_character_is_told_in_our_own_words(folder: Path) -> None:
     assert "Input" not in messages[0]
 
 
-@pytest.mark.parametrize("value", ["2026-13-45", "0x_", "9" * 5000, "0x" + "f" * 5000, r'"\U00110000"'])
+@pytest.mark.parametrize(
+    "value",
+    ["2026-13-45", "0x_", "9" * 5000, "0x" + "f" * 5000, r'"\U00110000"'],
+    ids=["date", "hexadecimal", "5000 digits", "5000 hexadecimal digits", "beyond Unicode"],
+)
 def test_a_value_that_python_cannot_hold_is_a_mistake_of_that_line(folder: Path, value: str) -> None:
     write(folder, {"a.yaml": MINIMAL + f"tested_on: {value}\n"})
 
@@ -681,11 +684,9 @@ def test_flags_that_shape_the_computation_are_allowed_as_they_are(folder: Path, 
         "--keep ",
         "--keep=1 --host",
         "--keep --host",
-        "--keep\u2028--host",
         "--prio=1",
         "--prio --host",
         "--prio = 1 --host",
-        "--poll\u2028host = 0.0.0.0",
         "--rope-freq-base]",
         "--dry-base # comment",
         "--mirostat; x",
@@ -703,6 +704,13 @@ def test_any_other_flag_is_refused_in_every_place(folder: Path, flag: str) -> No
 def shortened(tokens: list[str]) -> str:
     shown = repr(tokens)
     return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+@pytest.mark.parametrize("token", ["--poll\u2028host = 0.0.0.0", "1\u2028host = 0.0.0.0", "1\x85host = 0.0.0.0"])
+def test_no_extra_token_holds_a_line_end(folder: Path, token: str) -> None:
+    message = extra_args_in(folder, ["--keep", token])
+
+    assert message.startswith("profiles/a.yaml:4: server/extra_args")
 
 
 @pytest.mark.parametrize("tokens", [["64"], ["-c", "1"], ["-1"], ["keep", "1"]])

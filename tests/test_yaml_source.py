@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from claude_local.yaml_source import MAX_BYTES, MAX_DEPTH, KeyPath, YamlSource, read_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from claude_local.yaml_source import MAX_BYTES, MAX_DEPTH, KeyPath, YamlSource, read_yaml
 
 ANCHOR = ("has an anchor or alias (`&`, `*`)", "write the value out")
 

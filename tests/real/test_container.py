@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-
 from claude_local.engines.http import LlamaHttp
 from machine import Machine
 
@@ -62,18 +63,30 @@ def test_the_server_refuses_everyone_without_the_key(machine: Machine) -> None:
     assert LlamaHttp(machine.url, machine.key).status_of("/v1/messages", body) == 200
 
 
-def test_the_container_has_no_way_out(machine: Machine) -> None:
+def test_the_container_has_no_way_out(machine: Machine, test_image: str) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
     network = next(name for name in machine.left_in_docker() if name.endswith("_default"))
+    mirror = machine.run(
+        ["docker", "run", "--rm", test_image, "cat", "/etc/apt/sources.list"]
+    ).stdout.split()[1]
+    address = socket.gethostbyname(urlsplit(mirror).hostname or "")
+    connect = f"import socket; socket.create_connection(('{address}', 80), 3); print('connected')"
 
-    options = json.loads(machine.run(["docker", "network", "inspect", network]).stdout)[0]["Options"]
+    def from_network(name: str) -> str:
+        return machine.run(
+            ["docker", "run", "--rm", "--network", name, test_image, "python3", "-c", connect]
+        ).stdout
 
-    assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    assert from_network("bridge") == "connected\n"  # so the outside is there
+    assert from_network(network) == ""  # no route
+    assert inspect(machine)["HostConfig"]["Dns"] == ["127.0.0.1"]  # no resolver either
 
 
 def test_tricky_values_reach_the_process_unchanged(machine: Machine) -> None:
-    machine.add_demo("tricky", seed=4, lines=f"  chat_template_kwargs: {TRICKY}\n  reasoning_effort: 'a $b'\n")
+    machine.add_demo(
+        "tricky", seed=4, lines=f"  chat_template_kwargs: {TRICKY}\n  reasoning_effort: 'a $b'\n"
+    )
 
     machine.invoke_ok("up", "--model", "tricky", "--engine", "docker")
 

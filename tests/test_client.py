@@ -1,0 +1,85 @@
+"""client: Claude Code is told of the local server and of nobody else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from claude_local import client
+from claude_local.settings import Settings, load_settings
+
+
+def local(**variables: str) -> Settings:
+    return load_settings(
+        {"HOME": "/home/me", **{f"CLAUDE_LOCAL_{name}": value for name, value in variables.items()}},
+        Path("/checkout"),
+        user_id=1000,
+        group_id=1000,
+    )
+
+
+def test_every_model_that_claude_code_may_ask_for_is_the_active_one() -> None:
+    models = {name: value for name, value in client.environment(local()).items() if "MODEL" in name}
+    models.pop("CLAUDE_CODE_MODEL_CAPABILITIES")
+
+    assert models == dict.fromkeys(
+        [
+            "ANTHROPIC_MODEL",
+            "ANTHROPIC_DEFAULT_OPUS_MODEL",
+            "ANTHROPIC_DEFAULT_SONNET_MODEL",
+            "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+            "ANTHROPIC_SMALL_FAST_MODEL",
+            "CLAUDE_CODE_SUBAGENT_MODEL",
+        ],
+        "local-llama",
+    )
+
+
+def test_claude_code_talks_to_the_port_of_our_server() -> None:
+    environment = client.environment(local(LLAMA_PORT="8090"))
+
+    assert environment["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8090"
+
+
+def test_claude_code_talks_to_the_external_server_where_there_is_one() -> None:
+    environment = client.environment(local(EXTERNAL_URL="http://gpu:8000/"))
+
+    assert environment["ANTHROPIC_BASE_URL"] == "http://gpu:8000"
+
+
+def test_claude_code_keeps_local_sessions_in_their_own_folder() -> None:
+    environment = client.environment(local(CLIENT_DIR="/client dir"))
+
+    assert environment["CLAUDE_CONFIG_DIR"] == "/client dir"
+
+
+def test_no_key_stands_in_the_environment_that_is_written_to_build() -> None:
+    environment = client.environment(local())
+
+    assert environment["ANTHROPIC_API_KEY"] == ""
+    assert "ANTHROPIC_AUTH_TOKEN" not in environment
+
+
+def test_nothing_that_is_fixed_is_also_passed_on_from_the_user() -> None:
+    passed = client.PASSED_VARIABLES
+
+    assert len(set(passed)) == len(passed)
+    assert set(passed).isdisjoint(client.environment(local()))
+
+
+def test_no_secret_and_no_proxy_of_the_user_is_passed_on() -> None:
+    telling = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PROXY", "ANTHROPIC", "AWS", "GOOGLE", "NODE_")
+
+    assert [name for name in client.PASSED_VARIABLES if any(word in name for word in telling)] == []
+
+
+def test_the_settings_are_json_and_deny_each_cloud_tool_once() -> None:
+    settings = json.loads(json.dumps(client.client_settings()))
+
+    assert settings == client.client_settings()
+    assert settings["permissions"] == {"deny": list(dict.fromkeys(client.DENIED_TOOLS))}
+    assert {"WebSearch", "WebFetch"} <= set(client.DENIED_TOOLS)
+
+
+def test_settings_files_of_a_project_cannot_redirect_the_session() -> None:
+    assert client.ARGUMENTS == ("--setting-sources", "user", "--exclude-dynamic-system-prompt-sections")
