@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from machine import ROOT, Machine
 
 PARTS = {

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from machine import ROOT, Machine
 
 pytestmark = pytest.mark.tools
@@ -75,7 +76,8 @@ def test_no_python_runs_between_the_shell_and_claude(machine: Machine, tmp_path:
     trace = tmp_path / "trace"
 
     machine.run(
-        ["strace", "-f", "-qq", "-e", "trace=execve", "-o", str(trace), *machine.claude_argv()], env=environment
+        ["strace", "-f", "-qq", "-e", "trace=execve", "-o", str(trace), *machine.claude_argv()],
+        env=environment,
     )
 
     started = [line for line in trace.read_text().splitlines() if line.endswith("= 0")]

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from claude_local.files import private_directory, write_atomic
 
 # Writes 1000 bytes with a limit of 10 bytes for a file: the kernel stops the write in its middle.

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from claude_local.errors import UserError
+from claude_local.extra_args import ALLOWED_EXTRA_FLAGS
 from claude_local.llama_server import (
     WHEN_ACTIVE,
     Option,
@@ -21,9 +25,7 @@ from claude_local.llama_server import (
     router_argv,
     server_argv,
 )
-from claude_local.profiles import ALLOWED_EXTRA_FLAGS, Profile, ServerOptions, load_profiles
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from claude_local.profiles import Profile, ServerOptions, load_profiles
 
 SHIPPED = Path(__file__).parents[1] / "profiles"
 HELP = (Path(__file__).parent / "data" / "llama-server-help.txt").read_text(encoding="utf-8")
@@ -105,6 +107,10 @@ def words_of(field: str) -> list[str]:
     return [word for literal in literals for word in get_args(literal) if isinstance(word, str)]
 
 
+def is_only_true(field: str) -> bool:
+    return Literal[True] in annotations_in(ServerOptions.model_fields[field].annotation)
+
+
 def is_plain_boolean(field: str) -> bool:
     return bool in annotations_in(ServerOptions.model_fields[field].annotation)
 
@@ -119,10 +125,7 @@ def test_a_field_that_can_be_false_has_a_flag_that_says_no(field: str) -> None:
     assert "--no-" + field.replace("_", "-") in ENTRIES
 
 
-@pytest.mark.parametrize(
-    "field",
-    [name for name in FIELDS if ServerOptions.model_fields[name].annotation == Literal[True] | None],
-)
+@pytest.mark.parametrize("field", [field for field in FIELDS if is_only_true(field)])
 def test_a_field_that_can_only_be_true_is_a_flag_without_a_value_and_without_a_no(field: str) -> None:
     flag = "--" + field.replace("_", "-")
 

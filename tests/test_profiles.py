@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from claude_local.errors import ProfileError, UnknownProfile, UserError
 from claude_local.profiles import (
     ModelSource,
@@ -18,8 +21,6 @@ from claude_local.profiles import (
     profile_files,
 )
 from claude_local.yaml_source import read_yaml
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 SHIPPED = Path(__file__).parents[1] / "profiles"
 
@@ -135,7 +136,7 @@ def test_a_profile_cannot_be_changed(folder: Path) -> None:
     profile = load_profiles(folder)["a"]
 
     with pytest.raises(ValueError, match="frozen"):
-        profile.title = "other"  # type: ignore[misc]  that it fails is the point
+        setattr(profile, "title", "other")  # noqa: B010  a plain assignment does not pass mypy
 
 
 # ---- One mistake, one sentence
@@ -196,7 +197,11 @@ MISTAKES = {
         "4: tested_on: should be a text, not True",
         BOOLEAN_HINT,
     ),
-    "false where only true is": ("server: {cpu_moe: false}", "4: server/cpu_moe: should be True, not False", ""),
+    "false where only true is": (
+        "server: {cpu_moe: false}",
+        "4: server/cpu_moe: should be True, not False",
+        "",
+    ),
     "none of the choices": (
         "server: {split_mode: rows}",
         "4: server/split_mode: should be 'none', 'layer', 'row' or 'tensor', not 'rows'",
@@ -212,7 +217,11 @@ MISTAKES = {
         "4: server/n_gpu_layers: should be 0 or more or 'auto' or 'all', not -1",
         "",
     ),
-    "number for a text": ("server: {fit_target: 1024}", "4: server/fit_target: should be a text, not 1024", ""),
+    "number for a text": (
+        "server: {fit_target: 1024}",
+        "4: server/fit_target: should be a text, not 1024",
+        "",
+    ),
     "date for a text": (
         "tested_on: 2026-01-01",
         "4: tested_on: should be a text, not datetime.date(2026, 1, 1)",
@@ -221,7 +230,7 @@ MISTAKES = {
     "empty text": ("tested_on: ''", "4: tested_on: should be a text that is not empty, not ''", ""),
     "text with an escape character": (
         'tested_on: "\\e[31m"',
-        r"4: tested_on: should be a text that matches ^[^\x00-\x1f\x7f]+$, not '\x1b[31m'",
+        r"4: tested_on: should have no control characters or line ends, not '\x1b[31m'",
         "",
     ),
     "list for a section": ("server: [1]", "4: server: should be a mapping, not [1]", ""),
@@ -256,7 +265,7 @@ MISTAKES = {
     "control character": ("# \x07", "4: has a control character (U+0007)", ""),
     "nesting": ("a: " + "[" * 20 + "]" * 20, "4: is nested deeper than 20 levels", ""),
     "no YAML": ("'open", "5: is not YAML: found unexpected end of stream", ""),
-    "size": ("#" * 70_000, "1: should be at most 64 kB, is 68 kB", ""),
+    "size": ("#" * (70 * 1024 - len(MINIMAL) - 1), "1: should be at most 64 kB, is 70 kB", ""),
 }
 
 
@@ -346,9 +355,7 @@ def test_a_file_name_that_is_no_name_is_refused(folder: Path, stem: str) -> None
 
     pattern = "^[a-z0-9][a-z0-9._-]{0,62}$"
     shown = repr(stem) if len(stem) < 60 else repr(stem)[:57] + "..."
-    assert messages == [
-        f"profiles/{stem}.yaml:1: name: should be a text that matches {pattern}, not {shown}"
-    ]
+    assert messages == [f"profiles/{stem}.yaml:1: name: should be a text that matches {pattern}, not {shown}"]
 
 
 @pytest.mark.parametrize("key", [r"\e[31m", r"a\nb", r"\u009b1m", r"\u202eb"])
@@ -395,8 +402,8 @@ def test_half_a_character_is_told_in_our_own_words(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["2026-13-45", "0x_", "9" * 5000, "0x" + "f" * 5000, r'"\U00110000"'],
-    ids=["date", "hexadecimal", "5000 digits", "5000 hexadecimal digits", "beyond Unicode"],
+    ["2026-13-45", "0x_", "9" * 5000, "0x" + "f" * 5000],
+    ids=["date", "hexadecimal", "5000 digits", "5000 hexadecimal digits"],
 )
 def test_a_value_that_python_cannot_hold_is_a_mistake_of_that_line(folder: Path, value: str) -> None:
     write(folder, {"a.yaml": MINIMAL + f"tested_on: {value}\n"})
@@ -706,7 +713,9 @@ def shortened(tokens: list[str]) -> str:
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-@pytest.mark.parametrize("token", ["--poll\u2028host = 0.0.0.0", "1\u2028host = 0.0.0.0", "1\x85host = 0.0.0.0"])
+@pytest.mark.parametrize(
+    "token", ["--poll\u2028host = 0.0.0.0", "1\u2028host = 0.0.0.0", "1\x85host = 0.0.0.0"]
+)
 def test_no_extra_token_holds_a_line_end(folder: Path, token: str) -> None:
     message = extra_args_in(folder, ["--keep", token])
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import jinja2
 import pytest
-import refresh_golden
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import refresh_golden
 from claude_local.errors import UserError
 from claude_local.render import (
     HEADER,
@@ -23,8 +27,6 @@ from claude_local.render import (
     render,
 )
 from claude_local.settings import Settings
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from refresh_golden import GOLDEN, PROFILES, ROOT, checkout_in, settings_in
 
 RENDERED = {str(file.path): file for file in refresh_golden.rendered()}
@@ -165,7 +167,7 @@ def test_an_external_server_gets_no_key_of_ours(root: Path) -> None:
 
 
 def test_hard_characters_in_paths_stay_what_they_are(root: Path) -> None:
-    hard = "/da'ta/$HOME \"x\" \\ `id` ä"
+    hard = '/da\'ta/$HOME "x" \\ `id` ä'
     files = render(replace(settings_in(root), models_dir=Path(hard)), PROFILES)
 
     line = next(
@@ -226,7 +228,7 @@ def test_a_value_that_nobody_gives_is_an_error_and_no_empty_text(own_templates: 
         ("", "''"),
         ("plain", "'plain'"),
         ("it's", "'it'\\''s'"),
-        ("$HOME `id` \\ \"", "'$HOME `id` \\ \"'"),
+        ('$HOME `id` \\ "', "'$HOME `id` \\ \"'"),
         (8080, "'8080'"),
         (Path("/a b"), "'/a b'"),
     ],
@@ -266,10 +268,12 @@ def test_a_compose_value_is_yaml_in_which_no_dollar_stands_alone(text: str) -> N
 
 
 @pytest.mark.parametrize("quote", [quote_shell, quote_dotenv, quote_compose])
-@pytest.mark.parametrize("text", ["a\nb", "a\rb", "\t", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028", "\udcff"])
-def test_a_line_end_or_control_character_is_refused_everywhere(quote: object, text: str) -> None:
-    assert callable(quote)
-
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\rb", "\t", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028", "\udcff"]
+)
+def test_a_line_end_or_control_character_is_refused_everywhere(
+    quote: Callable[[object], str], text: str
+) -> None:
     with pytest.raises(UserError) as caught:
         quote(text)
 

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+
 from claude_local.errors import UserError
 from claude_local.settings import ENGINES, PREFIX, Settings, load_settings
 

@@ -54,17 +54,23 @@ def diff(changes: Sequence[Change]) -> str:
 
 def _change(file: RenderedFile, build_dir: Path) -> Change | None:
     target = build_dir / file.path
+    for folder in file.path.parents:
+        if (build_dir / folder).exists() and not (build_dir / folder).is_dir():
+            raise _conflict(build_dir, folder)
     if not target.exists() and not target.is_symlink():
         return Change("create", file.path, "", file)
-    old = _read(target)
-    if not _is_ours(old):
-        raise BuildConflict(
-            f"{build_dir.name}/{file.path} was not written by `invoke render`",
-            hint=f"move it away: {target}",
-        )
+    if not target.is_file() or not _is_ours(old := _read(target)):
+        raise _conflict(build_dir, file.path)
     if old == file.text and target.stat().st_mode & 0o777 == file.mode:
         return None
     return Change("update", file.path, old, file)
+
+
+def _conflict(build_dir: Path, path: PurePosixPath) -> BuildConflict:
+    return BuildConflict(
+        f"{build_dir.name}/{path} was not written by `invoke render`",
+        hint=f"move it away: {build_dir / path}",
+    )
 
 
 def _our_files(build_dir: Path) -> Iterator[PurePosixPath]:
@@ -78,7 +84,7 @@ def _is_ours(text: str) -> bool:
 
 
 def _read(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace")
+    return file.read_bytes().decode(errors="replace")  # line ends as they are
 
 
 def _diff_lines(change: Change) -> Iterator[str]:

@@ -17,8 +17,7 @@ def install(settings: Settings, bin_dir: Path | None, environment: Mapping[str, 
     Raises UserError if something that is not ours stands there.
     """
     on_path = [Path(part) for part in environment.get("PATH", "").split(":") if part]
-    home = Path(environment["HOME"])
-    folder = bin_dir or _usual_folder(home, on_path)
+    folder = bin_dir or _usual_folder(Path(environment.get("HOME", "/")), on_path)
     target = settings.build_dir / "bin" / COMMAND
     link = folder / COMMAND
     if link.is_symlink() and link.readlink() == target:

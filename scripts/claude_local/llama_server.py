@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 
 from claude_local.errors import UserError
+from claude_local.extra_args import is_flag_token
 from claude_local.profiles import ACTIVE_ALIAS, Profile
 
 Option = tuple[str, str | bool]
@@ -80,7 +80,7 @@ def activate(presets: str, name: str | None) -> str:
     """
     section = None
     lines = []
-    for line in presets.splitlines():
+    for line in presets.removesuffix("\n").split("\n"):
         if line.startswith("["):
             section = line.strip("[]")
         lines.append(line.removeprefix(WHEN_ACTIVE) if section == name else line)
@@ -120,7 +120,7 @@ def _tokens(option: Option) -> list[str]:
 def _extra_options(tokens: Iterable[str]) -> Iterator[Option]:
     flag = None
     for token in tokens:
-        is_flag = token.startswith("-") and not re.fullmatch(r"-[\d.]+", token)
+        is_flag = is_flag_token(token)
         if flag and is_flag:
             yield flag, True
         if is_flag:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import socket
 from collections.abc import Iterator
 
@@ -61,9 +62,9 @@ def _holder_names(port: int) -> Iterator[str]:
 
 
 def _how_to_get(profile: Profile, settings: Settings) -> str:
-    if profile.model.repo is None:
+    if profile.model.repo is not None:
+        command = ["hf", "download", profile.model.repo, profile.model.file]
+        return f"download it: {shlex.join([*command, '--local-dir', str(settings.models_dir)])}"
+    if profile.name == "demo":
         return "write it: invoke demo-model"
-    return (
-        f"download it: hf download {profile.model.repo} {profile.model.file} "
-        f"--local-dir {settings.models_dir}"
-    )
+    return f"put it into {settings.models_dir}; the profile does not say where it comes from"

@@ -33,7 +33,10 @@ def run(argv: Sequence[str | Path], *, failure: str) -> str:
 def run_visibly(argv: Sequence[str | Path], *, environment: Mapping[str, str] | None = None) -> int:
     """Runs a program on this terminal and returns its exit code."""
     tokens = [str(token) for token in argv]
-    return subprocess.run(tokens, check=False, env={**os.environ, **(environment or {})}).returncode
+    try:
+        return subprocess.run(tokens, check=False, env={**os.environ, **(environment or {})}).returncode
+    except FileNotFoundError:
+        raise EngineFailed(f"`{tokens[0]}` is not installed") from None
 
 
 def start_detached(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from claude_local.yaml_source import KeyPath, Mistake, YamlSource
+from claude_local.yaml_source import KeyPath, Mistake, YamlSource, place, printable
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -19,6 +19,7 @@ EXPECTATIONS = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "a text",
+    "string_unicode": "a text of whole characters",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "tuple_type": "a list",
@@ -43,8 +44,7 @@ def describe(
 
 def mistakes_of(source: YamlSource, path: KeyPath, message: str) -> list[Mistake]:
     """One mistake at `path` of `source`."""
-    where = "/".join(str(part) for part in path)
-    return [Mistake(source.file, source.lines.get(path, 1), where, message)]
+    return [Mistake(source.file, source.lines.get(path, 1), place(path), message)]
 
 
 def _mistakes(
@@ -52,7 +52,8 @@ def _mistakes(
 ) -> list[Mistake]:
     by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors():
-        path = _key_path(detail["loc"], source, defaults)
+        missing = detail["type"] == "missing"
+        path = detail["loc"] if missing else _key_path(detail["loc"], source, defaults)
         by_path.setdefault(path, []).append(detail)
     return [_mistake(model, path, details, source, defaults) for path, details in by_path.items()]
 
@@ -75,7 +76,7 @@ def _mistake(
     origin = defaults if path not in source.lines and path in defaults.lines else source
     line = next((origin.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origin.lines), 1)
     message, hint = _sentence(model, path, details)
-    return Mistake(origin.file, line, "/".join(str(part) for part in path), message, hint)
+    return Mistake(origin.file, line, place(path), message, hint)
 
 
 def _sentence(model: type[BaseModel], path: KeyPath, details: list[ErrorDetails]) -> tuple[str, str]:
@@ -91,8 +92,11 @@ def _sentence(model: type[BaseModel], path: KeyPath, details: list[ErrorDetails]
 
 
 def _boolean_hint(details: list[ErrorDetails]) -> str:
-    is_word = any(detail["type"] in ("literal_error", "string_type") for detail in details)
-    return BOOLEAN_HINT if is_word and isinstance(details[0]["input"], bool) else ""
+    wants_a_word = any(
+        detail["type"] == "string_type" or "'" in detail.get("ctx", {}).get("expected", "")
+        for detail in details
+    )
+    return BOOLEAN_HINT if wants_a_word and isinstance(details[0]["input"], bool) else ""
 
 
 def _expectation(detail: ErrorDetails) -> str:
@@ -106,7 +110,7 @@ def _nearest(model: type[BaseModel], path: KeyPath) -> str:
         annotation = fields[str(part)].annotation if str(part) in fields else None
         fields = getattr(annotation, "model_fields", {})
     near = difflib.get_close_matches(str(path[-1]), fields, n=1)
-    return f"did you mean `{near[0]}` instead of `{path[-1]}`?" if near else ""
+    return f"did you mean `{near[0]}` instead of `{printable(str(path[-1]))}`?" if near else ""
 
 
 def _show(value: Any) -> str:

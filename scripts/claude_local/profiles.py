@@ -6,13 +6,14 @@ between the two; a test compares the names with `llama-server --help`.
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from claude_local import extra_args
 from claude_local.errors import ProfileError, UnknownProfile
 from claude_local.profile_mistakes import describe, mistakes_of
 from claude_local.yaml_source import Mistake, YamlSource, read_yaml
@@ -23,22 +24,26 @@ ACTIVE_ALIAS = "local-llama"
 DEFAULTS_FILE = "_defaults.yaml"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
-# What `extra_args` may hold: flags that shape the computation. Not among them is anything that opens
-# the server, moves it, loads other files, or writes.
-ALLOWED_EXTRA_FLAGS = re.compile(
-    r"--(keep|predict|n-predict|threads-http|cache-reuse|cache-idle-slots|checkpoint-min-step|"
-    r"slot-prompt-similarity|kv-offload|no-kv-offload|kv-unified-per-slot|repack|no-repack|no-host|"
-    r"op-offload|no-op-offload|n-cpu-ffn|override-kv|numa|prio.*|poll.*|cpu-(mask|range|strict).*|"
-    r"rope-.*|yarn-.*|samplers|sampler-seq|ignore-eos|top-n-sigma|xtc-.*|typical|repeat-last-n|dry-.*|"
-    r"adaptive-.*|dynatemp-.*|mirostat.*|logit-bias|backend-sampling|check-tensors|no-escape|"
-    r"reasoning-(preserve|budget-message)|sleep-idle-seconds|spec-(draft-(n-min|p-min|p-split|sampling|"
-    r"ngl|n-cpu-moe|cpu-moe|device|type-[kv]|threads|threads-batch)|ngram-.*))"
-)
-
 OnOff = Literal["on", "off"]
 OnOffAuto = Literal["on", "off", "auto"]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
-Text = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("should have no control characters or line ends")
+    return text
+
+
+def _json_text(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError):
+        raise ValueError("should hold texts, numbers, true, false, null, lists and mappings") from None
+    return values
+
+
+Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_printable)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -105,7 +110,7 @@ class ServerOptions(Part):
     load_mode: Literal["auto", "none", "mmap", "mlock", "mmap+mlock", "dio"] | None = None
     lazy_mode: OnOffAuto | None = None
     jinja: bool | None = None
-    chat_template_kwargs: dict[Text, Any] | None = None
+    chat_template_kwargs: Annotated[dict[Text, Any], AfterValidator(_json_text)] | None = None
     """Values for the chat template, for instance `{enable_thinking: false}`."""
     reasoning: OnOffAuto | None = None
     reasoning_effort: Text | None = None
@@ -128,15 +133,7 @@ class ServerOptions(Part):
     @field_validator("extra_args")
     @classmethod
     def _extra_args_are_known_to_be_harmless(cls, tokens: tuple[str, ...]) -> tuple[str, ...]:
-        if tokens and not tokens[0].startswith("--"):
-            raise ValueError("should start with a long flag such as `--keep`")
-        for flag in (token for token in tokens if token.startswith("-")):
-            if re.fullmatch(r"-[\d.]+", flag):
-                continue  # a negative number is a value
-            if flag.removeprefix("--").replace("-", "_") in cls.model_fields:
-                raise ValueError(f"should not repeat `{flag}`, which has its own field")
-            if not ALLOWED_EXTRA_FLAGS.fullmatch(flag):
-                raise ValueError(f"should not hold `{flag}`, which is not on the list of allowed flags")
+        extra_args.check(tokens, {name.replace("_", "-") for name in cls.model_fields})
         return tokens
 
 
@@ -160,11 +157,11 @@ def load_profiles(directory: Path) -> dict[str, Profile]:
 
     Raises ProfileError with every mistake of every file.
     """
-    defaults = read_yaml(directory / DEFAULTS_FILE)
+    defaults = _read(directory / DEFAULTS_FILE)
     profiles: dict[str, Profile] = {}
     mistakes = list(defaults.mistakes)
     for file in profile_files(directory):
-        source = read_yaml(file)
+        source = _read(file)
         profile, found = _validate(source, defaults)
         mistakes += found
         if profile:
@@ -186,19 +183,29 @@ def find_profile(profiles: Mapping[str, Profile], name: str) -> Profile:
     names |= {alias: profile for profile in profiles.values() for alias in profile.aliases}
     if name in names:
         return names[name]
-    candidates = sorted({p.name for known, p in names.items() if known.startswith(name)})
+    starts = name or "no name at all"
+    candidates = sorted({p.name for known, p in names.items() if known.startswith(starts)})
     if len(candidates) == 1:
         return profiles[candidates[0]]
-    if candidates and name:
+    if candidates:
         raise UnknownProfile(
             f"`{name}` could be several profiles", hint=f"choose one of: {', '.join(candidates)}"
         )
     raise UnknownProfile(f"no profile named `{name}`", hint=f"known profiles: {', '.join(sorted(profiles))}")
 
 
+def _read(file: Path) -> YamlSource:
+    try:
+        return read_yaml(file)
+    except OSError as error:
+        raise ProfileError(f"cannot read {file}: {error.strerror}") from None
+
+
 def _validate(source: YamlSource, defaults: YamlSource) -> tuple[Profile | None, list[Mistake]]:
     if source.mistakes:
         return None, source.mistakes
+    if "name" in source.data:
+        return None, mistakes_of(source, ("name",), "is no known key")
     data = _merge(defaults.data, source.data) | {"name": source.file.stem}
     return describe(Profile, data, source, defaults)
 
@@ -208,7 +215,8 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict) and key == "server":
-            merged[key] = _merge(base[key], value)
+            section = _merge(base[key], value)
+            merged[key] = {name: given for name, given in section.items() if given is not None}
         else:
             merged[key] = value
     return merged
@@ -218,19 +226,23 @@ def _shared_names(profile: Profile, others: dict[str, Profile], source: YamlSour
     taken = {name: other for other in others.values() for name in (other.name, *other.aliases)}
     own = [(("aliases", i), alias) for i, alias in enumerate(profile.aliases)]
     mistakes = []
+    seen: set[str] = set()
     for path, name in [((), profile.name), *own]:
         if name == ACTIVE_ALIAS:
             problem = f"should not be `{ACTIVE_ALIAS}`, which means the active profile"
         elif name in taken:
             problem = f"`{name}` is already a name of profile `{taken[name].name}`"
+        elif name in seen:
+            problem = f"`{name}` is already a name of this profile"
         else:
+            seen.add(name)
             continue
         mistakes += mistakes_of(source, path, problem)
     return mistakes
 
 
 def _profile_error(mistakes: list[Mistake], directory: Path) -> ProfileError:
-    mistakes = sorted(mistakes, key=lambda mistake: (mistake.file.name, mistake.line))
+    mistakes = sorted(dict.fromkeys(mistakes), key=lambda mistake: (mistake.file.name, mistake.line))
 
     def line(mistake: Mistake) -> str:
         place = f"{directory.name}/{mistake.file.name}:{mistake.line}: "

@@ -78,7 +78,9 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
     """The settings of this machine. Raises UserError for a value that cannot be meant."""
     private = root / ".state"
     home = Path(environment.get("HOME") or "/")
-    xdg_state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
+    xdg_state = Path(environment.get("XDG_STATE_HOME") or ".")
+    if not xdg_state.is_absolute():  # its specification says: ignore it then
+        xdg_state = home / ".local" / "state"
 
     def path(name: str, default: Path) -> Path:
         return _path(name, environment.get(PREFIX + name) or str(default))
@@ -132,7 +134,7 @@ def _url(value: str) -> str:
 
 
 def _port(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+    if not (value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535):
         raise UserError(f"{PREFIX}{name} should be a port from 1 to 65535, not `{value}`")
     return int(value)
 

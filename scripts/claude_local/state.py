@@ -27,6 +27,7 @@ def prepare(settings: Settings) -> None:
     # An empty key would switch llama-server's authentication off without a word.
     if not key_file.is_file() or not key_file.read_text().strip():
         write_atomic(key_file, secrets.token_hex(KEY_BYTES).encode(), mode=PRIVATE_FILE)
+    key_file.chmod(PRIVATE_FILE)
 
 
 def api_key(settings: Settings) -> str:
@@ -64,5 +65,5 @@ def _holder(path: Path) -> str:
         held = json.loads(path.read_text())
         seconds = int(time.time()) - int(held["since"])
         return f"`{held['purpose']}` (process {held['pid']}), for {seconds} s"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "it does not say which"

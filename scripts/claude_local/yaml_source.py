@@ -15,6 +15,7 @@ import yaml
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
+MAX_INTEGER = 2**63
 
 KeyPath = tuple[str | int, ...]
 
@@ -48,7 +49,8 @@ def read_yaml(file: Path) -> YamlSource:
     source = YamlSource(file, {}, {}, [])
     raw = file.read_bytes()
     if len(raw) > MAX_BYTES:
-        _note(source, 1, (), f"should be at most {MAX_BYTES // 1024} kB, is {len(raw) // 1024} kB")
+        size = -(-len(raw) // 1024)  # rounded up: one byte too many is too many
+        _note(source, 1, (), f"should be at most {MAX_BYTES // 1024} kB, is {size} kB")
         return source
     try:
         text = raw.decode("utf-8")
@@ -59,10 +61,24 @@ def read_yaml(file: Path) -> YamlSource:
         _note(source, line, (), "should be UTF-8 text")
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        _note(source, line, (), f"has a control character (U+{ord(str(error.character)):04X})")
+        _note(source, line, (), f"has a control character (U+{int(error.character):04X})")
     except yaml.MarkedYAMLError as error:
-        _note(source, _line(error.problem_mark), (), f"is not YAML: {error.problem}")
+        _note(source, _line(error.problem_mark), (), f"is not YAML: {printable(str(error.problem))}")
+    except ValueError as error:  # PyYAML's own slips, for instance an escape beyond Unicode
+        _note(source, 1, (), f"is not YAML: {printable(str(error))}")
     return source
+
+
+def place(path: KeyPath) -> str:
+    """A path of keys as people read it: `server/ctx_size`."""
+    return printable("/".join(str(part) for part in path))
+
+
+def printable(text: str) -> str:
+    """The text with every control character, line end and half character written as an escape."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text
+    )
 
 
 def _check_structure(text: str, source: YamlSource) -> bool:
@@ -101,7 +117,20 @@ def _build(node: yaml.Node, path: KeyPath, source: YamlSource) -> Any:
         return _build_mapping(node, path, source)
     if isinstance(node, yaml.SequenceNode):
         return [_build_item(child, (*path, i), source) for i, child in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    return _build_scalar(node, path, source)
+
+
+def _build_scalar(node: yaml.Node, path: KeyPath, source: YamlSource) -> Any:
+    """The value of one scalar; what Python cannot hold or show becomes a mistake."""
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+    except (ValueError, OverflowError) as error:
+        _note(source, _line(node.start_mark), path, f"has no readable value: {error}")
+        return None
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        _note(source, _line(node.start_mark), path, "is a number beyond 64 bits")
+        return None
+    return value
 
 
 def _build_mapping(node: yaml.MappingNode, path: KeyPath, source: YamlSource) -> dict[str, Any]:
@@ -128,5 +157,5 @@ def _line(mark: Any) -> int:
 
 
 def _note(source: YamlSource, line: int, path: KeyPath, message: str, hint: str = "") -> None:
-    where = "/".join(str(part) for part in path)
+    where = place(path)
     source.mistakes.append(Mistake(source.file, line, where, message, hint))

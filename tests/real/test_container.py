@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
 from claude_local.engines.http import LlamaHttp
 from machine import Machine
 

@@ -8,6 +8,7 @@ import subprocess
 from typing import IO, Any
 
 import pytest
+
 from machine import Machine
 
 BOTH_ENGINES = pytest.mark.parametrize(

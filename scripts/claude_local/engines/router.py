@@ -93,7 +93,7 @@ def reason_in(lines: list[str]) -> str:
         last = models[-1]["port"]
         lines = [match["text"] for match in models if match["port"] == last]
     wrong = [line for line in lines if " E " in line or "error" in line.lower()]
-    return _without_prefix(wrong[0] if wrong else " / ".join(lines[-2:]))
+    return " / ".join(_without_prefix(line) for line in (wrong[:1] or lines[-2:]))
 
 
 def _without_prefix(line: str) -> str:

@@ -1,0 +1,183 @@
+"""A loopback server that answers like the Messages API and remembers every request.
+
+`verify` and `prompt-size` put it where a model server would be, to see what Claude Code sends, and to
+whom. It is no model: its answers are whatever its script says.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+CONTEXT_TOKENS = 131072
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One request as it came in. Header names are in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as data; {} if it is none."""
+        try:
+            data = json.loads(self.body)
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    @property
+    def raw(self) -> str:
+        """Everything that was sent, as one text to search in."""
+        lines = [f"{self.method} {self.path}", *(f"{k}: {v}" for k, v in self.headers.items())]
+        return "\n".join(lines) + "\n\n" + self.body.decode(errors="replace")
+
+
+Script = Callable[[Recorded], list[dict[str, Any]]]
+"""The content blocks of the answer to a `/v1/messages` request."""
+
+
+def say_ok(_request: Recorded) -> list[dict[str, Any]]:
+    """The shortest answer."""
+    return [{"type": "text", "text": "ok"}]
+
+
+class Recorder:
+    """Listens on a free port of 127.0.0.1 while its `with` block runs."""
+
+    def __init__(self, script: Script = say_ok) -> None:
+        self.script = script
+        self.requests: list[Recorded] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The bodies of all `/v1/messages` requests, in order."""
+        return [r.json() for r in self.requests if r.path.partition("?")[0] == "/v1/messages"]
+
+    def __enter__(self) -> Recorder:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        recorder = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                request = self._record()
+                if request.path.partition("?")[0] == "/v1/messages":
+                    self._send_events(request)
+                else:
+                    self._send_json({"input_tokens": max(1, len(request.body) // 4)})
+
+            def do_GET(self) -> None:
+                self._record()
+                slot = {"n_ctx": CONTEXT_TOKENS}
+                self._send_json({"status": "ok", "data": [], "default_generation_settings": slot})
+
+            def do_HEAD(self) -> None:
+                self._record()
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_CONNECT(self) -> None:
+                self._record()
+                self.send_error(403)
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                """Says nothing."""
+
+            def _record(self) -> Recorded:
+                length = int(self.headers.get("Content-Length") or 0)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                request = Recorded(self.command, self.path, headers, self.rfile.read(length))
+                recorder.requests.append(request)
+                return request
+
+            def _send_json(self, data: dict[str, Any]) -> None:
+                self._send("application/json", json.dumps(data).encode())
+
+            def _send_events(self, request: Recorded) -> None:
+                content = recorder.script(request)
+                message = _message(content, request.json().get("model", ""))
+                if request.json().get("stream"):
+                    events = "".join(_event(event) for event in _events(message))
+                    self._send("text/event-stream", events.encode())
+                else:
+                    self._send_json(message)
+
+            def _send(self, kind: str, body: bytes) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        return Handler
+
+
+def _message(content: list[dict[str, Any]], model: str) -> dict[str, Any]:
+    uses_tool = any(block["type"] == "tool_use" for block in content)
+    return {
+        "id": "msg_recorder",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": "tool_use" if uses_tool else "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+    }
+
+
+def _events(message: dict[str, Any]) -> list[dict[str, Any]]:
+    start = {**message, "content": [], "stop_reason": None}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": start}]
+    for index, block in enumerate(message["content"]):
+        events += _block_events(index, block)
+    delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    events.append({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 5}})
+    return [*events, {"type": "message_stop"}]
+
+
+def _block_events(index: int, block: dict[str, Any]) -> list[dict[str, Any]]:
+    if block["type"] == "text":
+        empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+    else:
+        empty = {**block, "input": {}}
+        delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+    return [
+        {"type": "content_block_start", "index": index, "content_block": empty},
+        {"type": "content_block_delta", "index": index, "delta": delta},
+        {"type": "content_block_stop", "index": index},
+    ]
+
+
+def _event(event: dict[str, Any]) -> str:
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"

@@ -1,0 +1,127 @@
+"""preflight: a missing model or a taken port is told before anything starts."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from claude_local.errors import UserError
+from claude_local.preflight import check_model_file, check_port, model_size_bytes
+from claude_local.profiles import Profile
+from claude_local.settings import Settings, load_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = load_settings({"HOME": str(tmp_path)}, tmp_path, user_id=1000, group_id=1000)
+    made.models_dir.mkdir()
+    return made
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A program of ours on a port of 127.0.0.1."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def profile(name: str = "p", **model: Any) -> Profile:
+    return Profile.model_validate(
+        {"name": name, "title": "T", "description": "D", "model": {"file": "a.gguf", **model}}
+    )
+
+
+def test_a_gguf_file_is_good(settings: Settings) -> None:
+    (settings.models_dir / "sub").mkdir()
+    (settings.models_dir / "sub" / "a.gguf").write_bytes(b"GGUF\x03\0\0\0")
+
+    check_model_file(settings, profile(file="sub/a.gguf"))
+
+
+def test_a_missing_model_is_told_with_the_way_to_get_it(settings: Settings) -> None:
+    with pytest.raises(UserError) as caught:
+        check_model_file(settings, profile(repo="owner/name"))
+
+    file = settings.models_dir / "a.gguf"
+    assert caught.value.message == f"profile `p` has no model file: {file} is missing"
+    assert caught.value.hint == (
+        f"download it: hf download owner/name a.gguf --local-dir {settings.models_dir}"
+    )
+
+
+def test_the_missing_demo_model_is_written_here(settings: Settings) -> None:
+    with pytest.raises(UserError) as caught:
+        check_model_file(settings, profile("demo", file="demo.gguf"))
+
+    assert caught.value.hint == "write it: invoke demo-model"
+
+
+def test_a_missing_model_of_unknown_origin_is_not_said_to_be_the_demo_model(settings: Settings) -> None:
+    with pytest.raises(UserError) as caught:
+        check_model_file(settings, profile("mine", file="mine.gguf"))
+
+    assert "demo-model" not in caught.value.hint
+    assert str(settings.models_dir) in caught.value.hint
+
+
+def test_the_way_to_get_a_model_is_a_command_that_a_shell_can_take(tmp_path: Path) -> None:
+    spaced = load_settings({"HOME": "/"}, tmp_path / "my models", user_id=1, group_id=1)
+
+    with pytest.raises(UserError) as caught:
+        check_model_file(spaced, profile(file="it's a.gguf", repo="o/n"))
+
+    command = caught.value.hint.removeprefix("download it: ")
+    expected = ["hf", "download", "o/n", "it's a.gguf", "--local-dir", str(spaced.models_dir)]
+    assert shlex.split(command) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"GGU", b"<!DOCTYPE html>", b"version https://git-lfs"])
+def test_a_file_that_is_no_gguf_is_told(settings: Settings, content: bytes) -> None:
+    (settings.models_dir / "a.gguf").write_bytes(content)
+
+    with pytest.raises(UserError) as caught:
+        check_model_file(settings, profile())
+
+    assert caught.value.message == f"{settings.models_dir / 'a.gguf'} is no GGUF file"
+
+
+def test_a_folder_is_no_model_file(settings: Settings) -> None:
+    (settings.models_dir / "a.gguf").mkdir()
+
+    with pytest.raises(UserError, match=r"a\.gguf is missing$"):
+        check_model_file(settings, profile())
+
+
+def test_the_size_on_disk_wins_over_the_size_in_the_profile(settings: Settings) -> None:
+    assert model_size_bytes(settings, profile()) is None
+    assert model_size_bytes(settings, profile(size_bytes=1000)) == 1000
+
+    (settings.models_dir / "a.gguf").write_bytes(b"GGUF+3B")
+
+    assert model_size_bytes(settings, profile(size_bytes=1000)) == 7
+
+
+def test_a_taken_port_is_told_with_its_holder(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+
+    with pytest.raises(UserError) as caught:
+        check_port(port)
+
+    name = psutil.Process().name()
+    assert caught.value.message == f"port {port} is in use by {name} (process {os.getpid()})"
+    assert caught.value.hint == ("end that program, or choose another port: CLAUDE_LOCAL_LLAMA_PORT=8090")
+
+
+def test_a_port_is_free_again_when_its_holder_ended(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    listener.close()
+
+    check_port(port)
+    check_port(port)

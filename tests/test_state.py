@@ -1,0 +1,203 @@
+"""state: the key is made once and stays private; the lock has one holder and dies with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from claude_local.errors import Busy
+from claude_local.settings import Settings, load_settings
+from claude_local.state import api_key, lock, prepare
+
+ROOT = Path(__file__).parents[1]
+
+# Another command: takes the lock, says so, and holds it until its input ends.
+HOLDER = """
+import sys
+from pathlib import Path
+from claude_local.settings import load_settings
+from claude_local.state import lock
+settings = load_settings({"HOME": sys.argv[1]}, Path(sys.argv[1]), user_id=1, group_id=1)
+with lock(settings, "switch demo"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"HOME": str(tmp_path)}, tmp_path, user_id=1000, group_id=1000)
+
+
+@contextmanager
+def holder(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A real second process that holds the lock."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, home],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_key_is_64_hexadecimal_digits(settings: Settings) -> None:
+    prepare(settings)
+
+    assert re.fullmatch(r"[0-9a-f]{64}", settings.api_key_file.read_text())
+    assert api_key(settings) == settings.api_key_file.read_text()
+
+
+def test_the_key_is_made_once(settings: Settings) -> None:
+    prepare(settings)
+    first = api_key(settings)
+
+    prepare(settings)
+
+    assert api_key(settings) == first
+
+
+def test_two_machines_have_different_keys(tmp_path: Path) -> None:
+    keys = set()
+    for name in ("one", "two"):
+        own = load_settings({"HOME": str(tmp_path / name)}, tmp_path / name, user_id=1, group_id=1)
+        prepare(own)
+        keys.add(api_key(own))
+
+    assert len(keys) == 2
+
+
+def test_before_the_first_start_there_is_no_key(settings: Settings) -> None:
+    assert api_key(settings) == ""
+
+
+@pytest.mark.parametrize("content", ["", "\n", " \n\t"])
+def test_an_empty_key_file_is_replaced(settings: Settings, content: str) -> None:
+    settings.runtime_dir.mkdir(parents=True)
+    settings.api_key_file.write_text(content)
+
+    prepare(settings)
+
+    assert re.fullmatch(r"[0-9a-f]{64}", settings.api_key_file.read_text())
+
+
+def test_a_line_end_after_the_key_is_no_part_of_it(settings: Settings) -> None:
+    prepare(settings)
+    settings.api_key_file.write_text("my-own-key\n")
+
+    prepare(settings)
+
+    assert api_key(settings) == "my-own-key"
+
+
+def test_state_is_private_even_where_folders_were_open_before(settings: Settings) -> None:
+    settings.runtime_dir.mkdir(parents=True, mode=0o755)
+
+    prepare(settings)
+
+    modes = {
+        path: mode_of(path) for path in (settings.state_dir, settings.runtime_dir, settings.api_key_file)
+    }
+    assert modes == {settings.state_dir: 0o700, settings.runtime_dir: 0o700, settings.api_key_file: 0o600}
+
+
+def test_a_key_file_that_others_could_read_becomes_private(settings: Settings) -> None:
+    prepare(settings)
+    settings.api_key_file.chmod(0o644)
+
+    prepare(settings)
+
+    assert mode_of(settings.api_key_file) == 0o600
+
+
+def test_the_models_folder_is_made(settings: Settings) -> None:
+    prepare(settings)
+
+    assert settings.models_dir.is_dir()
+
+
+def test_a_second_command_is_told_who_holds_the_lock(settings: Settings, tmp_path: Path) -> None:
+    with holder(tmp_path) as process, pytest.raises(Busy) as caught, lock(settings, "up demo"):
+        pass
+
+    expected = rf"another command is at work: `switch demo` \(process {process.pid}\), for \d+ s"
+    assert re.fullmatch(expected, caught.value.message)
+    assert caught.value.hint == "wait for it, or end it"
+
+
+def test_the_refused_command_does_not_change_what_the_holder_wrote(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with holder(tmp_path):
+        before = (settings.state_dir / "lock").read_text()
+        with pytest.raises(Busy), lock(settings, "up demo"):
+            pass
+
+        assert (settings.state_dir / "lock").read_text() == before
+
+
+def test_the_lock_is_free_when_its_holder_was_killed(settings: Settings, tmp_path: Path) -> None:
+    with holder(tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+        with lock(settings, "up demo"):
+            text = (settings.state_dir / "lock").read_text()
+
+    assert f'"pid": {os.getpid()}, "purpose": "up demo"' in text
+
+
+def test_the_lock_is_free_after_its_block(settings: Settings) -> None:
+    with lock(settings, "a purpose that is much longer than the second one"):
+        pass
+
+    with (
+        lock(settings, "down"),
+        pytest.raises(Busy, match=r"at work: `down` \(process "),
+        lock(settings, "x"),
+    ):
+        pass
+
+
+def test_the_lock_is_free_after_an_error_in_its_block(settings: Settings) -> None:
+    with pytest.raises(ZeroDivisionError), lock(settings, "up demo"):
+        raise ZeroDivisionError
+
+    with lock(settings, "down"):
+        assert '"purpose": "down"' in (settings.state_dir / "lock").read_text()
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "{}", "null", "[]", '{"purpose": "x", "since": null}'])
+def test_a_holder_that_does_not_say_who_it_is_is_a_holder_still(settings: Settings, content: str) -> None:
+    with lock(settings, "up demo"):
+        (settings.state_dir / "lock").write_text(content)
+
+        with pytest.raises(Busy) as caught, lock(settings, "down"):
+            pass
+
+    assert caught.value.message == "another command is at work: it does not say which"
+
+
+def test_the_lock_file_is_private(settings: Settings) -> None:
+    with lock(settings, "up demo"):
+        assert mode_of(settings.state_dir / "lock") == 0o600
+        assert mode_of(settings.state_dir) == 0o700
