@@ -167,6 +167,7 @@ def _events(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _block_events(index: int, block: dict[str, Any]) -> list[dict[str, Any]]:
+    empty: dict[str, Any]
     if block["type"] == "text":
         empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
     else:
