@@ -43,8 +43,9 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
 
 
 def _error_text(error: UserError) -> str:
+    details = "".join(f"\n  | {line}" for line in error.details.splitlines())
     hints = "".join(f"\n  hint: {line}" for line in error.hint.splitlines())
-    return f"error: {error.message}{hints}"
+    return f"error: {error.message}{details}{hints}"
 
 
 def _settings(engine: str | None = None) -> Settings:
@@ -123,7 +124,7 @@ def logs(c, follow=False, tail=100):
     from claude_local import console, lifecycle
 
     engine = lifecycle.log_engine(_settings())
-    for line in engine.log_lines(tail=tail, follow=follow):
+    for line in engine.log_lines(tail=int(tail), follow=follow):
         print(console.harmless(line), flush=True)
 
 

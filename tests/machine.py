@@ -150,3 +150,13 @@ class Machine:
             if str(self.home) in command or str(self.checkout) in command:
                 found.append(command)
         return found
+
+
+def error_of(done: Done) -> tuple[str, list[str]]:
+    """The error line and the hints of a failed command; fails the test on a traceback."""
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stderr, done.stderr
+    lines = done.stderr.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("error: "))
+    hints = [line.strip().removeprefix("hint: ") for line in lines[first:] if line.startswith("  hint: ")]
+    return lines[first].removeprefix("error: "), hints

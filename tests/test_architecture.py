@@ -24,6 +24,7 @@ PURE = [
     "profiles",
     "profile_mistakes",
     "yaml_source",
+    "extra_args",
     "llama_server",
     "client",
     "render",

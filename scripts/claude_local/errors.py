@@ -4,15 +4,16 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """An expected failure: what is wrong, and how to go on.
+    """An expected failure: what is wrong, how to go on, and what a program said about it.
 
     Printed as one line and a hint by the doors (`tasks.py`, `__main__`), never where it is raised.
     """
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", details: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
 
 
 class ProfileError(UserError):

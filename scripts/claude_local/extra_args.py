@@ -14,7 +14,7 @@ ALLOWED_EXTRA_FLAGS = re.compile(
     r"rope-[a-z-]*|yarn-[a-z-]*|samplers|sampler-seq|ignore-eos|top-n-sigma|xtc-[a-z-]*|typical|repeat-last-n|dry-[a-z-]*|"
     r"adaptive-[a-z-]*|dynatemp-[a-z-]*|mirostat[a-z-]*|logit-bias|backend-sampling|check-tensors|no-escape|"
     r"reasoning-(preserve|budget-message)|sleep-idle-seconds|spec-(draft-(n-min|p-min|p-split|sampling|"
-    r"ngl|n-cpu-moe|cpu-moe|device|type-[kv]|threads|threads-batch)|ngram-[a-z0-9-]*))"
+    r"ngl|n-cpu-moe|cpu-moe|device|type-[kv]|threads|threads-batch)|ngram-(mod|simple|map-k|map-k4v)-[a-z-]*))"
 )
 
 

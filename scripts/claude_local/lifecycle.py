@@ -17,6 +17,7 @@ from claude_local.settings import Settings
 from claude_local.snapshot import STOPPED, Snapshot
 
 POLL_SECONDS = 0.15
+LOG_LINES = 8
 
 Progress = Callable[[Snapshot, str], None]
 """Called while a model loads, with the snapshot and the last line of the server's log."""
@@ -63,9 +64,9 @@ def up(settings: Settings, engine: Engine, request: Request) -> Snapshot:
     """
     with state.lock(settings, f"up {request.profile.name}"):
         current = running_engine(settings)
-        if current and current.name == engine.name:
+        if current and engine.name != "external" and current.name == engine.name:
             return _switch(settings, current, request)
-        if current:
+        if current and current.name != engine.name:
             raise UserError(f"the {current.name} engine is running", hint="stop it first: invoke down")
         return _start(settings, engine, request)
 
@@ -121,25 +122,28 @@ def _switch(settings: Settings, engine: Engine, request: Request) -> Snapshot:
         engine.activate(request.profile)
         return _wait_until_ready(engine, request.profile, request.progress)
     except EngineFailed as error:
-        raise _after_going_back(engine, request, before, error.message) from None
+        raise _after_going_back(engine, request, before, error) from None
     except KeyboardInterrupt:
-        raise _after_going_back(engine, request, before, "interrupted") from None
+        raise _after_going_back(engine, request, before, EngineFailed("interrupted")) from None
 
 
-def _after_going_back(engine: Engine, request: Request, before: Snapshot, reason: str) -> EngineFailed:
+def _after_going_back(
+    engine: Engine, request: Request, before: Snapshot, failure: EngineFailed
+) -> EngineFailed:
     """Brings back what served before, and returns the error that tells both stories."""
     old = request.profiles.get(before.profile or "")
     if before.state != "ready" or old is None:
-        return EngineFailed(reason, hint="see the log: invoke logs")
+        return failure
     try:
         engine.activate(old)
         _wait_until_ready(engine, old, request.progress)
     except EngineFailed as error:
         return EngineFailed(
-            f"{reason}; and `{old.name}` did not come back: {error.message}",
+            f"{failure.message}; and `{old.name}` did not come back: {error.message}",
+            details=failure.details,
             hint=f"start again: invoke down, then invoke up --model {old.name}",
         )
-    return EngineFailed(reason, hint=f"`{old.name}` serves again")
+    return EngineFailed(failure.message, details=failure.details, hint=f"`{old.name}` serves again")
 
 
 def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> Snapshot:
@@ -150,7 +154,8 @@ def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> S
         if now.state in ("failed", "stopped"):
             raise EngineFailed(
                 f"`{profile.name}` did not load: {now.reason or 'the engine ended'}",
-                hint="see the log: invoke logs",
+                details="\n".join(engine.log_lines(tail=LOG_LINES, follow=False)),
+                hint="choose another model (invoke profiles) or change this profile",
             )
         progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
         time.sleep(POLL_SECONDS)

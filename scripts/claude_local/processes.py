@@ -14,7 +14,7 @@ TAIL_LINES = 12
 
 
 def run(argv: Sequence[str | Path], *, failure: str) -> str:
-    """What the program printed. Raises EngineFailed with `failure` and the end of its output."""
+    """What the program printed. Raises EngineFailed with `failure`, the end of its output in the details."""
     tokens = [str(token) for token in argv]
     try:
         done = subprocess.run(
@@ -25,7 +25,9 @@ def run(argv: Sequence[str | Path], *, failure: str) -> str:
     output = done.stdout.decode(errors="replace")
     if done.returncode:
         raise EngineFailed(
-            f"{failure} (exit code {done.returncode})\n{tail(output)}", hint=f"by hand: {shlex.join(tokens)}"
+            f"{failure} (exit code {done.returncode})",
+            details=tail(output),
+            hint=f"by hand: {shlex.join(tokens)}",
         )
     return output
 

@@ -19,6 +19,7 @@ EXPECTATIONS = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "a text",
+    "finite_number": "a finite number",
     "string_unicode": "a text of whole characters",
     "dict_type": "a mapping",
     "model_type": "a mapping",
@@ -109,7 +110,7 @@ def _nearest(model: type[BaseModel], path: KeyPath) -> str:
     for part in path[:-1]:
         annotation = fields[str(part)].annotation if str(part) in fields else None
         fields = getattr(annotation, "model_fields", {})
-    near = difflib.get_close_matches(str(path[-1]), fields, n=1)
+    near = difflib.get_close_matches(str(path[-1]), [field for field in fields if field != "name"], n=1)
     return f"did you mean `{near[0]}` instead of `{printable(str(path[-1]))}`?" if near else ""
 
 

@@ -51,7 +51,9 @@ Count = Annotated[int, Field(ge=0)]
 class Part(BaseModel):
     """A frozen, strict part of a profile: no unknown keys, no silent conversions."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
 
 
 class ModelSource(Part):
@@ -183,8 +185,7 @@ def find_profile(profiles: Mapping[str, Profile], name: str) -> Profile:
     names |= {alias: profile for profile in profiles.values() for alias in profile.aliases}
     if name in names:
         return names[name]
-    starts = name or "no name at all"
-    candidates = sorted({p.name for known, p in names.items() if known.startswith(starts)})
+    candidates = sorted({p.name for known, p in names.items() if name and known.startswith(name)})
     if len(candidates) == 1:
         return profiles[candidates[0]]
     if candidates:

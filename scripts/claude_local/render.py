@@ -92,7 +92,7 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "container_port": llama_server.CONTAINER_PORT,
         "when_active": llama_server.WHEN_ACTIVE,
         "active_alias": ACTIVE_ALIAS,
-        "key_file": "" if settings.is_external else settings.api_key_file,
+        "key_file": settings.client_key_file or "",
         "client_environment": client.environment(settings),
         "client_settings": client.client_settings(),
         "client_arguments": client.ARGUMENTS,

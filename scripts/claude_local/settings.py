@@ -16,7 +16,7 @@ ENGINES = ("auto", "docker", "embedded", "external")
 class Settings:
     """Places, ports and choices of this machine.
 
-    Every field below `user_id` can be set by an environment variable: its name in capitals after
+    Every field below `group_id` can be set by an environment variable: its name in capitals after
     `CLAUDE_LOCAL_`, for instance `CLAUDE_LOCAL_MODELS_DIR`.
     """
 
@@ -27,6 +27,8 @@ class Settings:
     state_dir: Path
     """API key, lock, journal and logs. `.state/` in the checkout where that folder exists (made by
     `scripts/quickstart`), else `$XDG_STATE_HOME/claude-local`."""
+    build_dir: Path
+    """What `invoke render` writes. Default: `build/` in the checkout."""
     models_dir: Path
     """GGUF files. Default: `models/` in the checkout."""
     profiles_dir: Path
@@ -38,16 +40,14 @@ class Settings:
     """`auto`, `docker`, `embedded` or `external`."""
     external_url: str
     """Base URL of a server that someone else runs; makes `external` the automatic choice."""
+    external_key_file: Path | None
+    """File with the API key of that server, if it wants one."""
     llama_port: int
     """TCP port of llama-server on 127.0.0.1. Default: 8080."""
     image: str
     """The container image that runs llama-server. Default: `claude-local/llama:latest`."""
     compose_project: str
     """Name of the Compose project. Default: `claude-local`."""
-
-    @property
-    def build_dir(self) -> Path:
-        return self.root / "build"
 
     @property
     def templates_dir(self) -> Path:
@@ -67,6 +67,11 @@ class Settings:
     def is_external(self) -> bool:
         """Whether somebody else runs the server."""
         return bool(self.external_url) and self.engine in ("auto", "external")
+
+    @property
+    def client_key_file(self) -> Path | None:
+        """The key that clients send; None where the server of somebody else wants none."""
+        return self.external_key_file if self.is_external else self.api_key_file
 
     @property
     def base_url(self) -> str:
@@ -97,6 +102,7 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
         user_id=user_id,
         group_id=group_id,
         state_dir=path("STATE_DIR", private if private.is_dir() else xdg_state / "claude-local"),
+        build_dir=path("BUILD_DIR", root / "build"),
         models_dir=path("MODELS_DIR", root / "models"),
         profiles_dir=path("PROFILES_DIR", root / "profiles"),
         client_dir=path(
@@ -104,6 +110,9 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
         ),
         engine=engine,
         external_url=external_url,
+        external_key_file=_optional_path(
+            "EXTERNAL_KEY_FILE", environment.get(PREFIX + "EXTERNAL_KEY_FILE") or ""
+        ),
         llama_port=_port("LLAMA_PORT", environment.get(PREFIX + "LLAMA_PORT") or "8080"),
         image=_word("IMAGE", environment.get(PREFIX + "IMAGE") or "claude-local/llama:latest"),
         compose_project=_word(
@@ -118,6 +127,10 @@ def _path(name: str, value: str) -> Path:
     if not value.isprintable():
         raise UserError(f"{PREFIX}{name} should have no line breaks or control characters")
     return Path(value)
+
+
+def _optional_path(name: str, value: str) -> Path | None:
+    return _path(name, value) if value else None
 
 
 def _engine(value: str) -> str:

@@ -10,17 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import Done, Machine
-
-
-def error_of(done: Done) -> tuple[str, list[str]]:
-    """The error line and the hints of a failed command; fails the test on a traceback."""
-    assert done.returncode != 0, done.stdout
-    assert "Traceback" not in done.stderr, done.stderr
-    lines = done.stderr.splitlines()
-    first = next(i for i, line in enumerate(lines) if line.startswith("error: "))
-    hints = [line.strip().removeprefix("hint: ") for line in lines[first:] if line.startswith("  hint: ")]
-    return lines[first].removeprefix("error: "), hints
+from machine import Machine, error_of
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import pytest
 
+from claude_local.engines.http import LlamaHttp
 from machine import Machine
 
 BOTH_ENGINES = pytest.mark.parametrize(
@@ -161,3 +162,19 @@ def test_logs_show_what_the_server_says(machine: Machine, engine: str) -> None:
     printed = machine.invoke_ok("logs", "--tail", "1000")
 
     assert "model loaded" in printed
+
+
+@BOTH_ENGINES
+def test_following_the_log_shows_what_comes(machine: Machine, engine: str) -> None:
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("up", "--model", "demo", "--engine", engine)
+    body = {"model": "demo", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
+    with machine.start("logs", "--follow", "--tail", "1000") as follower:
+        assert follower.stdout
+        LlamaHttp(machine.url, machine.key).post("/v1/messages", body)
+
+        line = next(line for line in follower.stdout if "prompt eval time" in line)
+        follower.terminate()
+
+    assert "tokens per second" in line
+    assert machine.status()["generation_tokens_per_second"] > 0

@@ -34,7 +34,7 @@ class DockerEngine:
         self.settings = settings
 
     def describe(self) -> str:
-        return f"llama-server in Docker (image {self.settings.image})"
+        return f"llama-server in Docker, on {self._devices()} (image {self.settings.image})"
 
     def check(self, profile: Profile) -> None:
         import docker
@@ -134,6 +134,11 @@ class DockerEngine:
     def _router(self) -> Router:
         key = state.api_key(self.settings)
         return Router(LlamaHttp(f"http://127.0.0.1:{self.settings.llama_port}", key))
+
+    def _devices(self) -> str:
+        with _client() as client:
+            has_nvidia = "nvidia" in client.info().get("Runtimes", {})
+        return "the NVIDIA cards" if has_nvidia else "the CPU, as Docker has no NVIDIA runtime"
 
     def _container(self) -> Any | None:
         labels = [

@@ -11,6 +11,7 @@ from claude_local.settings import Settings
 from claude_local.snapshot import Snapshot, State
 
 NOT_HERE = (404, 405, 501)
+UNAUTHORIZED = 401
 
 
 class ExternalEngine:
@@ -20,7 +21,9 @@ class ExternalEngine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.http = LlamaHttp(settings.external_url, "local")  # our own key is not for strangers
+        key_file = settings.external_key_file
+        key = key_file.read_text().strip() if key_file else "local"  # our own is not for strangers
+        self.http = LlamaHttp(settings.external_url, key)
 
     def describe(self) -> str:
         return f"the server at {self.settings.external_url}, which somebody else runs"
@@ -32,6 +35,11 @@ class ExternalEngine:
             raise EngineFailed(
                 f"nothing answers on {self.settings.external_url}",
                 hint="start that server, or correct CLAUDE_LOCAL_EXTERNAL_URL",
+            )
+        if status == UNAUTHORIZED:
+            raise EngineFailed(
+                f"{self.settings.external_url} does not take our API key",
+                hint="put its key into a file and set CLAUDE_LOCAL_EXTERNAL_KEY_FILE to the file's path",
             )
         if status in NOT_HERE:
             raise EngineFailed(
