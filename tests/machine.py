@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from claude_local.demo_model import CHAT_TEMPLATE, write_demo_model
+
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = ROOT / "tests" / "client" / "node_modules"
 CLIENT_FOLDERS = {
@@ -122,13 +124,13 @@ class Machine:
             check=False,
         )
 
-    def add_demo(self, name: str, *, seed: int, lines: str = "") -> None:
-        """A second profile with a model of its own."""
-        from claude_local.demo_model import write_demo_model
-
-        write_demo_model(self.checkout / "models" / f"{name}.gguf", seed=seed)
+    def add_demo(
+        self, name: str, *, seed: int, lines: str = "", top: str = "", chat_template: str = CHAT_TEMPLATE
+    ) -> None:
+        """A second profile with a model of its own. `lines` go below `server`, `top` above it."""
+        write_demo_model(self.checkout / "models" / f"{name}.gguf", seed=seed, chat_template=chat_template)
         (self.checkout / "profiles" / f"{name}.yaml").write_text(
-            f"title: {name}\ndescription: for a test\nmodel: {{file: {name}.gguf}}\n"
+            f"title: {name}\ndescription: for a test\n{top}model: {{file: {name}.gguf}}\n"
             f"server:\n  ctx_size: 65536\n  top_k: 0\n  min_p: 0.0\n{lines}"
         )
 

@@ -36,7 +36,7 @@ IMPURE_LIBRARIES = {
     *("docker", "pynvml", "bottle", "psutil"),
 }
 
-ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "gguf", "tokenizers"]
+ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers"]
 
 READS_THE_ENVIRONMENT = {
     "claude_local.processes": "passes it on to the programs that it starts",

@@ -271,7 +271,7 @@ def test_every_key_of_the_reference_becomes_its_flag_in_the_same_order(tmp_path:
 
     flags = [flag for flag, _ in options(reference, "/models")]
 
-    assert flags == ["model", *(field.replace("_", "-") for field in FIELDS), "keep"]
+    assert flags == ["model", *(field.replace("_", "-") for field in FIELDS), "chat-template-file", "keep"]
 
 
 HARD_VALUES = [

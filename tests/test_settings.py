@@ -66,11 +66,13 @@ def test_an_empty_environment_gives_settings_too() -> None:
 def test_every_field_can_be_set_by_its_name_in_capitals() -> None:
     values: dict[str, object] = {
         "state_dir": Path("/s"),
+        "build_dir": Path("/b"),
         "models_dir": Path("/m with space"),
         "profiles_dir": Path("/p"),
         "client_dir": Path("/c"),
         "engine": "docker",
         "external_url": "http://gpu:8000",
+        "external_key_file": Path("/k"),
         "llama_port": 65535,
         "image": "registry:5000/llama@sha256:0",
         "compose_project": "mine",

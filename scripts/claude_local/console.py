@@ -139,6 +139,13 @@ def show_snapshot(now: Snapshot, settings: Settings, *, as_json: bool = False) -
     data.print(table)
 
 
+def show_result(now: Snapshot, warnings: list[str], settings: Settings) -> None:
+    """What is true after a start or a switch, and what will not work with it."""
+    show_snapshot(now, settings)
+    for warning in warnings:
+        talk.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
+
+
 def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]:
     yield "state", now.state
     yield "reason", now.reason or ""

@@ -41,7 +41,9 @@ class DemoShape:
     context: int = 131072
 
 
-def write_demo_model(path: Path, *, seed: int = 1, shape: DemoShape | None = None) -> bool:
+def write_demo_model(
+    path: Path, *, seed: int = 1, shape: DemoShape | None = None, chat_template: str = CHAT_TEMPLATE
+) -> bool:
     """Writes the demo model to `path` and returns True, or returns False if it is already there.
 
     The same seed, shape and Python version give the same bytes: the vocabulary is learned from text
@@ -52,20 +54,21 @@ def write_demo_model(path: Path, *, seed: int = 1, shape: DemoShape | None = Non
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        _write_gguf(partial, seed, shape or DemoShape())
+        _write_gguf(partial, seed, shape or DemoShape(), chat_template)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return True
 
 
-def _write_gguf(path: Path, seed: int, shape: DemoShape) -> None:
+def _write_gguf(path: Path, seed: int, shape: DemoShape, chat_template: str) -> None:
     import gguf
 
     tokens, merges, frequencies = _learn_vocabulary()
     writer = gguf.GGUFWriter(path, "llama")
     _add_metadata(writer, shape)
     _add_tokenizer(writer, tokens, merges)
+    writer.add_chat_template(chat_template)
     _add_weights(writer, seed, shape, frequencies)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -98,7 +101,6 @@ def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str]) -> None:
     writer.add_eos_token_id(tokens.index(END_OF_TURN))
     writer.add_bos_token_id(tokens.index(CONTROL_TOKENS[0]))
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
 
 
 def _add_weights(writer: Any, seed: int, shape: DemoShape, frequencies: list[float]) -> None:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from claude_local import preflight, state
-from claude_local.engines import Engine, docker
+from claude_local import chat_templates, preflight, state
+from claude_local.engines import Engine, docker, probe
 from claude_local.engines.docker import DockerEngine
 from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.engines.external import ExternalEngine
+from claude_local.engines.http import LlamaHttp
 from claude_local.errors import EngineFailed, EngineUnavailable, UserError
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
@@ -102,6 +103,7 @@ def _start(settings: Settings, engine: Engine, request: Request) -> Snapshot:
     if engine.name != "external":
         preflight.check_model_file(settings, request.profile)
         state.prepare(settings)
+        chat_templates.prepare(settings, request.profile)
         preflight.check_port(settings.llama_port)
     try:
         engine.start(request.profile)
@@ -118,6 +120,7 @@ def _switch(settings: Settings, engine: Engine, request: Request) -> Snapshot:
     engine.check(request.profile)
     if engine.name != "external":
         preflight.check_model_file(settings, request.profile)
+        chat_templates.prepare(settings, request.profile)
     try:
         engine.activate(request.profile)
         return _wait_until_ready(engine, request.profile, request.progress)
@@ -159,6 +162,13 @@ def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> S
             )
         progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
         time.sleep(POLL_SECONDS)
+
+
+def warnings_of(settings: Settings, now: Snapshot) -> list[str]:
+    """What Claude Code will stumble over with the model that serves now."""
+    key_file = settings.client_key_file
+    key = key_file.read_text().strip() if key_file else "local"
+    return probe.warnings_of(LlamaHttp(settings.base_url, key), now.profile or "")
 
 
 def log_engine(settings: Settings) -> Engine:

@@ -39,13 +39,14 @@ def router_argv() -> list[str]:
     ]
 
 
-def options(profile: Profile, models_dir: str) -> list[Option]:
+def options(profile: Profile, models_dir: str, runtime_dir: str = CONTAINER_RUNTIME_DIR) -> list[Option]:
     """The flags of a profile in the order of its fields; unset fields give none."""
     values = profile.server.model_dump(exclude={"extra_args"}, exclude_none=True)
     chosen = [(name.replace("_", "-"), _text(value)) for name, value in values.items()]
     return [
         ("model", f"{models_dir}/{profile.model.file}"),
         *chosen,
+        *_template_option(profile, runtime_dir),
         *_extra_options(profile.server.extra_args),
     ]
 
@@ -85,6 +86,17 @@ def activate(presets: str, name: str | None) -> str:
             section = line.strip("[]")
         lines.append(line.removeprefix(WHEN_ACTIVE) if section == name else line)
     return "\n".join(lines) + "\n"
+
+
+def chat_template_file(profile: Profile, runtime_dir: str) -> str:
+    """Where the tolerant chat template of a profile lies."""
+    return f"{runtime_dir}/chat_templates/{profile.name}.jinja"
+
+
+def _template_option(profile: Profile, runtime_dir: str) -> list[Option]:
+    if profile.chat_template == "own":
+        return []
+    return [("chat-template-file", chat_template_file(profile, runtime_dir))]
 
 
 def _preset_value(profile: Profile, flag: str, value: str | bool) -> str:

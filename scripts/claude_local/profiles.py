@@ -150,6 +150,9 @@ class Profile(Part):
     """Other names that `--model` understands."""
     tested_on: Text | None = None
     """Machine on which somebody ran this profile; unset: nobody has run it yet."""
+    chat_template: Literal["own", "tolerant"] = "own"
+    """`tolerant` wraps the model's own template so that a system message may stand anywhere, as
+    Claude Code's do. For models whose template raises an error then."""
     model: ModelSource
     server: ServerOptions = ServerOptions()
 

@@ -120,7 +120,9 @@ class EmbeddedEngine:
         return _with(base, state="ready", **server_facts(http))
 
     def _spec(self, profile: Profile) -> dict[str, Any]:
-        (_, model), *options = llama_server.options(profile, str(self.settings.models_dir))
+        (_, model), *options = llama_server.options(
+            profile, str(self.settings.models_dir), str(self.settings.runtime_dir)
+        )
         return {
             "profile": profile.name,
             "model": model,

@@ -69,6 +69,8 @@ def _set(params: Any, flag: str, value: str | bool) -> bool:
         params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{name}")
     elif flag == "fit":
         params.fit_params = value == "on"
+    elif flag == "chat-template-file":
+        params.chat_template = Path(str(value)).read_text(encoding="utf-8")
     elif flag == "chat-template-kwargs":
         # The library wants each value as JSON text.
         params.default_template_kwargs = {k: json.dumps(v) for k, v in json.loads(str(value)).items()}

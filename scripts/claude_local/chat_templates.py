@@ -1,0 +1,53 @@
+"""Makes the chat templates of profiles with `chat_template: tolerant`.
+
+Claude Code puts system messages into the middle of a conversation. Several models' templates raise
+"System message must be at the beginning" then, and every request fails. The tolerant template is the
+model's own with a few lines before it that move such messages into the user's turn.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from claude_local.errors import UserError
+from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
+from claude_local.llama_server import chat_template_file
+from claude_local.profiles import Profile
+from claude_local.settings import Settings
+
+PRELUDE = Path("_chat") / "later_system_messages.jinja"
+TEMPLATE_KEY = "tokenizer.chat_template"
+
+
+def prepare(settings: Settings, profile: Profile) -> None:
+    """Writes the tolerant template of a profile that wants one, unless it is there and still right.
+
+    Raises UserError if the model brings no template of its own.
+    """
+    if profile.chat_template == "own":
+        return
+    target = Path(chat_template_file(profile, str(settings.runtime_dir)))
+    model = settings.models_dir / profile.model.file
+    origin = f"{{#- made from {model.name}, {model.stat().st_size} bytes, {model.stat().st_mtime_ns} -#}}\n"
+    if target.is_file() and target.read_text(encoding="utf-8").startswith(origin):
+        return
+    prelude = (settings.templates_dir / PRELUDE).read_text(encoding="utf-8").rstrip("\n")
+    private_directory(target.parent)
+    text = origin + prelude + read_chat_template(model, profile.name)
+    write_atomic(target, text.encode(), mode=PRIVATE_FILE)
+
+
+def read_chat_template(model: Path, name: str) -> str:
+    """The chat template inside a GGUF file. Takes seconds for large vocabularies."""
+    import gguf
+
+    try:
+        field = gguf.GGUFReader(model).get_field(TEMPLATE_KEY)
+    except (ValueError, OSError, IndexError) as error:
+        raise UserError(f"{model} cannot be read: {error}", hint="download it again") from None
+    if field is None:
+        raise UserError(
+            f"the model of profile `{name}` has no chat template of its own",
+            hint=f"take `chat_template: tolerant` out of profiles/{name}.yaml",
+        )
+    return str(field.contents())

@@ -1,0 +1,33 @@
+"""Asks a newly loaded model once what Claude Code will ask of it."""
+
+from __future__ import annotations
+
+from claude_local.engines.http import LlamaHttp
+from claude_local.errors import EngineFailed
+from claude_local.profiles import ACTIVE_ALIAS
+
+# As Claude Code does it: a system message behind the user's, and a tool.
+REQUEST = {
+    "model": ACTIVE_ALIAS,
+    "max_tokens": 1,
+    "system": "You are a test.",
+    "messages": [
+        {"role": "user", "content": "Say ok."},
+        {"role": "system", "content": "Be brief."},
+    ],
+    "tools": [{"name": "Read", "description": "Reads a file", "input_schema": {"type": "object"}}],
+}
+
+
+def warnings_of(http: LlamaHttp, profile_name: str) -> list[str]:
+    """What will not work with the active model, each with the profile line that helps."""
+    try:
+        http.post("/v1/messages", REQUEST)
+    except EngineFailed as error:
+        if "system" in error.message.lower():
+            return [
+                "this model's chat template refuses the system messages that Claude Code sends; "
+                f"set `chat_template: tolerant` in profiles/{profile_name}.yaml and start it again"
+            ]
+        return [f"the model refuses a request like Claude Code's: {error.message}"]
+    return []
