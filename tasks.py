@@ -49,7 +49,11 @@ def _error_text(error: UserError) -> str:
 
 
 def _settings(engine: str | None = None) -> Settings:
-    environment = {**os.environ, **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {})}
+    environment = {
+        "CLAUDE_LOCAL_PYTHON": sys.executable,
+        **os.environ,
+        **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {}),
+    }
     return load_settings(environment, ROOT, user_id=os.getuid(), group_id=os.getgid())
 
 
@@ -82,7 +86,7 @@ def up(c, model=None, engine=None, detach=False):
     console.say(f"engine: {chosen.describe()} ({why})")
     with console.loading(profile.name) as progress:
         now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress))
-    console.show_snapshot(now, settings)
+    console.show_result(now, lifecycle.warnings_of(settings, now), settings)
 
 
 @verb()
@@ -106,7 +110,7 @@ def switch(c, model):
     _render(settings, profiles)
     with console.loading(profile.name) as progress:
         now = lifecycle.switch(settings, lifecycle.Request(profile, profiles, progress))
-    console.show_snapshot(now, settings)
+    console.show_result(now, lifecycle.warnings_of(settings, now), settings)
 
 
 @verb(help={"json": "print JSON"})

@@ -1,9 +1,12 @@
-# http_get PATH [HEADER]: prints status line, headers and body of a GET to the model server; fails if nothing answers.
+# http_get PATH [KEY [SECONDS]]: puts status line, headers and body of a GET to the model server into
+# http_answer; fails if nothing answers. No other program is started.
 http_get() {
-  local path=$1 header=${2:-} authority=${BASE_URL#http://}
-  local host=${authority%%[:/]*} port=${authority##*:}
-  exec 3<>"/dev/tcp/$host/$port" || return 1
-  printf 'GET %s HTTP/1.0\r\nHost: %s\r\n%sConnection: close\r\n\r\n' "$path" "$authority" "${header:+$header$'\r\n'}" >&3
-  timeout 5 cat <&3
-  exec 3>&-
+  local authority=${BASE_URL#http://} connection
+  http_answer=
+  { exec {connection}<>"/dev/tcp/${authority%%[:/]*}/${authority##*:}"; } 2>/dev/null || return 1
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\n%sConnection: close\r\n\r\n' "$1" "$authority" "${2:+Authorization: Bearer $2$'\r\n'}" >&"$connection"
+  IFS= read -r -d '' -t "${3:-5}" -u "$connection" http_answer || true # to the end, which has no NUL
+  exec {connection}>&-
+  [[ -n $http_answer ]]
 }
+

@@ -57,6 +57,7 @@ def settings_in(root: Path) -> Settings:
         group_id=1000,
         state_dir=Path("/state"),
         build_dir=root / "build",
+        python=root / ".venv" / "bin" / "python",
         models_dir=Path("/data/my models"),
         profiles_dir=root / "profiles",
         client_dir=Path("/home/me/.claude-local"),

@@ -13,7 +13,7 @@ from machine import ROOT, Machine
 pytestmark = pytest.mark.tools
 
 SCRIPTS = ["scripts/quickstart", "scripts/test", "scripts/lock", "scripts/_venv", ".ci/run"]
-RENDERED = ["claude-local", "llama-up", "llama-down"]
+RENDERED = ["claude-local", "claude-local-statusline", "claude-local-switch", "llama-up", "llama-down"]
 
 
 def shellcheck(*files: Path) -> str:
@@ -61,7 +61,7 @@ def test_nothing_answering_names_the_command_that_starts_a_model(machine: Machin
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"claude-local: nothing answers on {machine.url}",
-        f"claude-local: start a model: cd '{machine.checkout}' && invoke up",
+        f"claude-local: start a model: cd '{machine.checkout}' && invoke up; or claude-local --start NAME",
     ]
 
 
@@ -83,7 +83,7 @@ def test_no_python_runs_between_the_shell_and_claude(machine: Machine, tmp_path:
     started = [line for line in trace.read_text().splitlines() if line.endswith("= 0")]
     programs = {Path(line.split('"')[1]).name for line in started}
     assert "claude" in programs
-    assert programs <= {"claude-local", "env", "bash", "mkdir", "cp", "claude"}
+    assert programs <= {"claude-local", "env", "bash", "sh", "mkdir", "cp", "sort", "head", "claude"}
 
 
 def test_shellcheck_would_find_a_mistake(tmp_path: Path) -> None:

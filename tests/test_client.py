@@ -9,6 +9,9 @@ from claude_local import client
 from claude_local.settings import Settings, load_settings
 
 
+SETTINGS = load_settings({"HOME": "/home/me"}, Path("/checkout"), user_id=1000, group_id=1000)
+
+
 def local(**variables: str) -> Settings:
     return load_settings(
         {"HOME": "/home/me", **{f"CLAUDE_LOCAL_{name}": value for name, value in variables.items()}},
@@ -74,12 +77,12 @@ def test_no_secret_and_no_proxy_of_the_user_is_passed_on() -> None:
 
 
 def test_the_settings_are_json_and_deny_each_cloud_tool_once() -> None:
-    settings = json.loads(json.dumps(client.client_settings()))
+    settings = json.loads(json.dumps(client.client_settings(SETTINGS)))
 
-    assert settings == client.client_settings()
+    assert settings == client.client_settings(SETTINGS)
     assert settings["permissions"] == {"deny": list(dict.fromkeys(client.DENIED_TOOLS))}
     assert {"WebSearch", "WebFetch"} <= set(client.DENIED_TOOLS)
 
 
-def test_settings_files_of_a_project_cannot_redirect_the_session() -> None:
-    assert client.ARGUMENTS == ("--setting-sources", "user", "--exclude-dynamic-system-prompt-sections")
+def test_the_prompt_begins_the_same_in_every_folder() -> None:
+    assert client.ARGUMENTS == ("--exclude-dynamic-system-prompt-sections",)

@@ -30,7 +30,13 @@ from claude_local.settings import Settings
 from refresh_golden import GOLDEN, PROFILES, ROOT, checkout_in, settings_in
 
 RENDERED = {str(file.path): file for file in refresh_golden.rendered()}
-COMMANDS = ["bin/claude-local", "bin/llama-down", "bin/llama-up"]
+COMMANDS = [
+    "bin/claude-local",
+    "bin/claude-local-statusline",
+    "bin/claude-local-switch",
+    "bin/llama-down",
+    "bin/llama-up",
+]
 
 PRINTABLE = st.text(st.characters(codec="utf-8").filter(str.isprintable))
 

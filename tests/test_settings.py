@@ -27,6 +27,7 @@ def test_without_any_variable_everything_has_its_default() -> None:
         group_id=1001,
         state_dir=Path("/home/me/.local/state/claude-local"),
         build_dir=Path("/checkout/build"),
+        python=Path("/checkout/.venv/bin/python"),
         models_dir=Path("/checkout/models"),
         profiles_dir=Path("/checkout/profiles"),
         client_dir=Path("/home/me/.claude-local"),
@@ -67,6 +68,7 @@ def test_every_field_can_be_set_by_its_name_in_capitals() -> None:
     values: dict[str, object] = {
         "state_dir": Path("/s"),
         "build_dir": Path("/b"),
+        "python": Path("/usr/bin/python3"),
         "models_dir": Path("/m with space"),
         "profiles_dir": Path("/p"),
         "client_dir": Path("/c"),

@@ -6,6 +6,7 @@ whenever a newer version is pinned in `tests/client/package.json`.
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from claude_local.profiles import ACTIVE_ALIAS
@@ -18,16 +19,30 @@ PASSED_VARIABLES = (
     "TMUX", "EDITOR", "VISUAL", "PAGER", "XDG_RUNTIME_DIR", "CLAUDE_CODE_SSE_PORT",
 )  # fmt: skip
 
-# Tools that need the cloud, or that cost many tokens and help a local model little.
+# Tools that need the cloud.
+CLOUD_TOOLS = ("WebSearch", "WebFetch")
+
+# Those, and tools that cost many tokens and help a local model little.
 DENIED_TOOLS = (
     "WebSearch", "WebFetch", "NotebookEdit", "CronCreate", "CronDelete", "CronList",
     "ScheduleWakeup", "Workflow", "SendMessage", "ReportFindings", "EnterWorktree", "ExitWorktree",
     "DesignSync", "RemoteTrigger", "PushNotification", "Monitor",
 )  # fmt: skip
 
-# Options before the user's own. The first two keep a project's or a user's settings file from
-# redirecting the session; the third keeps the folder name out of the prompt's constant beginning.
-ARGUMENTS = ("--setting-sources", "user", "--exclude-dynamic-system-prompt-sections")
+# Options before the user's own; the wrapper adds `--settings` and `--setting-sources`. This one keeps
+# the folder's name out of the prompt's beginning, so that sessions in other folders can reuse it.
+ARGUMENTS = ("--exclude-dynamic-system-prompt-sections",)
+
+# The first version without known bugs in its file tools.
+OLDEST_CLAUDE = "2.1.128"
+
+# Claude Code keeps 13,000 tokens and the longest answer free before it compacts a conversation; its
+# lean prompt takes some 7,000. Below the first number nothing useful is left, below the second little.
+SMALLEST_CONTEXT_TOKENS = 32768
+GOOD_CONTEXT_TOKENS = 65536
+
+# What the lean set leaves out besides the denied tools.
+LEAN_ENVIRONMENT = {"CLAUDE_CODE_DISABLE_CRON": "1"}
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -54,8 +69,6 @@ def environment(settings: Settings) -> dict[str, str]:
         "CLAUDE_CODE_SIMPLE_SYSTEM_PROMPT": "1",
         "CLAUDE_CODE_MODEL_CAPABILITIES": "-mid_conv_system,-mid_conv_tool_change",
         "ENABLE_TOOL_SEARCH": "0",
-        "CLAUDE_CODE_DISABLE_CRON": "1",
-        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "8192",
         # A long prompt may take many minutes. All three are needed: the first alone changes nothing.
         "API_TIMEOUT_MS": "3600000",
         "API_FORCE_IDLE_TIMEOUT": "0",
@@ -64,19 +77,31 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def client_settings() -> dict[str, Any]:
-    """Claude Code's settings.json for local sessions."""
+def client_settings(settings: Settings) -> dict[str, Any]:
+    """Claude Code's settings for local sessions with the lean set of tools."""
     return {
-        "disableDeepLinkRegistration": "disable",
-        "disableRemoteControl": True,
-        "disableClaudeAiConnectors": True,
+        **full_client_settings(settings),
         "disableBundledSkills": True,
         "disableWorkflows": True,
         "autoMemoryEnabled": False,
         "includeGitInstructions": False,
+        "permissions": {"deny": list(DENIED_TOOLS)},
+    }
+
+
+def full_client_settings(settings: Settings) -> dict[str, Any]:
+    """Claude Code's settings for local sessions with all tools but those that need the cloud."""
+    return {
+        "disableDeepLinkRegistration": "disable",
+        "disableRemoteControl": True,
+        "disableClaudeAiConnectors": True,
         "promptSuggestionEnabled": False,
         "awaySummaryEnabled": False,
         "respondToBashCommands": False,
         "attribution": {"commit": "", "pr": ""},
-        "permissions": {"deny": list(DENIED_TOOLS)},
+        "statusLine": {
+            "type": "command",
+            "command": shlex.quote(str(settings.build_dir / "bin" / "claude-local-statusline")),
+        },
+        "permissions": {"deny": list(CLOUD_TOOLS)},
     }

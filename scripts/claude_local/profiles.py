@@ -153,6 +153,8 @@ class Profile(Part):
     chat_template: Literal["own", "tolerant"] = "own"
     """`tolerant` wraps the model's own template so that a system message may stand anywhere, as
     Claude Code's do. For models whose template raises an error then."""
+    claude_tools: Literal["lean", "full"] = "lean"
+    """Which of Claude Code's tools the model is told of. `full` costs three times the tokens."""
     model: ModelSource
     server: ServerOptions = ServerOptions()
 

@@ -39,7 +39,7 @@ def render(settings: Settings, profiles: Mapping[str, Profile]) -> list[Rendered
     environment = _environment(settings)
     values = _values(settings, profiles)
     names = [name for name in environment.list_templates() if not _is_part(name)]
-    return [_render_file(environment, name, values) for name in sorted(names)]
+    return [_render_file(environment, name, values) for name in sorted(names, key=_target)]
 
 
 def container_user(settings: Settings) -> str:
@@ -49,13 +49,17 @@ def container_user(settings: Settings) -> str:
     return f"{settings.user_id}:{settings.group_id}"
 
 
+def _target(name: str) -> str:
+    return name.removesuffix(".j2")
+
+
 def _is_part(name: str) -> bool:
     return any(part.startswith("_") for part in PurePosixPath(name).parts)
 
 
 def _render_file(environment: jinja2.Environment, name: str, values: dict[str, Any]) -> RenderedFile:
     template = environment.get_template(name)
-    path = PurePosixPath(name.removesuffix(".j2"))
+    path = PurePosixPath(_target(name))
     text = template.render(values, header=f"{HEADER}{name}")
     return RenderedFile(path, text, 0o755 if path.parts[0] == "bin" else 0o644)
 
@@ -83,6 +87,7 @@ def _environment(settings: Settings) -> jinja2.Environment:
 def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, Any]:
     return {
         "settings": settings,
+        "task_environment": settings.to_environment(),
         "profiles": list(profiles.values()),
         "preset_sections": [llama_server.preset_lines(profile) for profile in profiles.values()],
         "router_argv": llama_server.router_argv(),
@@ -94,7 +99,12 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "active_alias": ACTIVE_ALIAS,
         "key_file": settings.client_key_file or "",
         "client_environment": client.environment(settings),
-        "client_settings": client.client_settings(),
+        "client_settings": client.client_settings(settings),
+        "full_client_settings": client.full_client_settings(settings),
+        "lean_environment": client.LEAN_ENVIRONMENT,
+        "oldest_claude": client.OLDEST_CLAUDE,
+        "smallest_context": client.SMALLEST_CONTEXT_TOKENS,
+        "good_context": client.GOOD_CONTEXT_TOKENS,
         "client_arguments": client.ARGUMENTS,
         "passed_variables": client.PASSED_VARIABLES,
         "image": image_pins.PINS,

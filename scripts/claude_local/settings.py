@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from claude_local.errors import UserError
@@ -31,6 +31,8 @@ class Settings:
     """What `invoke render` writes. Default: `build/` in the checkout."""
     models_dir: Path
     """GGUF files. Default: `models/` in the checkout."""
+    python: Path
+    """The Python that runs our tasks. Default: `.venv/bin/python` in the checkout."""
     profiles_dir: Path
     """Model profiles. Default: `profiles/` in the checkout."""
     client_dir: Path
@@ -48,6 +50,15 @@ class Settings:
     """The container image that runs llama-server. Default: `claude-local/llama:latest`."""
     compose_project: str
     """Name of the Compose project. Default: `claude-local`."""
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that lead `load_settings` to these settings again."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            PREFIX + name.upper(): str(value)
+            for name, value in given.items()
+            if name not in ("root", "user_id", "group_id") and value not in (None, "")
+        }
 
     @property
     def templates_dir(self) -> Path:
@@ -104,6 +115,7 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
         state_dir=path("STATE_DIR", private if private.is_dir() else xdg_state / "claude-local"),
         build_dir=path("BUILD_DIR", root / "build"),
         models_dir=path("MODELS_DIR", root / "models"),
+        python=path("PYTHON", root / ".venv" / "bin" / "python"),
         profiles_dir=path("PROFILES_DIR", root / "profiles"),
         client_dir=path(
             "CLIENT_DIR", private / "claude-local" if private.is_dir() else home / ".claude-local"

@@ -9,6 +9,7 @@ setup() {
   mkdir -p "$HOME" "$BIN"
   cat >"$BIN/claude" <<'SCRIPT'
 #!/usr/bin/env bash
+[[ $* != --version ]] || exec printf '%s (Claude Code)\n' "${FAKE_VERSION:-2.1.329}"
 printf '<%s>\n' "$@"
 env >"$HOME/environment"
 cat
@@ -65,9 +66,9 @@ own_arguments() {
   ln -s "$WRAPPER" "$BIN/my-claude"
   mkdir "$HOME/elsewhere ä"
   cd "$HOME/elsewhere ä"
-  run env -i HOME="$HOME" PATH="$PATH" "$BIN/my-claude" --version </dev/null
+  run env -i HOME="$HOME" PATH="$PATH" "$BIN/my-claude" --continue </dev/null
   [ "$status" -eq 0 ]
-  [ "${lines[-1]}" = '<--version>' ]
+  [ "${lines[-1]}" = '<--continue>' ]
 }
 
 @test "says how to install a missing claude" {
@@ -84,6 +85,71 @@ own_arguments() {
   mv "$BATS_TEST_TMPDIR/kept" "$CHECKOUT/build/claude-local/settings.json"
   [ "$status" -eq 1 ]
   [ "${lines[1]}" = 'claude-local: write it again: invoke render' ]
+}
+
+@test "takes its own options only before the first foreign argument" {
+  run "$WRAPPER" --full --trust-project -p --lean --model x </dev/null
+  [ "${lines[1]}" = "<$CHECKOUT/build/claude-local/settings.full.json>" ]
+  [ "${lines[3]}" = '<user,project,local>' ]
+  [ "${lines[5]}" = '<-p>' ]
+  [ "${lines[6]}" = '<--lean>' ]
+  [ "${lines[7]}" = '<--model>' ]
+}
+
+@test "hands everything after -- to Claude Code, its own commands too" {
+  run "$WRAPPER" -- status --full </dev/null
+  [ "${lines[5]}" = '<status>' ]
+  [ "${lines[6]}" = '<--full>' ]
+}
+
+@test "knows its own commands as the first word" {
+  run "$WRAPPER" env
+  [ "${lines[1]}" = "export ANTHROPIC_BASE_URL=$BASE_URL OPENAI_BASE_URL=$BASE_URL/v1" ]
+  run "$WRAPPER" usage
+  [[ "${lines[0]}" == 'Claude Code on the local model:'* ]]
+  [ ! -e "$HOME/environment" ]
+}
+
+@test "an option without its value is refused" {
+  run "$WRAPPER" --model
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'claude-local: --model needs the name of a profile' ]
+}
+
+@test "refuses a Claude Code that is too old, and asks for the version only once" {
+  FAKE_VERSION=2.1.9 run "$WRAPPER" </dev/null
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'claude-local: Claude Code 2.1.9 is too old; 2.1.128 or newer is needed' ]
+  touch -d '1 hour ago' "$BIN/claude"
+  "$WRAPPER" </dev/null
+  FAKE_VERSION=2.1.9 run "$WRAPPER" </dev/null
+  [ "$status" -eq 0 ]
+}
+
+@test "refuses a config folder that is a link to the normal one" {
+  mkdir "$HOME/.claude"
+  rm -rf "$CLIENT_DIR"
+  ln -s "$HOME/.claude" "$CLIENT_DIR"
+  run "$WRAPPER" </dev/null
+  rm "$CLIENT_DIR"
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = "claude-local: $CLIENT_DIR is a link or the normal ~/.claude, which local sessions never touch" ]
+  [ -z "$(ls -A "$HOME/.claude")" ]
+}
+
+@test "a home that cannot be written is said in one line" {
+  rm -rf "$CLIENT_DIR"
+  touch "$CLIENT_DIR"
+  run "$WRAPPER" </dev/null
+  rm "$CLIENT_DIR"
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = "claude-local: cannot make $CLIENT_DIR/cache" ]
+}
+
+@test "the status line shows model, context and reuse" {
+  run "$CHECKOUT/build/bin/claude-local-statusline" <<<'{"model":{"id":"qwen3.8-27b","display_name":"x"},"context_window":{"used_percentage":12.5,"current_usage":{"input_tokens":10,"output_tokens":5,"cache_read_input_tokens":990}}}'
+  [ "$status" -eq 0 ]
+  [ "$output" = 'qwen3.8-27b · context 12 % · reused 99 % · unconfined' ]
 }
 
 @test "never touches the normal configuration" {
