@@ -38,6 +38,14 @@ class Terminal:
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
 
+    def press_until(self, key: str, text: str) -> None:
+        """Presses a key again and again until `text` is on the screen: a dialog may not listen yet."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while text not in (screen := self.screen()):
+            assert time.monotonic() < deadline, f"`{text}` did not appear:\n{screen}"
+            self.keys(key)
+            time.sleep(0.5)
+
     def screen(self) -> str:
         """What is on the screen now, as text."""
         return self._tmux("capture-pane", "-p", "-J")

@@ -8,7 +8,6 @@ from pathlib import Path
 from claude_local import client
 from claude_local.settings import Settings, load_settings
 
-
 SETTINGS = load_settings({"HOME": "/home/me"}, Path("/checkout"), user_id=1000, group_id=1000)
 
 
@@ -77,10 +76,14 @@ def test_no_secret_and_no_proxy_of_the_user_is_passed_on() -> None:
 
 
 def test_the_settings_are_json_and_deny_each_cloud_tool_once() -> None:
-    settings = json.loads(json.dumps(client.client_settings(SETTINGS)))
+    settings = json.loads(json.dumps(client.client_settings(SETTINGS, ["demo"])))
 
-    assert settings == client.client_settings(SETTINGS)
-    assert settings["permissions"] == {"deny": list(dict.fromkeys(client.DENIED_TOOLS))}
+    assert settings == client.client_settings(SETTINGS, ["demo"])
+    assert settings["permissions"] == {
+        "defaultMode": "default",  # it always asks
+        "deny": list(dict.fromkeys(client.DENIED_TOOLS)),
+    }
+    assert settings["availableModels"] == ["local-llama", "demo"]
     assert {"WebSearch", "WebFetch"} <= set(client.DENIED_TOOLS)
 
 

@@ -7,6 +7,7 @@ whenever a newer version is pinned in `tests/client/package.json`.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from claude_local.profiles import ACTIVE_ALIAS
@@ -41,6 +42,9 @@ OLDEST_CLAUDE = "2.1.128"
 SMALLEST_CONTEXT_TOKENS = 32768
 GOOD_CONTEXT_TOKENS = 65536
 
+# Newer versions let the model itself decide what needs no question. A local one does not.
+ASK_FIRST = "default"
+
 # What the lean set leaves out besides the denied tools.
 LEAN_ENVIRONMENT = {"CLAUDE_CODE_DISABLE_CRON": "1"}
 
@@ -58,6 +62,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "ANTHROPIC_DEFAULT_HAIKU_MODEL": model,
         "ANTHROPIC_SMALL_FAST_MODEL": model,
         "CLAUDE_CODE_SUBAGENT_MODEL": model,
+        "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",  # `/model` lists what the wrapper wrote
         # Nothing leaves the machine, nothing updates itself.
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
@@ -77,21 +82,25 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def client_settings(settings: Settings) -> dict[str, Any]:
+def client_settings(settings: Settings, names: Sequence[str]) -> dict[str, Any]:
     """Claude Code's settings for local sessions with the lean set of tools."""
     return {
-        **full_client_settings(settings),
+        **full_client_settings(settings, names),
         "disableBundledSkills": True,
         "disableWorkflows": True,
         "autoMemoryEnabled": False,
         "includeGitInstructions": False,
-        "permissions": {"deny": list(DENIED_TOOLS)},
+        "permissions": {"defaultMode": ASK_FIRST, "deny": list(DENIED_TOOLS)},
     }
 
 
-def full_client_settings(settings: Settings) -> dict[str, Any]:
-    """Claude Code's settings for local sessions with all tools but those that need the cloud."""
+def full_client_settings(settings: Settings, names: Sequence[str]) -> dict[str, Any]:
+    """Claude Code's settings for local sessions with all tools but those that need the cloud.
+
+    `names` are the profiles: with the active one they are all the models that `/model` offers.
+    """
     return {
+        "availableModels": [ACTIVE_ALIAS, *names],
         "disableDeepLinkRegistration": "disable",
         "disableRemoteControl": True,
         "disableClaudeAiConnectors": True,
@@ -103,5 +112,5 @@ def full_client_settings(settings: Settings) -> dict[str, Any]:
             "type": "command",
             "command": shlex.quote(str(settings.build_dir / "bin" / "claude-local-statusline")),
         },
-        "permissions": {"deny": list(CLOUD_TOOLS)},
+        "permissions": {"defaultMode": ASK_FIRST, "deny": list(CLOUD_TOOLS)},
     }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
-import subprocess
-from typing import IO, Any
 
 import pytest
 
 from claude_local.engines.http import LlamaHttp
 from machine import Machine
+from session import Session
 
 BOTH_ENGINES = pytest.mark.parametrize(
     "engine",
@@ -20,48 +19,6 @@ BOTH_ENGINES = pytest.mark.parametrize(
     ],
 )
 BOTH_CLIENTS = pytest.mark.parametrize("client", ["new", "old"])
-
-
-class Session:
-    """A Claude Code process that stays open for several turns."""
-
-    def __init__(self, machine: Machine, client: str) -> None:
-        workspace = machine.home / "workspace"
-        workspace.mkdir(exist_ok=True)
-        flags = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
-        self.process = subprocess.Popen(
-            machine.claude_argv("-p", *flags),
-            cwd=workspace,
-            env=machine.claude_environment(client),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def ask(self, text: str) -> tuple[set[str], dict[str, Any]]:
-        """The names of the models that answered this turn, and the turn's result."""
-        assert self.process.stdin and self.process.stdout
-        message = {"type": "user", "message": {"role": "user", "content": text}}
-        self.process.stdin.write(json.dumps(message) + "\n")
-        self.process.stdin.flush()
-        return self._answer(self.process.stdout)
-
-    def close(self) -> int:
-        assert self.process.stdin
-        with self.process:  # closes both pipes and waits
-            self.process.stdin.close()
-            return self.process.wait(60)
-
-    def _answer(self, lines: IO[str]) -> tuple[set[str], dict[str, Any]]:
-        models = set()
-        for line in lines:
-            event = json.loads(line)
-            if event["type"] == "assistant":
-                models.add(event["message"]["model"])
-            if event["type"] == "result":
-                return models, event
-        raise AssertionError("the session ended without a result")
 
 
 @pytest.mark.real_cli

@@ -1,0 +1,221 @@
+"""The generated wrapper with the real Claude Code and the real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from claude_local.engines.http import LlamaHttp
+from claude_local.recorder import Recorder
+from machine import Machine
+from session import Session
+from terminal import Terminal
+
+pytestmark = pytest.mark.real_cli
+BOTH_CLIENTS = pytest.mark.parametrize("client", ["new", "old"])
+JSON = ["--output-format", "json"]
+
+
+def start(machine: Machine, name: str = "demo", engine: str = "embedded") -> None:
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("up", "--model", name, "--engine", engine)
+
+
+def add_with_context(machine: Machine, tokens: int) -> None:
+    machine.add_demo("sized", seed=7)
+    file = machine.checkout / "profiles" / "sized.yaml"
+    file.write_text(file.read_text().replace("ctx_size: 65536", f"ctx_size: {tokens}"))
+
+
+@pytest.mark.embedded
+@BOTH_CLIENTS
+def test_claude_code_is_told_the_context_that_the_server_has(machine: Machine, client: str) -> None:
+    add_with_context(machine, 98304)
+    start(machine, "sized")
+
+    done = machine.claude_local("-p", "hi", *JSON, client=client)
+
+    usage = json.loads(done.stdout)["modelUsage"]
+    assert {name: facts["contextWindow"] for name, facts in usage.items()} == {"local-llama": 98304}
+
+
+@pytest.mark.embedded
+def test_a_context_below_32k_is_refused_with_the_line_to_change(machine: Machine) -> None:
+    add_with_context(machine, 16384)
+    start(machine, "sized")
+
+    done = machine.claude_local("-p", "hi")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "claude-local: the model has a context of 16384 tokens; Claude Code needs 32768",
+        "claude-local: set server/ctx_size in profiles/sized.yaml to 65536 or more and start it again",
+    ]
+
+
+@pytest.mark.embedded
+def test_a_context_below_64k_runs_lean_and_says_so(machine: Machine) -> None:
+    add_with_context(machine, 40960)
+    start(machine, "sized")
+
+    done = machine.claude_local("--full", "-p", "hi")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == (
+        "claude-local: a context of 40960 tokens is small: only the lean set of tools, and early compaction"
+    )
+
+
+@pytest.mark.embedded
+@BOTH_CLIENTS
+def test_a_session_past_its_window_compacts_and_goes_on(machine: Machine, client: str) -> None:
+    add_with_context(machine, 40960)
+    start(machine, "sized")
+    long_text = "the attribute of the class is the value of the module " * 200
+    session = Session(machine, client)
+
+    results = [session.ask(long_text)[1] for _ in range(12)]
+    code = session.close()
+
+    compacted = [event for event in session.events if event.get("subtype") == "compact_boundary"]
+    assert compacted
+    assert [result["is_error"] for result in results] == [False] * 12
+    assert code == 0
+
+
+@pytest.mark.docker
+def test_model_switches_before_the_session_and_start_starts(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    machine.add_demo("second", seed=2)
+    machine.invoke_ok("render")
+    (machine.state_dir / "llama").mkdir(parents=True)
+
+    started = machine.claude_local("--start", "demo", "-p", "hi")
+    first = machine.status()["profile"]
+    switched = machine.claude_local("--model", "second", "-p", "hi")
+
+    assert started.returncode == 0, started.stderr
+    assert switched.returncode == 0, switched.stderr
+    assert (first, machine.status()["profile"]) == ("demo", "second")
+
+
+@pytest.mark.docker
+def test_a_model_that_cannot_load_is_told_in_seconds(machine: Machine) -> None:
+    machine.add_demo("broken", seed=3)
+    file = machine.checkout / "models" / "broken.gguf"
+    file.write_bytes(file.read_bytes()[:200_000])
+    start(machine, engine="docker")
+    workspace = machine.home / "workspace"
+    workspace.mkdir()
+
+    done = subprocess.run(
+        machine.claude_argv("-p", "hi", "--model", "broken", *JSON),
+        cwd=workspace,
+        env=machine.claude_environment("new"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,  # without our retry limit it takes three minutes
+        check=False,
+    )
+
+    result = json.loads(done.stdout)
+    assert (result["is_error"], done.returncode) == (True, 1)
+    assert "failed to load" in result["result"]
+
+
+def test_a_foreign_server_on_our_port_gets_neither_key_nor_prompt(machine: Machine) -> None:
+    with Recorder() as foreign:
+        machine.port = foreign.port
+        machine.invoke_ok("render")
+        key_file = machine.state_dir / "llama" / "api_key"
+        key_file.parent.mkdir(parents=True)
+        key_file.write_text("the-secret-key")
+
+        done = machine.claude_local("-p", "hi")
+
+    assert done.returncode == 1
+    assert (
+        done.stderr.splitlines()[0]
+        == f"claude-local: the server on {foreign.url} is not ours: it asks for no key"
+    )
+    assert not any("the-secret-key" in request.raw for request in foreign.requests)
+    assert foreign.messages() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
+def test_a_server_of_another_user_is_not_even_asked(machine: Machine) -> None:
+    machine.invoke_ok("render")
+    serve = f"import http.server; http.server.HTTPServer(('127.0.0.1', {machine.port}), "
+    serve += "http.server.BaseHTTPRequestHandler).serve_forever()"
+    argv = ["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/env", "python3", "-c", serve]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, cwd="/", env={"PATH": "/usr/bin:/bin"}) as other:
+        wait_for_listener(machine.port)
+
+        done = machine.claude_local("-p", "hi")
+
+        other.terminate()
+        assert other.stderr
+        asked = other.stderr.read()
+
+    assert done.returncode == 1
+    assert (
+        done.stderr.splitlines()[0] == f"claude-local: the program on {machine.url} belongs to another user"
+    )
+    assert asked == b""
+
+
+def wait_for_listener(port: int) -> None:
+    while f"0100007F:{port:04X}" not in Path("/proc/net/tcp").read_text():
+        pass
+
+
+def enter(terminal: Terminal, machine: Machine, client: str) -> None:
+    """Starts an interactive session and answers the question for trust."""
+    workspace = machine.home / "workspace"
+    workspace.mkdir()
+    terminal.run(machine.claude_argv(), env=machine.claude_environment(client), cwd=workspace)
+    if "❯ No" in terminal.wait_for("trust this folder"):  # newer versions begin with the careful answer
+        terminal.press_until("Down", "❯ Yes")
+    terminal.press_until("Enter", "· unconfined")
+
+
+@pytest.mark.docker
+@pytest.mark.tools
+@BOTH_CLIENTS
+def test_model_lists_the_profiles_and_the_picked_one_answers(machine: Machine, client: str) -> None:
+    machine.add_demo("second", seed=2)
+    start(machine, engine="docker")
+    http = LlamaHttp(machine.url, machine.key)
+    with Terminal(columns=120, rows=40) as terminal:
+        enter(terminal, machine, client)
+        before = terminal.screen()
+        terminal.keys("-l", "/model")
+        terminal.wait_for("/model")
+        terminal.keys("Enter")
+        listed = terminal.wait_for("second")
+        terminal.press_until("Down", next_line_of("second", listed))
+        terminal.keys("s")  # for this session only
+        terminal.wait_for("Set model to")
+        terminal.keys("-l", "hello there")
+        terminal.wait_for("hello there")
+        terminal.keys("Enter")
+        terminal.wait_for("second · context")
+        terminal.wait_for("tokens/s")
+        loaded = {model["id"]: model["status"]["value"] for model in http.get("/models")["data"]}
+        terminal.keys("C-c")
+        terminal.press_until("C-c", "exit code: 0")
+
+    assert "auto mode" not in before
+    assert [line.split()[1] for line in listed.splitlines() if "From gateway" in line] == ["demo", "second"]
+    assert (loaded["demo"], loaded["second"]) == ("unloaded", "loaded")
+
+
+def next_line_of(name: str, screen: str) -> str:
+    """How the picker shows `name` when the cursor is on it."""
+    line = next(line for line in screen.splitlines() if "From gateway" in line and f" {name} " in line)
+    return "❯ " + " ".join(line.split()[:2])
