@@ -93,7 +93,13 @@ class Machine:
         folder = CLIENT_FOLDERS[client]
         return {**self.environment, "PATH": f"{folder}:{self.environment['PATH']}"}
 
-    def claude_local(self, *arguments: str, client: str = "new", stdin: str = "") -> Done:
+    def claude_local(
+        self,
+        *arguments: str,
+        client: str = "new",
+        stdin: str = "",
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> Done:
         """Runs the generated wrapper with a real Claude Code, in an empty workspace."""
         workspace = self.home / "workspace"
         workspace.mkdir(exist_ok=True)
@@ -102,6 +108,7 @@ class Machine:
             env=self.claude_environment(client),
             cwd=workspace,
             stdin=stdin,
+            timeout_seconds=timeout_seconds,
         )
 
     def run(
@@ -111,6 +118,7 @@ class Machine:
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
         stdin: str = "",
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> Done:
         """Runs a program of this user to its end."""
         return subprocess.run(
@@ -120,7 +128,7 @@ class Machine:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
             check=False,
         )
 

@@ -1,4 +1,4 @@
-"""A Claude Code session of several turns, each asked when the one before is answered."""
+"""Claude Code sessions of several turns: driven by messages, or typed at a terminal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 from typing import IO, Any
 
 from machine import Machine
+from terminal import Terminal
 
 
 class Session:
@@ -51,3 +52,13 @@ class Session:
             if event["type"] == "result":
                 return models, event
         raise AssertionError("the session ended without a result")
+
+
+def enter(terminal: Terminal, machine: Machine, client: str) -> None:
+    """Starts an interactive session and answers the question for trust."""
+    workspace = machine.home / "workspace"
+    workspace.mkdir()
+    terminal.run(machine.claude_argv(), env=machine.claude_environment(client), cwd=workspace)
+    if "❯ No" in terminal.wait_for("trust this folder"):  # newer versions begin with the careful answer
+        terminal.press_until("Down", "❯ Yes")
+    terminal.press_until("Enter", "· unconfined")

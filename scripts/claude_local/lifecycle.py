@@ -12,7 +12,7 @@ from claude_local.engines.docker import DockerEngine
 from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.engines.external import ExternalEngine
 from claude_local.engines.http import LlamaHttp
-from claude_local.errors import EngineFailed, EngineUnavailable, UserError
+from claude_local.errors import EngineFailed, UserError
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
 from claude_local.snapshot import STOPPED, Snapshot
@@ -34,11 +34,11 @@ def choose_engine(settings: Settings) -> tuple[Engine, str]:
     if settings.engine == "embedded":
         return EmbeddedEngine(settings), "chosen"
     problem = docker.why_unavailable()
-    if not problem:
+    if problem is None:
         return DockerEngine(settings), "chosen" if settings.engine == "docker" else "Docker answers"
     if settings.engine == "docker":
-        raise EngineUnavailable(problem, hint="start Docker, or run without it: --engine embedded")
-    return EmbeddedEngine(settings), problem
+        raise problem
+    return EmbeddedEngine(settings), problem.message
 
 
 def running_engine(settings: Settings) -> Engine | None:

@@ -142,7 +142,24 @@ def test_without_docker_the_docker_engine_says_so(machine: Machine) -> None:
 
     message, hints = error_of(done)
     assert message == "Docker Engine does not answer"
-    assert hints == ["start Docker, or run without it: --engine embedded"]
+    assert hints == ["start it: sudo systemctl start docker; or run without it: --engine embedded"]
+
+
+@pytest.mark.docker
+def test_docker_without_compose_says_how_to_get_it(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    machine.extra["DOCKER_CONFIG"] = str(machine.home)
+    tools = machine.home / "tools"
+    tools.mkdir()
+    docker = '#!/bin/sh\n[ "$1" != compose ] || exit 1\n'
+    (tools / "docker").write_text(docker)
+    (tools / "docker").chmod(0o755)
+    machine.extra["PATH"] = f"{tools}:{machine.environment['PATH']}"
+
+    message, hints = error_of(machine.invoke("up", "--model", "demo", "--engine", "docker"))
+
+    assert message == "Docker has no Compose v2"
+    assert hints == ["install it: sudo apt install docker-compose-v2 (Ubuntu), docker-compose (Debian 13)"]
 
 
 @pytest.mark.embedded

@@ -12,7 +12,7 @@ import pytest
 from claude_local.engines.http import LlamaHttp
 from claude_local.recorder import Recorder
 from machine import Machine
-from session import Session
+from session import Session, enter
 from terminal import Terminal
 
 pytestmark = pytest.mark.real_cli
@@ -172,16 +172,6 @@ def test_a_server_of_another_user_is_not_even_asked(machine: Machine) -> None:
 def wait_for_listener(port: int) -> None:
     while f"0100007F:{port:04X}" not in Path("/proc/net/tcp").read_text():
         pass
-
-
-def enter(terminal: Terminal, machine: Machine, client: str) -> None:
-    """Starts an interactive session and answers the question for trust."""
-    workspace = machine.home / "workspace"
-    workspace.mkdir()
-    terminal.run(machine.claude_argv(), env=machine.claude_environment(client), cwd=workspace)
-    if "❯ No" in terminal.wait_for("trust this folder"):  # newer versions begin with the careful answer
-        terminal.press_until("Down", "❯ Yes")
-    terminal.press_until("Enter", "· unconfined")
 
 
 @pytest.mark.docker

@@ -153,15 +153,20 @@ class DockerEngine:
         return found[0] if found else None
 
 
-def why_unavailable() -> str:
-    """Why Docker cannot be used here, in one line; "" if it can."""
+def why_unavailable() -> EngineUnavailable | None:
+    """Why Docker cannot be used here, and what helps; None if it can."""
     try:
         with _client() as client:
             client.ping()
         run(["docker", "compose", "version"], failure="Compose v2 is missing")
-    except (EngineUnavailable, EngineFailed) as error:
-        return error.message.splitlines()[0]
-    return ""
+    except EngineUnavailable as problem:
+        return problem
+    except EngineFailed:
+        return EngineUnavailable(
+            "Docker has no Compose v2",
+            hint="install it: sudo apt install docker-compose-v2 (Ubuntu), docker-compose (Debian 13)",
+        )
+    return None
 
 
 @contextlib.contextmanager
