@@ -22,7 +22,8 @@ def local(**variables: str) -> Settings:
 
 def test_every_model_that_claude_code_may_ask_for_is_the_active_one() -> None:
     models = {name: value for name, value in client.environment(local()).items() if "MODEL" in name}
-    models.pop("CLAUDE_CODE_MODEL_CAPABILITIES")
+    for switch in ("CLAUDE_CODE_MODEL_CAPABILITIES", "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY"):
+        models.pop(switch)
 
     assert models == dict.fromkeys(
         [

@@ -209,3 +209,16 @@ def next_line_of(name: str, screen: str) -> str:
     """How the picker shows `name` when the cursor is on it."""
     line = next(line for line in screen.splitlines() if "From gateway" in line and f" {name} " in line)
     return "❯ " + " ".join(line.split()[:2])
+
+
+@pytest.mark.docker
+@BOTH_CLIENTS
+def test_the_skill_switches_the_model_from_inside(machine: Machine, client: str) -> None:
+    machine.add_demo("second", seed=2)
+    start(machine, engine="docker")
+    machine.invoke_ok("install-claude-local")
+
+    done = machine.claude_local("-p", "/switch-model second", client=client)
+
+    assert done.returncode == 0, done.stderr
+    assert machine.status()["profile"] == "second"
