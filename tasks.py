@@ -179,6 +179,34 @@ def quickstart(c):
 
 
 @verb()
+def verify(c):
+    """Try to divert a local session in every known way, in a throw-away home folder, and show what held."""
+    from claude_local import verify
+
+    results = verify.run(_settings(), os.environ)
+    verify.show(results)
+    verify.check(results)
+
+
+@verb(help={"full": "all of Claude Code's tools instead of the lean set", "json": "print JSON"})
+def prompt_size(c, full=False, json=False):
+    """Show what Claude Code's first request is made of, in bytes and the running model's tokens."""
+    from claude_local import prompt_size
+
+    prompt_size.show(prompt_size.measure(_settings(), os.environ, full=full), as_json=json)
+
+
+@verb(help={"client": "what claude-local changes for Claude Code", "json": "print JSON"})
+def bench(c, client=False, json=False):
+    """Measure how much of each prompt is read again, with claude-local and with a plain launcher."""
+    from claude_local import bench
+
+    if not client:
+        raise UserError("what shall be measured?", hint="there is one benchmark: invoke bench --client")
+    bench.show(bench.run(_settings(), os.environ), as_json=json)
+
+
+@verb()
 def schema(c):
     """Write profiles/schema.json, which editors use to check profiles."""
     from claude_local.profile_schema import write_schema
@@ -186,14 +214,41 @@ def schema(c):
     print(f"wrote {write_schema(ROOT / 'profiles')}")
 
 
-@verb(help={"bin_dir": "folder on your PATH for the command; default: ~/.local/bin or ~/bin"})
-def install_claude_local(c, bin_dir=None):
-    """Put the command claude-local on your PATH."""
+@verb(
+    help={
+        "bin_dir": "folder for the command; default: ~/bin or ~/.local/bin, rather one on your PATH",
+        "link": "link into build/ instead of copying, so that every render applies at once",
+        "dry_run": "say what would be done and do nothing",
+        "force": "replace files that are not as we wrote them; yours are kept as NAME.bak",
+    }
+)
+def install_claude_local(c, bin_dir=None, link=False, dry_run=False, force=False):
+    """Put the command claude-local on your PATH and its texts into its own folder."""
     from claude_local import install
 
     settings = _settings()
     _render(settings, _profiles(settings))
-    for line in install.install(settings, Path(bin_dir).expanduser() if bin_dir else None, os.environ):
+    folder = Path(bin_dir).expanduser().absolute() if bin_dir else None
+    choices = install.Choices(folder, link=link, dry_run=dry_run, force=force)
+    for line in install.install(settings, choices, os.environ):
+        print(line)
+
+
+@verb(
+    help={
+        "purge": "remove sessions, history and the API key as well",
+        "dry_run": "say what would be done and do nothing",
+    }
+)
+def uninstall_claude_local(c, purge=False, dry_run=False):
+    """Remove what install-claude-local wrote, and nothing that was changed since."""
+    from claude_local import lifecycle, uninstall
+
+    settings = _settings()
+    engine = lifecycle.running_engine(settings) if purge else None
+    if engine and engine.name != "external":
+        raise UserError(f"the {engine.name} engine is running", hint="stop it first: invoke down")
+    for line in uninstall.uninstall(settings, os.environ, purge=purge, dry_run=dry_run):
         print(line)
 
 

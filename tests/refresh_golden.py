@@ -55,6 +55,7 @@ def settings_in(root: Path) -> Settings:
         root=root,
         user_id=1000,
         group_id=1000,
+        home=Path("/home/me"),
         state_dir=Path("/state"),
         build_dir=root / "build",
         python=root / ".venv" / "bin" / "python",

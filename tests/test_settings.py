@@ -11,7 +11,7 @@ import pytest
 from claude_local.errors import UserError
 from claude_local.settings import ENGINES, PREFIX, Settings, load_settings
 
-NOT_FROM_THE_ENVIRONMENT = {"root", "user_id", "group_id"}
+NOT_FROM_THE_ENVIRONMENT = {"root", "user_id", "group_id", "home"}
 
 
 def load(environment: Mapping[str, str], root: Path = Path("/checkout")) -> Settings:
@@ -25,6 +25,7 @@ def test_without_any_variable_everything_has_its_default() -> None:
         root=Path("/checkout"),
         user_id=1000,
         group_id=1001,
+        home=Path("/home/me"),
         state_dir=Path("/home/me/.local/state/claude-local"),
         build_dir=Path("/checkout/build"),
         python=Path("/checkout/.venv/bin/python"),

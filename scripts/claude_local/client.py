@@ -45,6 +45,29 @@ GOOD_CONTEXT_TOKENS = 65536
 # Newer versions let the model itself decide what needs no question. A local one does not.
 ASK_FIRST = "default"
 
+# Ways in which settings of a project could send requests elsewhere. Empty, not "0": the older version
+# takes a "0" for a socket's path.
+NOWHERE_ELSE = dict.fromkeys(
+    (
+        "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY",
+        "CLAUDE_CODE_USE_MANTLE", "CLAUDE_CODE_USE_ANTHROPIC_AWS",
+        "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD", "CLAUDE_CODE_USE_GATEWAY", "ANTHROPIC_UNIX_SOCKET",
+        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+        "CLAUDE_CODE_ENABLE_PROXY_AUTH_HELPER", "ANTHROPIC_CUSTOM_HEADERS", "CLAUDE_CODE_EXTRA_BODY",
+        "CLAUDE_CODE_EXTRA_METADATA", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_ENABLE_TELEMETRY",
+    ),
+    "",
+)  # fmt: skip
+
+# Commands that Claude Code would run to get a key.
+NO_HELPERS = dict.fromkeys(
+    (
+        "apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh",
+        "otelHeadersHelper", "proxyAuthHelper",
+    ),
+    "",
+)  # fmt: skip
+
 # What the lean set leaves out besides the denied tools.
 LEAN_ENVIRONMENT = {"CLAUDE_CODE_DISABLE_CRON": "1"}
 
@@ -99,7 +122,18 @@ def full_client_settings(settings: Settings, names: Sequence[str]) -> dict[str, 
 
     `names` are the profiles: with the active one they are all the models that `/model` offers.
     """
+    fixed = {name: value for name, value in environment(settings).items() if name != "CLAUDE_CONFIG_DIR"}
     return {
+        # A project's `env` would override the process environment, but not this one.
+        "env": {**fixed, **NOWHERE_ELSE},
+        **NO_HELPERS,
+        # The user's own memory belongs to the cloud sessions.
+        "claudeMdExcludes": [
+            f"{settings.home}/CLAUDE.md",
+            f"{settings.home}/CLAUDE.local.md",
+            f"{settings.home}/.claude/CLAUDE.md",
+            f"{settings.home}/.claude/rules/**",
+        ],
         "availableModels": [ACTIVE_ALIAS, *names],
         "disableDeepLinkRegistration": "disable",
         "disableRemoteControl": True,

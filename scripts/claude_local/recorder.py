@@ -7,10 +7,13 @@ whom. It is no model: its answers are whatever its script says.
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
 from types import TracebackType
 from typing import Any
 
@@ -50,19 +53,29 @@ def say_ok(_request: Recorded) -> list[dict[str, Any]]:
     return [{"type": "text", "text": "ok"}]
 
 
-class Recorder:
-    """Listens on a free port of 127.0.0.1 while its `with` block runs."""
+class _TcpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
 
-    def __init__(self, script: Script = say_ok) -> None:
+
+class _UnixServer(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+
+
+class Recorder:
+    """Listens while its `with` block runs: on a free port of 127.0.0.1, or on the Unix socket given."""
+
+    def __init__(self, script: Script = say_ok, *, unix_socket: Path | None = None) -> None:
         self.script = script
         self.requests: list[Recorded] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
+        self._server: _TcpServer | _UnixServer
+        if unix_socket:
+            self._server = _UnixServer(str(unix_socket), self._handler())
+        else:
+            self._server = _TcpServer(("127.0.0.1", 0), self._handler())
+        self.port = 0 if unix_socket else int(self._server.socket.getsockname()[1])
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def url(self) -> str:
@@ -79,8 +92,15 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
+        self._closing = True
+        with socket.socket(self._server.socket.family) as knock:  # so that the thread looks up
+            knock.connect(self._server.socket.getsockname())
+        self._thread.join()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            self._server.handle_request()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         recorder = self

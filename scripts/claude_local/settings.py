@@ -16,7 +16,7 @@ ENGINES = ("auto", "docker", "embedded", "external")
 class Settings:
     """Places, ports and choices of this machine.
 
-    Every field below `group_id` can be set by an environment variable: its name in capitals after
+    Every field below `home` can be set by an environment variable: its name in capitals after
     `CLAUDE_LOCAL_`, for instance `CLAUDE_LOCAL_MODELS_DIR`.
     """
 
@@ -24,6 +24,8 @@ class Settings:
     """The checkout."""
     user_id: int
     group_id: int
+    home: Path
+    """The user's home folder."""
     state_dir: Path
     """API key, lock, journal and logs. `.state/` in the checkout where that folder exists (made by
     `scripts/quickstart`), else `$XDG_STATE_HOME/claude-local`."""
@@ -57,7 +59,7 @@ class Settings:
         return {
             PREFIX + name.upper(): str(value)
             for name, value in given.items()
-            if name not in ("root", "user_id", "group_id") and value not in (None, "")
+            if name not in ("root", "user_id", "group_id", "home") and value not in (None, "")
         }
 
     @property
@@ -112,6 +114,7 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
         root=root,
         user_id=user_id,
         group_id=group_id,
+        home=home,
         state_dir=path("STATE_DIR", private if private.is_dir() else xdg_state / "claude-local"),
         build_dir=path("BUILD_DIR", root / "build"),
         models_dir=path("MODELS_DIR", root / "models"),
