@@ -83,7 +83,18 @@ def test_no_python_runs_between_the_shell_and_claude(machine: Machine, tmp_path:
     started = [line for line in trace.read_text().splitlines() if line.endswith("= 0")]
     programs = {Path(line.split('"')[1]).name for line in started}
     assert "claude" in programs
-    assert programs <= {"claude-local", "env", "bash", "sh", "mkdir", "cp", "sort", "head", "claude"}
+    assert programs <= {
+        "claude-local",
+        "env",
+        "bash",
+        "sh",
+        "mkdir",
+        "cp",
+        "sort",
+        "head",
+        "cat",
+        "claude",
+    }
 
 
 def test_shellcheck_would_find_a_mistake(tmp_path: Path) -> None:

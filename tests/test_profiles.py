@@ -180,7 +180,11 @@ MISTAKES = {
     "below minus one": ("server: {cache_ram: -2}", "4: server/cache_ram: should be -1 or more, not -2", ""),
     "above one": ("server: {top_p: 1.5}", "4: server/top_p: should be 1.0 or less, not 1.5", ""),
     "text for a number": ("server: {temp: warm}", "4: server/temp: should be a number, not 'warm'", ""),
-    "no number for a number": ("server: {temp: .nan}", "4: server/temp: should be a finite number, not nan", ""),
+    "no number for a number": (
+        "server: {temp: .nan}",
+        "4: server/temp: should be a finite number, not nan",
+        "",
+    ),
     "text for a boolean": (
         'server: {jinja: "on"}',
         "4: server/jinja: should be true or false, not 'on'",

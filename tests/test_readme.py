@@ -14,7 +14,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_lists_every_setting_and_no_other() -> None:
-    own = [field.name for field in fields(Settings) if field.name not in ("root", "user_id", "group_id", "home")]
+    own = [
+        field.name for field in fields(Settings) if field.name not in ("root", "user_id", "group_id", "home")
+    ]
 
     named = re.findall(rf"^\| `({PREFIX}\w+)` \|", README, re.MULTILINE)
 
