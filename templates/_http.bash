@@ -1,13 +1,11 @@
 # http_get PATH [KEY [SECONDS]]: puts status line, headers and body of a GET to the model server into
-# http_answer; fails if nothing answers. (cat, as bash reads a socket character by character.)
+# http_answer; fails if nothing answers. No other program is started.
 http_get() {
-  local authority=${BASE_URL#http://} connection status
+  local authority=${BASE_URL#http://} connection
   http_answer=
   { exec {connection}<>"/dev/tcp/${authority%%[:/]*}/${authority##*:}"; } 2>/dev/null || return 1
   printf 'GET %s HTTP/1.0\r\nHost: %s\r\n%sConnection: close\r\n\r\n' "$1" "$authority" "${2:+Authorization: Bearer $2$'\r\n'}" >&"$connection"
-  if IFS= read -r -t "${3:-5}" -u "$connection" status; then
-    http_answer=$status$'\n'$(exec cat <&"$connection")
-  fi
+  IFS= read -r -N 1000000 -t "${3:-5}" -u "$connection" http_answer || true # to the end; -N reads in large pieces
   exec {connection}>&-
   [[ -n $http_answer ]]
 }

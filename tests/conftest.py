@@ -43,7 +43,7 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
     """A user's machine: own home, state, port and Compose project. Everything is stopped afterwards."""
-    home = tmp_path / "home"
+    home = tmp_path / "my höme"
     home.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

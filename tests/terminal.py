@@ -46,6 +46,9 @@ class Terminal:
             self.keys(key)
             time.sleep(0.5)
 
+    def resize(self, *, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
     def screen(self) -> str:
         """What is on the screen now, as text."""
         return self._tmux("capture-pane", "-p", "-J")

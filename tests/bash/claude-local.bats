@@ -126,6 +126,20 @@ own_arguments() {
   [ "$status" -eq 0 ]
 }
 
+@test "compares versions by their numbers" {
+  for version in 2.1.128 2.1.129 2.2.0 2.10.1 3.0.0 10.0.0; do
+    touch "$BIN/claude"
+    rm -f "$CLIENT_DIR/cache/claude-version"
+    FAKE_VERSION=$version run "$WRAPPER" </dev/null
+    [ "$status" -eq 0 ]
+  done
+  for version in 2.1.127 2.1.99 2.0.999 1.99.999 0; do
+    rm -f "$CLIENT_DIR/cache/claude-version"
+    FAKE_VERSION=$version run "$WRAPPER" </dev/null
+    [ "$status" -eq 1 ]
+  done
+}
+
 @test "refuses a config folder that is a link to the normal one" {
   mkdir "$HOME/.claude"
   rm -rf "$CLIENT_DIR"

@@ -264,3 +264,55 @@ def test_the_wrapper_proves_its_isolation(machine: Machine) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "leak" not in done.stdout.lower().replace("no leak", "")
+
+
+@pytest.mark.embedded
+@pytest.mark.tools
+def test_without_a_server_a_model_can_be_chosen_and_the_session_goes_on(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
+    machine.invoke_ok("render")
+    workspace = machine.home / "workspace"
+    workspace.mkdir()
+    with Terminal(columns=120, rows=40) as terminal:
+        argv = machine.claude_argv("-p", "hi")
+        terminal.run(argv, env=machine.claude_environment("new"), cwd=workspace)
+        terminal.wait_for("no model is running; choose one to start")
+        terminal.wait_for("»")
+        terminal.keys("Enter")
+        terminal.wait_for("exit code: 0")
+
+    assert machine.status()["profile"] == "demo"
+
+
+@BOTH_CLIENTS
+def test_a_request_begins_the_same_everywhere_and_nothing_else_is_sent(machine: Machine, client: str) -> None:
+    with Recorder() as recorder:
+        machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = recorder.url
+        machine.invoke_ok("render")
+        systems = []
+        for folder in ("one", "another"):
+            workspace = machine.home / folder
+            workspace.mkdir()
+            environment = machine.claude_environment(client)
+            machine.run(machine.claude_argv("-p", f"hi from {folder}"), env=environment, cwd=workspace)
+            systems.append(recorder.messages()[-1]["system"])
+
+    assert len(recorder.messages()) == 2  # no title, no second model
+    assert systems[0] == systems[1]  # no folder, no header that changes with the prompt
+    assert {message["model"] for message in recorder.messages()} == {"local-llama"}
+
+
+@pytest.mark.embedded
+@pytest.mark.tools
+@BOTH_CLIENTS
+def test_the_screen_follows_the_size_of_the_terminal(machine: Machine, client: str) -> None:
+    start(machine)
+    with Terminal(columns=120, rows=40) as terminal:
+        enter(terminal, machine, client)
+        before = terminal.screen()
+        terminal.resize(columns=90, rows=30)
+        terminal.wait_for("\n" + "─" * 90 + "\n")
+        terminal.press_until("C-c", "exit code: 0")
+
+    assert "─" * 120 in before
