@@ -4,9 +4,10 @@ http_get() {
   local authority=${BASE_URL#http://} connection
   http_answer=
   { exec {connection}<>"/dev/tcp/${authority%%[:/]*}/${authority##*:}"; } 2>/dev/null || return 1
-  printf 'GET %s HTTP/1.0\r\nHost: %s\r\n%sConnection: close\r\n\r\n' "$1" "$authority" "${2:+Authorization: Bearer $2$'\r\n'}" >&"$connection"
-  IFS= read -r -N 1000000 -t "${3:-5}" -u "$connection" http_answer || true # to the end; -N reads in large pieces
+  trap : PIPE # a server that hangs up must not end us; a handler, unlike "ignore", stays behind at exec
+  { printf 'GET %s HTTP/1.0\r\nHost: %s\r\n%sConnection: close\r\n\r\n' "$1" "$authority" "${2:+Authorization: Bearer $2$'\r\n'}" >&"$connection"; } 2>/dev/null || true
+  IFS= read -r -N 1000000 -t "${3:-5}" -u "$connection" http_answer 2>/dev/null || true # to the end; -N reads in large pieces
+  trap - PIPE
   exec {connection}>&-
   [[ -n $http_answer ]]
 }
-
