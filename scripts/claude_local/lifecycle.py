@@ -65,10 +65,12 @@ def up(settings: Settings, engine: Engine, request: Request) -> Snapshot:
     """
     with state.lock(settings, f"up {request.profile.name}"):
         current = running_engine(settings)
-        if current and engine.name != "external" and current.name == engine.name:
-            return _switch(settings, current, request)
         if current and current.name != engine.name:
             raise UserError(f"the {current.name} engine is running", hint="stop it first: invoke down")
+        if current and current.name != "external":
+            if current.snapshot().state != "failed":
+                return _switch(settings, current, request)
+            current.stop()  # what is left of one that died
         return _start(settings, engine, request)
 
 

@@ -219,3 +219,17 @@ def test_another_engine_is_not_started_beside_the_running_one(machine: Machine) 
     message, hints = error_of(done)
     assert (message, hints) == ("the embedded engine is running", ["stop it first: invoke down"])
     assert machine.status()["engine"] == "embedded"
+
+
+@pytest.mark.docker
+def test_up_starts_again_what_died(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+    container = next(name for name in machine.left_in_docker() if "llama" in name)
+    machine.run(["docker", "kill", container])
+    dead = machine.status()["state"]
+
+    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+
+    assert dead == "failed"
+    assert machine.status()["state"] == "ready"
