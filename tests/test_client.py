@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from claude_local import client
 from claude_local.settings import Settings, load_settings
@@ -76,16 +79,50 @@ def test_no_secret_and_no_proxy_of_the_user_is_passed_on() -> None:
     assert [name for name in client.PASSED_VARIABLES if any(word in name for word in telling)] == []
 
 
-def test_the_settings_are_json_and_deny_each_cloud_tool_once() -> None:
-    settings = json.loads(json.dumps(client.client_settings(SETTINGS, ["demo"])))
+def settings_for(mode: str, *, full: bool = False) -> dict[str, Any]:
+    return client.client_settings(SETTINGS, ["demo"], mode=mode, full=full)
 
-    assert settings == client.client_settings(SETTINGS, ["demo"])
+
+def test_the_settings_are_json_and_deny_each_cloud_tool_once() -> None:
+    settings = settings_for("jail")
+
+    assert settings == json.loads(json.dumps(settings))
     assert settings["permissions"] == {
         "defaultMode": "default",  # it always asks
         "deny": list(dict.fromkeys(client.DENIED_TOOLS)),
     }
     assert settings["availableModels"] == ["local-llama", "demo"]
     assert {"WebSearch", "WebFetch"} <= set(client.DENIED_TOOLS)
+
+
+@pytest.mark.parametrize("mode", ["jail", "bash", "off"])
+@pytest.mark.parametrize("full", [False, True])
+def test_questions_can_be_skipped_in_the_jail_only(mode: str, full: bool) -> None:
+    permissions = settings_for(mode, full=full)["permissions"]
+
+    assert permissions["defaultMode"] == "default"
+    assert permissions.get("disableBypassPermissionsMode") == (None if mode == "jail" else "disable")
+
+
+def test_claude_code_confines_commands_by_itself_in_one_mode_only() -> None:
+    confined = settings_for("bash")
+
+    assert confined["sandbox"] | {"filesystem": {}} == {
+        "enabled": True,
+        "failIfUnavailable": True,
+        "autoAllowBashIfSandboxed": False,
+        "allowUnsandboxedCommands": False,
+        "filesystem": {},
+    }
+    assert confined["permissions"]["ask"] == ["Bash"]
+    assert "sandbox" not in settings_for("jail")
+    assert "sandbox" not in settings_for("off")
+
+
+def test_only_the_jail_leads_through_the_door() -> None:
+    sockets = {mode: settings_for(mode)["env"]["ANTHROPIC_UNIX_SOCKET"] for mode in ("jail", "bash", "off")}
+
+    assert sockets == {"jail": client.DOOR_SOCKET, "bash": "", "off": ""}
 
 
 def test_the_prompt_begins_the_same_in_every_folder() -> None:

@@ -70,6 +70,41 @@ NO_HELPERS = dict.fromkeys(
 
 # What the lean set leaves out besides the denied tools.
 LEAN_ENVIRONMENT = {"CLAUDE_CODE_DISABLE_CRON": "1"}
+LEAN_SETTINGS = {
+    "disableBundledSkills": True,
+    "disableWorkflows": True,
+    "autoMemoryEnabled": False,
+    "includeGitInstructions": False,
+}
+
+# The jail's end of the only way out.
+DOOR_SOCKET = "/run/claude-local/door/llama.sock"
+
+# What is different in the jail. Nothing of a project runs outside it, so there is no folder to trust; and
+# Claude Code lets root skip its questions only where it is told that it is confined.
+JAIL_ENVIRONMENT = {
+    "ANTHROPIC_UNIX_SOCKET": DOOR_SOCKET,
+    "CLAUDE_CODE_SANDBOXED": "1",
+    "IS_SANDBOX": "1",
+}
+
+# Claude Code's own sandbox: on from the first prompt, closed where it cannot work, no way around it, and
+# questions all the same. It confines Bash only; Read, Write, hooks and MCP servers stay outside.
+SECRETS = (
+    "~/.ssh", "~/.gnupg", "~/.aws", "~/.azure", "~/.kube", "~/.docker", "~/.config/gh", "~/.config/gcloud",
+    "~/.netrc", "~/.npmrc", "~/.pypirc", "~/.git-credentials", "~/.claude", "~/.claude.json", "~/.mozilla",
+    "~/.password-store",
+)  # fmt: skip
+BASH_SANDBOX = {
+    "enabled": True,
+    "failIfUnavailable": True,
+    "autoAllowBashIfSandboxed": False,
+    "allowUnsandboxedCommands": False,
+    "filesystem": {"denyRead": list(SECRETS)},
+}
+SECRET_FILES = tuple(
+    f"{tool}({secret}{end})" for secret in SECRETS for end in ("", "/**") for tool in ("Read", "Edit")
+)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -105,27 +140,32 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def client_settings(settings: Settings, names: Sequence[str]) -> dict[str, Any]:
-    """Claude Code's settings for local sessions with the lean set of tools."""
+def client_settings(settings: Settings, names: Sequence[str], *, mode: str, full: bool) -> dict[str, Any]:
+    """Claude Code's settings for local sessions.
+
+    `names` are the profiles: with the active one they are all the models that `/model` offers. `mode` is
+    how the session is confined: `jail`, `bash` or `off`. Without `full` the tools that cost a local model
+    many tokens and help it little are left out.
+    """
     return {
-        **full_client_settings(settings, names),
-        "disableBundledSkills": True,
-        "disableWorkflows": True,
-        "autoMemoryEnabled": False,
-        "includeGitInstructions": False,
-        "permissions": {"defaultMode": ASK_FIRST, "deny": list(DENIED_TOOLS)},
+        **_common_settings(settings, names, mode),
+        **({} if full else LEAN_SETTINGS),
+        **({"sandbox": BASH_SANDBOX} if mode == "bash" else {}),
+        "permissions": {
+            "defaultMode": ASK_FIRST,
+            # Without questions only where little harm can be done.
+            **({} if mode == "jail" else {"disableBypassPermissionsMode": "disable"}),
+            **({"ask": ["Bash"]} if mode == "bash" else {}),
+            "deny": [*(CLOUD_TOOLS if full else DENIED_TOOLS), *(SECRET_FILES if mode == "bash" else ())],
+        },
     }
 
 
-def full_client_settings(settings: Settings, names: Sequence[str]) -> dict[str, Any]:
-    """Claude Code's settings for local sessions with all tools but those that need the cloud.
-
-    `names` are the profiles: with the active one they are all the models that `/model` offers.
-    """
+def _common_settings(settings: Settings, names: Sequence[str], mode: str) -> dict[str, Any]:
     fixed = {name: value for name, value in environment(settings).items() if name != "CLAUDE_CONFIG_DIR"}
     return {
         # A project's `env` would override the process environment, but not this one.
-        "env": {**fixed, **NOWHERE_ELSE},
+        "env": {**fixed, **NOWHERE_ELSE, **(JAIL_ENVIRONMENT if mode == "jail" else {})},
         **NO_HELPERS,
         # The user's own memory belongs to the cloud sessions.
         "claudeMdExcludes": [
@@ -146,5 +186,4 @@ def full_client_settings(settings: Settings, names: Sequence[str]) -> dict[str, 
             "type": "command",
             "command": shlex.quote(str(settings.build_dir / "bin" / "claude-local-statusline")),
         },
-        "permissions": {"defaultMode": ASK_FIRST, "deny": list(CLOUD_TOOLS)},
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from claude_local.errors import UserError
 
 PREFIX = "CLAUDE_LOCAL_"
+SANDBOXES = ("jail", "bash", "container")
 ENGINES = ("auto", "docker", "embedded", "external")
 
 
@@ -46,6 +47,12 @@ class Settings:
     """Base URL of a server that someone else runs; makes `external` the automatic choice."""
     external_key_file: Path | None
     """File with the API key of that server, if it wants one."""
+    sandbox: str
+    """How sessions are confined: `jail`, `bash` or `container`. Default: `jail`. `off` is asked for each time."""
+    jail_read_only: tuple[Path, ...]
+    """Tool chains that the jail shows read-only, for instance `~/.cargo:~/.nvm`. Default: none."""
+    jail_switching: bool
+    """Whether a session in the jail may list and switch models. Default: `yes`."""
     llama_port: int
     """TCP port of llama-server on 127.0.0.1. Default: 8080."""
     image: str
@@ -57,9 +64,9 @@ class Settings:
         """The variables that lead `load_settings` to these settings again."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            PREFIX + name.upper(): str(value)
+            PREFIX + name.upper(): _text(value)
             for name, value in given.items()
-            if name not in ("root", "user_id", "group_id", "home") and value not in (None, "")
+            if name not in ("root", "user_id", "group_id", "home") and value not in (None, "", ())
         }
 
     @property
@@ -103,7 +110,7 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
     def path(name: str, default: Path) -> Path:
         return _path(name, environment.get(PREFIX + name) or str(default))
 
-    engine = _engine(environment.get(PREFIX + "ENGINE") or "auto")
+    engine = _choice("ENGINE", environment.get(PREFIX + "ENGINE") or "auto", ENGINES)
     external_url = _url(environment.get(PREFIX + "EXTERNAL_URL") or "")
     if engine == "external" and not external_url:
         raise UserError(
@@ -128,12 +135,24 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
         external_key_file=_optional_path(
             "EXTERNAL_KEY_FILE", environment.get(PREFIX + "EXTERNAL_KEY_FILE") or ""
         ),
+        sandbox=_choice("SANDBOX", environment.get(PREFIX + "SANDBOX") or "jail", SANDBOXES),
+        jail_read_only=_paths("JAIL_READ_ONLY", environment.get(PREFIX + "JAIL_READ_ONLY") or "", home),
+        jail_switching=_choice(
+            "JAIL_SWITCHING", environment.get(PREFIX + "JAIL_SWITCHING") or "yes", ("yes", "no")
+        )
+        == "yes",
         llama_port=_port("LLAMA_PORT", environment.get(PREFIX + "LLAMA_PORT") or "8080"),
         image=_word("IMAGE", environment.get(PREFIX + "IMAGE") or "claude-local/llama:latest"),
         compose_project=_word(
             "COMPOSE_PROJECT", environment.get(PREFIX + "COMPOSE_PROJECT") or "claude-local"
         ),
     )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _path(name: str, value: str) -> Path:
@@ -148,9 +167,15 @@ def _optional_path(name: str, value: str) -> Path | None:
     return _path(name, value) if value else None
 
 
-def _engine(value: str) -> str:
-    if value not in ENGINES:
-        raise UserError(f"{PREFIX}ENGINE should be one of {', '.join(ENGINES)}, not `{value}`")
+def _paths(name: str, value: str, home: Path) -> tuple[Path, ...]:
+    """Absolute paths from `a:~/b`."""
+    parts = [part for part in value.split(":") if part]
+    return tuple(_path(name, f"{home}{part[1:]}" if part.startswith("~/") else part) for part in parts)
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UserError(f"{PREFIX}{name} should be one of {', '.join(choices)}, not `{value}`")
     return value
 
 

@@ -21,12 +21,22 @@ SCRIPT
   WRAPPER="$CHECKOUT/build/bin/claude-local"
 }
 
+# The wrapper without a jail, and without the line that warns of that.
+wrap() {
+  local status
+  {
+    "$WRAPPER" --sandbox off "$@" 2>&1 >&3 3>&- | sed '/^claude-local: not confined: /d' >&2
+    status=${PIPESTATUS[0]}
+  } 3>&1
+  return "$status"
+}
+
 own_arguments() {
-  "$WRAPPER" </dev/null | wc -l
+  wrap </dev/null | wc -l
 }
 
 @test "forwards every argument as it is" {
-  run --separate-stderr "$WRAPPER" -p 'two words' '' '--' "it's" '$HOME' '*' $'tab\there' </dev/null
+  run --separate-stderr wrap -p 'two words' '' '--' "it's" '$HOME' '*' $'tab\there' </dev/null
   [ "$status" -eq 0 ]
   expected=$(printf '<%s>\n' -p 'two words' '' '--' "it's" '$HOME' '*' $'tab\there')
   own=$(own_arguments)
@@ -34,9 +44,9 @@ own_arguments() {
 }
 
 @test "puts its own arguments first" {
-  run "$WRAPPER" </dev/null
+  run wrap </dev/null
   [ "${lines[0]}" = '<--settings>' ]
-  [ "${lines[1]}" = "<$CHECKOUT/build/claude-local/settings.json>" ]
+  [ "${lines[1]}" = "<$CHECKOUT/build/client/off.lean.json>" ]
   [ "${lines[2]}" = '<--setting-sources>' ]
   [ "${lines[3]}" = '<user>' ]
   [ "${lines[4]}" = '<--exclude-dynamic-system-prompt-sections>' ]
@@ -52,7 +62,7 @@ own_arguments() {
 
 @test "gives Claude Code the allowed variables and its own, and nothing else" {
   AWS_SECRET_ACCESS_KEY=canary GITHUB_TOKEN=canary ANTHROPIC_API_KEY=canary SSH_AUTH_SOCK=canary \
-    http_proxy=canary NODE_OPTIONS=canary BASH_ENV=/dev/null LC_TIME=C TERM=xterm "$WRAPPER" </dev/null
+    http_proxy=canary NODE_OPTIONS=canary BASH_ENV=/dev/null LC_TIME=C TERM=xterm wrap </dev/null
   run cat "$HOME/environment"
   [[ "$output" != *canary* ]]
   [[ "$output" == *$'\n'LC_TIME=C* ]]
@@ -73,23 +83,23 @@ own_arguments() {
 
 @test "says how to install a missing claude" {
   rm "$BIN/claude"
-  run "$WRAPPER"
+  run wrap
   [ "$status" -eq 1 ]
   [ "${lines[0]}" = 'claude-local: claude is not on the PATH' ]
   [ "${lines[1]}" = 'claude-local: install Claude Code: npm install --global @anthropic-ai/claude-code' ]
 }
 
 @test "says how to write missing settings again" {
-  mv "$CHECKOUT/build/claude-local/settings.json" "$BATS_TEST_TMPDIR/kept"
-  run "$WRAPPER"
-  mv "$BATS_TEST_TMPDIR/kept" "$CHECKOUT/build/claude-local/settings.json"
+  mv "$CHECKOUT/build/client/off.lean.json" "$BATS_TEST_TMPDIR/kept"
+  run wrap
+  mv "$BATS_TEST_TMPDIR/kept" "$CHECKOUT/build/client/off.lean.json"
   [ "$status" -eq 1 ]
   [ "${lines[1]}" = 'claude-local: write it again: invoke render' ]
 }
 
 @test "takes its own options only before the first foreign argument" {
-  run "$WRAPPER" --full --trust-project -p --lean --model x </dev/null
-  [ "${lines[1]}" = "<$CHECKOUT/build/claude-local/settings.full.json>" ]
+  run wrap --full --trust-project -p --lean --model x </dev/null
+  [ "${lines[1]}" = "<$CHECKOUT/build/client/off.full.json>" ]
   [ "${lines[3]}" = '<user,project,local>' ]
   [ "${lines[5]}" = '<-p>' ]
   [ "${lines[6]}" = '<--lean>' ]
@@ -97,32 +107,32 @@ own_arguments() {
 }
 
 @test "hands everything after -- to Claude Code, its own commands too" {
-  run "$WRAPPER" -- status --full </dev/null
+  run wrap -- status --full </dev/null
   [ "${lines[5]}" = '<status>' ]
   [ "${lines[6]}" = '<--full>' ]
 }
 
 @test "knows its own commands as the first word" {
-  run "$WRAPPER" env
+  run wrap env
   [ "${lines[1]}" = "export ANTHROPIC_BASE_URL=$BASE_URL OPENAI_BASE_URL=$BASE_URL/v1" ]
-  run "$WRAPPER" usage
+  run wrap usage
   [[ "${lines[0]}" == 'Claude Code on the local model:'* ]]
   [ ! -e "$HOME/environment" ]
 }
 
 @test "an option without its value is refused" {
-  run "$WRAPPER" --model
+  run wrap --model
   [ "$status" -eq 1 ]
   [ "${lines[0]}" = 'claude-local: --model needs the name of a profile' ]
 }
 
 @test "refuses a Claude Code that is too old, and asks for the version only once" {
-  FAKE_VERSION=2.1.9 run "$WRAPPER" </dev/null
+  FAKE_VERSION=2.1.9 run wrap </dev/null
   [ "$status" -eq 1 ]
   [ "${lines[0]}" = 'claude-local: Claude Code 2.1.9 is too old; 2.1.128 or newer is needed' ]
   touch -d '1 hour ago' "$BIN/claude"
   "$WRAPPER" </dev/null
-  FAKE_VERSION=2.1.9 run "$WRAPPER" </dev/null
+  FAKE_VERSION=2.1.9 run wrap </dev/null
   [ "$status" -eq 0 ]
 }
 
@@ -130,12 +140,12 @@ own_arguments() {
   for version in 2.1.128 2.1.129 2.2.0 2.10.1 3.0.0 10.0.0; do
     touch "$BIN/claude"
     rm -f "$CLIENT_DIR/cache/claude-version"
-    FAKE_VERSION=$version run "$WRAPPER" </dev/null
+    FAKE_VERSION=$version run wrap </dev/null
     [ "$status" -eq 0 ]
   done
   for version in 2.1.127 2.1.99 2.0.999 1.99.999 0; do
     rm -f "$CLIENT_DIR/cache/claude-version"
-    FAKE_VERSION=$version run "$WRAPPER" </dev/null
+    FAKE_VERSION=$version run wrap </dev/null
     [ "$status" -eq 1 ]
   done
 }
@@ -144,7 +154,7 @@ own_arguments() {
   mkdir "$HOME/.claude"
   rm -rf "$CLIENT_DIR"
   ln -s "$HOME/.claude" "$CLIENT_DIR"
-  run "$WRAPPER" </dev/null
+  run wrap </dev/null
   rm "$CLIENT_DIR"
   [ "$status" -eq 1 ]
   [ "${lines[0]}" = "claude-local: $CLIENT_DIR is a link or the normal ~/.claude, which local sessions never touch" ]
@@ -154,7 +164,7 @@ own_arguments() {
 @test "a home that cannot be written is said in one line" {
   rm -rf "$CLIENT_DIR"
   touch "$CLIENT_DIR"
-  run "$WRAPPER" </dev/null
+  run wrap </dev/null
   rm "$CLIENT_DIR"
   [ "$status" -eq 1 ]
   [ "${lines[0]}" = "claude-local: cannot make $CLIENT_DIR/cache" ]

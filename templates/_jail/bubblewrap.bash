@@ -1,0 +1,199 @@
+# ---- The jail: bubblewrap around the whole of Claude Code
+
+readonly INSIDE_CLAUDE=/run/claude-local/claude
+readonly CLAUDE_JSON_FD=8 FILTER_FD=9 # enter_jail opens them
+
+# Sets jail to bubblewrap's arguments. Later mounts cover earlier ones.
+build_jail() {
+  local name path home=$HOME shown=()
+
+  # New namespaces for everything, the network too; no more of them inside; it ends with this script.
+  jail=(--unshare-all --unshare-user --disable-userns --cap-drop ALL --die-with-parent --hostname claude-local)
+  # A session without a terminal of its own gets a session of its own; with one, resize and Ctrl-Z need ours.
+  is_in_foreground || jail+=(--new-session)
+
+  # The system: programs and libraries, and the parts of /etc that name users and time zones.
+  jail+=(--ro-bind /usr /usr)
+  for name in bin sbin lib lib32 lib64 libx32; do
+    if [[ -L /$name ]]; then
+      jail+=(--symlink "usr/$name" "/$name")
+    elif [[ -d /$name ]]; then
+      jail+=(--ro-bind "/$name" "/$name")
+    fi
+  done
+  for name in "${VISIBLE_ETC[@]}"; do
+    jail+=(--ro-bind-try "/etc/$name" "/etc/$name")
+  done
+  jail+=(--ro-bind "$JAIL_DIR/hosts" /etc/hosts)
+
+  # Kernel interfaces of its own; scratch places that end with the session.
+  jail+=(--proc /proc --dev /dev)
+  jail+=(--size "$((SHARED_MEMORY_MIB << 20))" --perms 1777 --tmpfs /dev/shm --remount-ro /dev)
+  jail+=(--size "$((TEMPORARY_MIB << 20))" --perms 1777 --tmpfs /tmp --size "$((TEMPORARY_MIB << 20))" --perms 1777 --tmpfs /var/tmp)
+  jail+=(--size "$((HOME_MIB << 20))" --perms 0700 --tmpfs "$home")
+
+  # Tool chains that the settings name, read-only.
+  for path in "${JAIL_READ_ONLY[@]}"; do
+    [[ ! -e $path ]] || jail+=(--ro-bind "$path" "$path")
+  done
+
+  # Claude Code itself, what it is told, and our commands for it.
+  jail+=(--ro-bind "$claude_file" "$INSIDE_CLAUDE" --ro-bind "$JAIL_DIR/inside" /run/claude-local/inside)
+  jail+=(--ro-bind "$COMMANDS_DIR" "$COMMANDS_DIR" --ro-bind "$SETTINGS_DIR" "$SETTINGS_DIR")
+  [[ ! -s $record/gitconfig ]] || jail+=(--ro-bind "$record/gitconfig" /run/claude-local/gitconfig)
+
+  # Its own folder: what is worth keeping stays, what it is told is read-only, all else is thrown away.
+  jail+=(--size "$((HOME_MIB << 20))" --perms 0700 --tmpfs "$CLIENT_DIR")
+  for name in "${KEPT_CLIENT_FOLDERS[@]}"; do
+    jail+=(--bind "$CLIENT_DIR/$name" "$CLIENT_DIR/$name")
+  done
+  for name in "${READ_ONLY_CLIENT_ENTRIES[@]}"; do
+    [[ ! -e $CLIENT_DIR/$name ]] || jail+=(--ro-bind "$CLIENT_DIR/$name" "$CLIENT_DIR/$name")
+  done
+  jail+=(--bind "$CLIENT_DIR/history.jsonl" "$CLIENT_DIR/history.jsonl")
+  jail+=(--ro-bind "$CLIENT_DIR/cache/gateway-models.json" "$CLIENT_DIR/cache/gateway-models.json")
+  jail+=(--file "$CLAUDE_JSON_FD" "$CLIENT_DIR/.claude.json")
+  [[ -z $editor_port ]] || jail+=(--ro-bind "$editor_lock" "$CLIENT_DIR/ide/${editor_lock##*/}")
+
+  # The workspace, by the descriptor that was checked; in it, what other programs obey is read-only.
+  jail+=(--bind-fd "$workspace_fd" "$workspace")
+  protect_repository
+  for path in "${obeyed[@]}"; do
+    [[ $path != HEAD && $path != */HEAD ]] || continue
+    for name in "${shown[@]}"; do
+      [[ $path != "$name/"* ]] || continue 2
+    done
+    [[ ! -d $workspace/$path ]] || shown+=("$path")
+    [[ -L $workspace/$path ]] || jail+=(--ro-bind "$workspace/$path" "$workspace/$path")
+  done
+
+  # The way out, and nothing else below /.
+  jail+=(--ro-bind "$record/door" "${DOOR_SOCKET%/*}" --remount-ro / --chdir "$workspace")
+
+  # The environment: only what is on our list.
+  jail+=(--clearenv)
+  for name in "${environment[@]}"; do
+    jail+=(--setenv "${name%%=*}" "${name#*=}")
+  done
+}
+
+# A repository cannot be moved aside and made anew: its folder is a mount of its own. Without hooks, an empty
+# folder stands where they would be (check_repository). A worktree needs the repository that it belongs to, if that agrees.
+protect_repository() {
+  local git=$workspace/.git target common name
+  if [[ -d $git && ! -L $git ]]; then
+    jail+=(--bind "$git" "$git")
+  elif [[ -f $git ]]; then
+    target=$(<"$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
+    contains "$workspace" "$target" && return
+    [[ -f $target/gitdir && $(<"$target/gitdir") -ef $git && -O $target/gitdir && -f $target/commondir ]] \
+      || refuse_workspace 'its .git leads to a repository that does not know it'
+    common=$(<"$target/commondir") common=$(cd "$target" && cd -P "$common" && pwd -P)
+    [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_workspace 'its .git leads to a repository that does not know it'
+    jail+=(--bind "$common" "$common")
+    for name in config config.worktree hooks info; do
+      [[ ! -e $common/$name ]] || jail+=(--ro-bind "$common/$name" "$common/$name")
+    done
+    for name in gitdir commondir config.worktree; do
+      [[ ! -e $target/$name ]] || jail+=(--ro-bind "$target/$name" "$target/$name")
+    done
+    jail+=(--ro-bind "$git" "$git")
+  fi
+}
+
+# The user's name for commits, and nothing else of a file that may hold tokens.
+write_git_identity() {
+  local key value
+  : >"$record/gitconfig"
+  type -P git >/dev/null || return 0
+  while read -r key value; do
+    value=${value//\\/\\\\} value=${value//\"/\\\"}
+    printf '[%s]\n\t%s = "%s"\n' "${key%.*}" "${key##*.}" "$value" >>"$record/gitconfig"
+  done < <(git config --global --get-regexp '^(user\.(name|email)|init\.defaultbranch)$' 2>/dev/null || true)
+}
+
+# Whether this script may lend the terminal to another process group.
+is_in_foreground() {
+  local stat
+  IFS= read -r stat <"/proc/$$/stat"
+  read -ra stat <<<"${stat##*) }"
+  [[ (-t 0 || -t 1 || -t 2) && ${stat[2]} == "${stat[5]}" ]]
+}
+
+# The jail must be able to begin before anything is promised. It never falls back to something weaker.
+probe_jail() {
+  local answer
+  answer=$( (enter_jail /usr/bin/true) 2>&1) && return 0
+  rm -rf "$record"
+  explain_refusal "${answer##*$'\n'}"
+}
+
+explain_refusal() {
+  local how="or use another way: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (none)"
+  local -i allowed=1
+  [[ ! -r /proc/sys/user/max_user_namespaces ]] || allowed=$(</proc/sys/user/max_user_namespaces)
+  if [[ -r /proc/sys/kernel/apparmor_restrict_unprivileged_userns && $(</proc/sys/kernel/apparmor_restrict_unprivileged_userns) == 1 ]]; then
+    die "the jail cannot start: this Ubuntu keeps user namespaces from bubblewrap ($1)" \
+      'allow it: sudo apt install apparmor-profiles && sudo cp /usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/ && sudo apparmor_parser --replace /etc/apparmor.d/bwrap-userns-restrict' "$how"
+  elif ((allowed == 0)); then
+    die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl user.max_user_namespaces=15000' "$how"
+  elif [[ -r /proc/sys/kernel/unprivileged_userns_clone && $(</proc/sys/kernel/unprivileged_userns_clone) == 0 ]]; then
+    die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl kernel.unprivileged_userns_clone=1' "$how"
+  elif [[ $1 == *'nknown option'* ]]; then
+    die "the jail cannot start: bubblewrap is too old ($1)" 'version 0.8 or newer is needed, with --bind-fd' "$how"
+  fi
+  die "the jail cannot start: $1" "$how"
+}
+
+# enter_jail PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
+enter_jail() {
+  local bwrap filter='' line fd
+  bwrap=$(type -P bwrap)
+  while read -r line _; do
+    [[ $line != '\x'* ]] || filter+=$line
+  done <"$JAIL_DIR/seccomp.filter"
+  exec 8<"$CLIENT_DIR/.claude.json" 9< <(printf '%b' "$filter")
+  for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    case $fd in
+      0 | 1 | 2 | "$CLAUDE_JSON_FD" | "$FILTER_FD" | "$workspace_fd") ;;
+      *) exec {fd}<&- ;;
+    esac
+  done
+  # Whatever becomes scarce, the kernel shall end this first.
+  printf 500 2>/dev/null >/proc/self/oom_score_adj || true
+  if [[ -n $scope ]]; then
+    exec systemd-run --user --scope --quiet --property "MemoryMax=${MEMORY_MIB}M" --property MemorySwapMax=0 \
+      --property "TasksMax=$PROCESSES" --property OOMPolicy=kill -- env -i "$bwrap" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
+  fi
+  exec -c "$bwrap" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
+}
+
+has_user_scope() {
+  [[ -S ${XDG_RUNTIME_DIR:-/nonexistent}/systemd/private ]] && type -P systemd-run >/dev/null
+}
+
+# Runs the session in a process group of its own: a signal to "everybody in my group" stays inside. Returns
+# its exit code. Ctrl-Z stops us too, and `fg` wakes both.
+run_jailed() {
+  local code=0
+  if ! is_in_foreground; then
+    (enter_jail "$@") || code=$?
+    return "$code"
+  fi
+  set -m
+  (enter_jail "$@") || code=$?
+  while [[ -n $(jobs -s) ]]; do
+    kill -STOP $$
+    code=0
+    fg %% >/dev/null || code=$?
+  done
+  set +m
+  return "$code"
+}
+
+# A session that was cut off leaves the terminal as it was in the middle of it.
+tidy_terminal() {
+  [[ -t 1 ]] || return 0
+  printf '\e[?1000l\e[?1002l\e[?1003l\e[?1006l\e[?2004l\e[?25h\e[0m'
+}

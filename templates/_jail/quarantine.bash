@@ -1,0 +1,37 @@
+# ---- What sessions left for other programs to obey: claude-local quarantine [list | restore NAME]
+
+manage_quarantine() {
+  case ${1:-list} in
+    list) list_quarantine ;;
+    restore) restore_quarantine "${2:?claude-local quarantine restore NAME}" ;;
+    *) die 'claude-local quarantine [list | restore NAME]' ;;
+  esac
+}
+
+list_quarantine() {
+  local place found=''
+  for place in "$STATE_DIR"/quarantine/*/; do
+    [[ -d $place ]] || continue
+    place=${place%/} found=yes
+    printf '%s  from %q\n' "${place##*/}" "$(<"$place.workspace")"
+    find "$place" -mindepth 1 ! -type d -printf '%P\0' | while IFS= read -r -d '' name; do printf '  %q\n' "$name"; done
+  done
+  [[ -n $found ]] || say 'nothing was put aside'
+}
+
+# Puts the files back where nothing is in their place.
+restore_quarantine() {
+  local place=$STATE_DIR/quarantine/$1 workspace name
+  [[ $1 != */* && -d $place ]] || die "there is no quarantine named $1" 'list them: claude-local quarantine'
+  workspace=$(<"$place.workspace")
+  while IFS= read -r -d '' name; do
+    mkdir -p -- "$(dirname -- "$workspace/$name")"
+    if [[ -e $workspace/$name || -L $workspace/$name ]]; then
+      say "$(printf %q "$name") is there again already; yours stays, the other is $(printf %q "$place/$name")"
+    else
+      mv --no-target-directory -- "$place/$name" "$workspace/$name"
+    fi
+  done < <(find "$place" -mindepth 1 ! -type d -printf '%P\0')
+  find "$place" -depth -type d -empty -delete
+  [[ -d $place ]] || rm -f "$place.workspace"
+}
