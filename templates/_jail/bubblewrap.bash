@@ -3,9 +3,10 @@
 readonly INSIDE_CLAUDE=/run/claude-local/claude
 readonly CLAUDE_JSON_FD=8 FILTER_FD=9 # enter_jail opens them
 
-# Sets jail to bubblewrap's arguments. Later mounts cover earlier ones.
+# Sets jail to bubblewrap's arguments, and filter. Later mounts cover earlier ones.
 build_jail() {
   local name path home=$HOME shown=()
+  mapfile -t filter <"$JAIL_DIR/seccomp.filter"
 
   # New namespaces for everything, the network too; no more of them inside; it ends with this script.
   jail=(--unshare-all --unshare-user --disable-userns --cap-drop ALL --die-with-parent --hostname claude-local)
@@ -102,14 +103,17 @@ protect_repository() {
 }
 
 # The user's name for commits, and nothing else of a file that may hold tokens.
+list_git_identity() {
+  git config --global --get-regexp '^(user\.(name|email)|init\.defaultbranch)$' 2>/dev/null || true
+}
+
 write_git_identity() {
   local key value
-  : >"$record/gitconfig"
-  type -P git >/dev/null || return 0
   while read -r key value; do
     value=${value//\\/\\\\} value=${value//\"/\\\"}
     printf '[%s]\n\t%s = "%s"\n' "${key%.*}" "${key##*.}" "$value" >>"$record/gitconfig"
-  done < <(git config --global --get-regexp '^(user\.(name|email)|init\.defaultbranch)$' 2>/dev/null || true)
+  done <&"$identity"
+  exec {identity}<&-
 }
 
 # Whether this script may lend the terminal to another process group.
@@ -147,12 +151,9 @@ explain_refusal() {
 
 # enter_jail PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
 enter_jail() {
-  local bwrap filter='' line fd
-  bwrap=$(type -P bwrap)
-  while read -r line _; do
-    [[ $line != '\x'* ]] || filter+=$line
-  done <"$JAIL_DIR/seccomp.filter"
-  exec 8<"$CLIENT_DIR/.claude.json" 9< <(printf '%b' "$filter")
+  local fd
+  # The filter's text is one instruction a line, `\x…` and a comment.
+  exec 8<"$CLIENT_DIR/.claude.json" 9< <(printf '%b' "${filter[@]%%[ #]*}")
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
     case $fd in
