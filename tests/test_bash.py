@@ -65,6 +65,7 @@ def test_nothing_answering_names_the_command_that_starts_a_model(machine: Machin
     ]
 
 
+STRACE_OPTIONS = ["-f", "-qq", "-e", "trace=execve", "-o"]
 ALWAYS_STARTED = {"claude-local", "env", "bash", "sh", "mkdir", "cp", "claude"}
 STARTED_FOR_THE_JAIL = {
     *("realpath", "bwrap", "inside", "true", "setpriv", "haproxy", "find", "git", "rm", "sort", "xargs"),
@@ -89,7 +90,7 @@ def test_no_python_runs_between_the_shell_and_claude(
     workspace.mkdir()
 
     machine.run(
-        [*"strace -f -qq -e trace=execve -o".split(), str(trace), *machine.claude_argv("--sandbox", sandbox)],
+        ["strace", *STRACE_OPTIONS, str(trace), *machine.claude_argv("--sandbox", sandbox)],
         env=environment,
         cwd=workspace,
     )
