@@ -181,14 +181,15 @@ def quickstart(c):
     quickstart.run(settings, profiles)
 
 
-@verb()
-def verify(c):
+@verb(help={"sandbox": "let a hostile model try to get out, in every mode"})
+def verify(c, sandbox=False):
     """Try to divert a local session in every known way, in a throw-away home folder, and show what held."""
-    from claude_local import verify
+    from claude_local import verify, verify_sandbox
 
-    results = verify.run(_settings(), os.environ)
-    verify.show(results)
-    verify.check(results)
+    proof = verify_sandbox if sandbox else verify
+    results = proof.run(_settings(), os.environ)
+    proof.show(results)
+    proof.check(results)
 
 
 @verb(help={"full": "all of Claude Code's tools instead of the lean set", "json": "print JSON"})

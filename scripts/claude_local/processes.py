@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from claude_local.errors import EngineFailed
@@ -63,6 +64,18 @@ def start_on_terminal(argv: Sequence[str | Path], terminal: int) -> subprocess.P
     """Starts a program in a session of its own on that terminal, a file descriptor."""
     tokens = ["setsid", "--ctty", *(str(token) for token in argv)]
     return subprocess.Popen(tokens, stdin=terminal, stdout=terminal, stderr=terminal)
+
+
+@contextlib.contextmanager
+def running(argv: Sequence[str], *, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A silent program that is killed when its `with` block ends."""
+    silent = subprocess.DEVNULL
+    process = subprocess.Popen(argv, env=dict(environment), stdin=silent, stdout=silent, stderr=silent)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> int:
