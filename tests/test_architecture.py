@@ -30,13 +30,14 @@ PURE = [
     "render",
     "snapshot",
     "image_pins",
+    "samples",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
     *("docker", "pynvml", "bottle", "psutil"),
 }
 
-ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers"]
+ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers", "pynvml"]
 
 READS_THE_ENVIRONMENT = {
     "claude_local.processes": "passes it on to the programs that it starts",
