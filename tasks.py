@@ -206,6 +206,15 @@ def bench(c, client=False, json=False):
     bench.show(bench.run(_settings(), os.environ), as_json=json)
 
 
+@verb(help={"json": "print JSON", "fix": "take away what earlier runs left behind"})
+def doctor(c, json=False, fix=False):
+    """Look at everything that a start depends on, and say what helps; exit code 1 for an error."""
+    from claude_local import doctor
+    from claude_local.checks import Host
+
+    raise Exit(code=doctor.run(Host(_settings(), os.environ), fix_first=fix, as_json=json))
+
+
 @verb()
 def schema(c):
     """Write profiles/schema.json, which editors use to check profiles."""

@@ -6,12 +6,13 @@ import contextlib
 import shlex
 import socket
 from collections.abc import Iterator
-
-import psutil
+from typing import TYPE_CHECKING
 
 from claude_local.errors import UserError
-from claude_local.profiles import Profile
 from claude_local.settings import Settings
+
+if TYPE_CHECKING:
+    from claude_local.profiles import Profile
 
 GGUF_MAGIC = b"GGUF"
 
@@ -54,6 +55,10 @@ def _holders(port: int) -> str:
 
 
 def _holder_names(port: int) -> Iterator[str]:
+    try:
+        import psutil
+    except ImportError:  # `doctor` asks before anything is installed
+        return
     with contextlib.suppress(psutil.AccessDenied, psutil.NoSuchProcess):
         for connection in psutil.net_connections("tcp"):
             local = connection.laddr
