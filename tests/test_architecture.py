@@ -30,6 +30,7 @@ PURE = [
     "render",
     "snapshot",
     "image_pins",
+    "gguf_bytes",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
