@@ -31,6 +31,7 @@ PURE = [
     "snapshot",
     "image_pins",
     "samples",
+    "gguf_bytes",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),

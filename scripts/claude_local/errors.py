@@ -28,6 +28,10 @@ class BuildConflict(UserError):
     """A file in build/ that we did not write stands where one of ours belongs."""
 
 
+class BrokenModelFile(UserError):
+    """A model file that is no GGUF, or not all of one."""
+
+
 class EngineFailed(UserError):
     """An engine that did not start, died, or could not load a model."""
 
