@@ -51,10 +51,23 @@ def _error_text(error: UserError) -> str:
 def _settings(engine: str | None = None) -> Settings:
     environment = {
         "CLAUDE_LOCAL_PYTHON": sys.executable,
+        "CLAUDE_LOCAL_FIT_TARGET": _fit_target(),
         **os.environ,
         **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {}),
     }
     return load_settings(environment, ROOT, user_id=os.getuid(), group_id=os.getgid())
+
+
+def _fit_target() -> str:
+    """What llama-server leaves free on each card of this machine."""
+    from claude_local.gpus import GpuReader
+    from claude_local.verdicts import fit_targets
+
+    reader = GpuReader()
+    try:
+        return fit_targets(reader.read())
+    finally:
+        reader.close()
 
 
 def _profiles(settings: Settings) -> Mapping[str, Profile]:
@@ -116,10 +129,12 @@ def switch(c, model):
 @verb(help={"json": "print JSON"})
 def status(c, json=False):
     """Say what is loaded, its real context and speed, and how to connect."""
-    from claude_local import console, lifecycle
+    from claude_local import console, lifecycle, speeds
 
     settings = _settings()
-    console.show_snapshot(lifecycle.snapshot(settings), settings, as_json=json)
+    now = lifecycle.snapshot(settings)
+    speeds.record(settings, now)
+    console.show_snapshot(now, settings, as_json=json)
 
 
 @verb(help={"follow": "go on as lines come", "tail": "how many lines to begin with"})
@@ -204,6 +219,32 @@ def bench(c, client=False, json=False):
     if not client:
         raise UserError("what shall be measured?", hint="there is one benchmark: invoke bench --client")
     bench.show(bench.run(_settings(), os.environ), as_json=json)
+
+
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "all": "every profile, which is the default",
+        "ctx": "with another context, in tokens",
+        "json": "print JSON",
+    },
+)
+def plan(c, model=None, all=False, ctx=None, json=False):
+    """Say whether a model fits, here, before anything is loaded; exit code 1 if the one asked for does not."""
+    from claude_local import lifecycle, plan, plan_table
+    from claude_local.profiles import find_profile
+
+    settings = _settings()
+    profiles = _profiles(settings)
+    chosen = [find_profile(profiles, model)] if model else list(profiles.values())
+    tokens = plan.tokens_of(ctx)
+    hardware, is_loaded = plan.hardware_now(), lifecycle.snapshot(settings).state == "ready"
+    verdicts = [
+        plan.verdict(settings, plan.with_context(profile, tokens), hardware=hardware, is_loaded=is_loaded)
+        for profile in chosen
+    ]
+    plan_table.show(verdicts, as_json=json)
+    raise Exit(code=int(bool(model) and verdicts[0].outcome == "does not fit"))
 
 
 @verb(help={"json": "print JSON", "fix": "take away what earlier runs left behind"})

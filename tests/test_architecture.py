@@ -32,6 +32,10 @@ PURE = [
     "image_pins",
     "samples",
     "gguf_bytes",
+    "gguf_header",
+    "memory_estimate",
+    "verdicts",
+    "file_plan",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),

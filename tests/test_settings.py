@@ -79,6 +79,7 @@ def test_every_field_can_be_set_by_its_name_in_capitals() -> None:
         "llama_port": 65535,
         "image": "registry:5000/llama@sha256:0",
         "compose_project": "mine",
+        "fit_target": "768,2048",
     }
 
     settings = load({PREFIX + name.upper(): str(value) for name, value in values.items()})
@@ -120,6 +121,16 @@ def test_an_engine_can_be_chosen(engine: str) -> None:
             "ENGINE",
             "podman",
             "CLAUDE_LOCAL_ENGINE should be one of auto, docker, embedded, external, not `podman`",
+        ),
+        (
+            "FIT_TARGET",
+            "1 GB",
+            "CLAUDE_LOCAL_FIT_TARGET should be MiB such as `768` or `768,2048`, not `1 GB`",
+        ),
+        (
+            "FIT_TARGET",
+            "768,",
+            "CLAUDE_LOCAL_FIT_TARGET should be MiB such as `768` or `768,2048`, not `768,`",
         ),
         (
             "EXTERNAL_URL",

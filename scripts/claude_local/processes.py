@@ -47,8 +47,10 @@ class Answer:
     """Why there is no exit code, in one line."""
 
 
-def ask(argv: Sequence[str | Path], *, environment: Mapping[str, str], timeout_seconds: float) -> Answer:
-    """Runs a program that may be missing, broken or stuck, in exactly this environment.
+def ask(
+    argv: Sequence[str | Path], *, timeout_seconds: float, environment: Mapping[str, str] | None = None
+) -> Answer:
+    """Runs a program that may be missing, broken or stuck, in exactly this environment, or in ours.
 
     What has not ended in time is killed with everything that it started.
     """
@@ -56,7 +58,7 @@ def ask(argv: Sequence[str | Path], *, environment: Mapping[str, str], timeout_s
     try:
         process = subprocess.Popen(
             tokens,
-            env=dict(environment),
+            env=None if environment is None else dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

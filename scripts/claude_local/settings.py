@@ -52,6 +52,8 @@ class Settings:
     """The container image that runs llama-server. Default: `claude-local/llama:latest`."""
     compose_project: str
     """Name of the Compose project. Default: `claude-local`."""
+    fit_target: str = ""
+    """MiB that llama-server leaves free, one value or one per card in PCI order. Default: by card."""
 
     def to_environment(self) -> dict[str, str]:
         """The variables that lead `load_settings` to these settings again."""
@@ -133,6 +135,7 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
         compose_project=_word(
             "COMPOSE_PROJECT", environment.get(PREFIX + "COMPOSE_PROJECT") or "claude-local"
         ),
+        fit_target=_megabytes("FIT_TARGET", environment.get(PREFIX + "FIT_TARGET") or ""),
     )
 
 
@@ -165,6 +168,12 @@ def _port(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535):
         raise UserError(f"{PREFIX}{name} should be a port from 1 to 65535, not `{value}`")
     return int(value)
+
+
+def _megabytes(name: str, value: str) -> str:
+    if value and not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in value.split(",")):
+        raise UserError(f"{PREFIX}{name} should be MiB such as `768` or `768,2048`, not `{value}`")
+    return value
 
 
 def _word(name: str, value: str) -> str:
