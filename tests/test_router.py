@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claude_local.engines.router import active_model, reason_in
+from claude_local.engines.router import active_model, loaded_model, reason_in
 
 OLD = {"id": "old", "aliases": ["o"]}
 NEW = {"id": "new", "aliases": ["n", "local-llama"]}
@@ -80,3 +80,9 @@ def test_without_any_error_the_last_two_lines_are_the_reason() -> None:
 
 def test_an_empty_log_has_no_reason() -> None:
     assert reason_in([]) == ""
+
+
+def test_only_a_model_that_is_not_unloaded_is_in_memory() -> None:
+    models = [{"id": "a", "status": {"value": "unloaded"}}, {"id": "b", "status": {"value": "loading"}}]
+
+    assert (loaded_model(models), loaded_model(models[:1])) == ("b", None)

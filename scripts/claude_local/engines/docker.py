@@ -14,7 +14,7 @@ from typing import Any
 
 from claude_local import llama_server, state
 from claude_local.engines.http import LlamaHttp
-from claude_local.engines.router import Model, Router, active_model, reason_in
+from claude_local.engines.router import Model, Router, active_model, loaded_model, reason_in
 from claude_local.errors import EngineFailed, EngineUnavailable
 from claude_local.files import write_atomic
 from claude_local.processes import run
@@ -116,6 +116,7 @@ class DockerEngine:
             profile=name or None,
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
+            loaded_profile=loaded_model(models),
             uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]),
             load_fraction=(status.get("progress") or {}).get("value"),
             reason=self._reason(container) if now == "failed" else None,

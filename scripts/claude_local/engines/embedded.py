@@ -93,12 +93,15 @@ class EmbeddedEngine:
             state="loading",
             engine=self.name,
             profile=started["profile"],
+            loaded_profile=started["profile"],
             model_file=Path(json.loads(self.spec_file.read_text())["model"]).name,
             base_url=self.settings.base_url,
             uptime_seconds=round(time.time() - started["create_time"], 1),
         )
         if self._process() is None:
-            return _with(base, state="failed", uptime_seconds=None, reason=self._reason())
+            return _with(
+                base, state="failed", uptime_seconds=None, loaded_profile=None, reason=self._reason()
+            )
         return self._with_model_facts(base)
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:

@@ -97,9 +97,9 @@ def error_text(error: urllib.error.HTTPError) -> str:
 
 
 def metric(metrics: str, name: str) -> float | None:
-    """One value of llama-server's Prometheus text; None where it is missing or still zero."""
+    """One value of llama-server's Prometheus text; None where it is missing."""
     found = re.search(rf"^llamacpp:{name} ([0-9.e+-]+)$", metrics, re.MULTILINE)
-    return float(found.group(1)) or None if found else None
+    return float(found.group(1)) if found else None
 
 
 def _text_deltas(lines: Any) -> Iterator[str]:
