@@ -29,6 +29,7 @@ PURE = [
     "client",
     "render",
     "snapshot",
+    "switch",
     "image_pins",
     "samples",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from claude_local.samples import GpuReading, SystemSample
+
 State = Literal["stopped", "starting", "loading", "ready", "unloaded", "failed"]
 """`unloaded`: the engine runs, but its active model is not in memory until somebody asks for it."""
 
@@ -74,6 +76,8 @@ class Snapshot:
     cache_hit_fraction: float | None = None
     """Share of all prompt tokens since the model was loaded that were not read again, from 0 to 1."""
     uptime_seconds: float | None = None
+    server_process_id: int | None = None
+    """The first process of the server; its children belong to it."""
     prompt_tokens_per_second: float | None = None
     generation_tokens_per_second: float | None = None
     load_fraction: float | None = None
@@ -82,6 +86,8 @@ class Snapshot:
     """Why the state is `failed`."""
     work: Work | None = None
     last_switch: LastSwitch | None = None
+    gpus: GpuReading | None = None
+    system: SystemSample | None = None
 
     @property
     def is_idle(self) -> bool:

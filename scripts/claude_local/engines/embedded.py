@@ -69,6 +69,10 @@ class EmbeddedEngine:
         started = {"pid": pid, "create_time": psutil.Process(pid).create_time(), "profile": profile.name}
         write_atomic(self.process_file, json.dumps(started).encode(), mode=PRIVATE_FILE)
 
+    def release(self) -> None:
+        """Stops the process: it is the model."""
+        self.stop()
+
     def activate(self, profile: Profile) -> None:
         """Stops the process and starts another: this engine holds one model."""
         self.stop()
@@ -97,6 +101,7 @@ class EmbeddedEngine:
             model_file=Path(json.loads(self.spec_file.read_text())["model"]).name,
             base_url=self.settings.base_url,
             uptime_seconds=round(time.time() - started["create_time"], 1),
+            server_process_id=started["pid"],
         )
         if self._process() is None:
             return _with(
