@@ -31,6 +31,9 @@ PURE = [
     "snapshot",
     "image_pins",
     "samples",
+    "turns",
+    "plain_text",
+    "dashboard.keys",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),

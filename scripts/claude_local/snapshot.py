@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from claude_local.samples import GpuReading, SystemSample
+
 State = Literal["stopped", "starting", "loading", "ready", "unloaded", "failed"]
 """`unloaded`: the engine runs, but its active model is not in memory until somebody asks for it."""
 
@@ -21,6 +23,21 @@ class SlotUse:
     used_tokens: int
     """Prompt and answer of its last request."""
     busy: bool
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One request that was answered: how much of its prompt was there already."""
+
+    slot: int
+    prompt_tokens: int
+    cached_tokens: int
+    """Of `prompt_tokens`, those that were not read again."""
+    answer_tokens: int
+    prompt_tokens_per_second: float | None
+    generation_tokens_per_second: float | None
+    reason: str | None = None
+    """Why much of the prompt had to be read again; None where little had."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,10 @@ class Snapshot:
     """Why the state is `failed`."""
     work: Work | None = None
     last_switch: LastSwitch | None = None
+    turns: tuple[Turn, ...] = ()
+    """The last requests, oldest first. Like `gpus` and `system` only filled while somebody looks."""
+    gpus: GpuReading | None = None
+    system: SystemSample | None = None
 
     @property
     def is_idle(self) -> bool:
