@@ -32,6 +32,9 @@ PURE = [
     "switch",
     "image_pins",
     "samples",
+    "turns",
+    "plain_text",
+    "dashboard.keys",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),

@@ -26,6 +26,21 @@ class SlotUse:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One request that was answered: how much of its prompt was there already."""
+
+    slot: int
+    prompt_tokens: int
+    cached_tokens: int
+    """Of `prompt_tokens`, those that were not read again."""
+    answer_tokens: int
+    prompt_tokens_per_second: float | None
+    generation_tokens_per_second: float | None
+    reason: str | None = None
+    """Why much of the prompt had to be read again; None where little had."""
+
+
+@dataclass(frozen=True)
 class LastSwitch:
     """The last start or switch of a model that came to an end."""
 
@@ -86,6 +101,8 @@ class Snapshot:
     """Why the state is `failed`."""
     work: Work | None = None
     last_switch: LastSwitch | None = None
+    turns: tuple[Turn, ...] = ()
+    """The last requests, oldest first. Like `gpus` and `system` only filled while somebody looks."""
     gpus: GpuReading | None = None
     system: SystemSample | None = None
 
