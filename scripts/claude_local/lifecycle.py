@@ -90,6 +90,11 @@ def restart(settings: Settings, profiles: Mapping[str, Profile]) -> Snapshot:
         return engine.snapshot()
 
 
+def can_restart(settings: Settings) -> bool:
+    """Whether trying makes sense: without Docker Engine, its containers have to wait for it."""
+    return journal.read(settings).engine != "docker" or docker.answers()
+
+
 def recover(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     """Finishes or undoes what a process that was killed left behind. Raises UserError if neither works."""
     attempt = journal.read(settings).attempt

@@ -56,7 +56,7 @@ def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
     return file.stat().st_size if file.is_file() else profile.model.size_bytes
 
 
-def check_port(port: int) -> None:
+def check_port(port: int, setting: str = "CLAUDE_LOCAL_LLAMA_PORT") -> None:
     """Raises UserError with the holder's name if the port on 127.0.0.1 is taken."""
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,7 +65,7 @@ def check_port(port: int) -> None:
         except OSError:
             raise UserError(
                 f"port {port} is in use{_holders(port)}",
-                hint="end that program, or choose another port: CLAUDE_LOCAL_LLAMA_PORT=8090",
+                hint=f"end that program, or choose another port: {setting}=8090",
             ) from None
 
 

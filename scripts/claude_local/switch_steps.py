@@ -41,6 +41,8 @@ class Request:
     """Whether replies that are being written may be cut; otherwise their end is waited for."""
     idle_limit_seconds: float = IDLE_LIMIT_SECONDS
     """How long their end is waited for."""
+    on_begin: Callable[[], None] = lambda: None
+    """Called when all checks have passed and something begins to happen."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Steps:
 
     def write(self, record: Journal) -> None:
         journal.write(self.settings, record)
+        self.request.on_begin()
 
     def _profile(self, name: str) -> Profile:
         if name not in self.request.profiles:

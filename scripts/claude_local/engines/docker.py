@@ -65,8 +65,11 @@ class DockerEngine:
 
         An alias cannot move while its holder or the new one is loaded, so: unload, take the alias away,
         give it to the new section, load. A request in between may load the old model again: then once
-        more.
+        more. Starts the container again where it died.
         """
+        container = self._container()
+        if container is None or container.status != "running":
+            return self.start(profile)
         router = self._router()
         for _ in range(ALIAS_ATTEMPTS):
             router.unload_all()

@@ -7,6 +7,7 @@ command finds it again.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import os
@@ -162,4 +163,4 @@ class EmbeddedEngine:
 
 
 def _with(base: Snapshot, **changes: Any) -> Snapshot:
-    return Snapshot(**{**base.to_dict(), **changes})
+    return dataclasses.replace(base, **changes)
