@@ -84,3 +84,10 @@ def test_too_little_memory_is_told_in_gigabytes_with_the_card() -> None:
 
 def test_too_little_memory_is_told_without_the_lines_on_free_memory_too() -> None:
     assert reason_in([NO_ROOM]) == "out of memory: needs 21.3 GB, more than is free on GPU 0"
+
+
+def test_without_any_error_what_is_known_from_elsewhere_comes_before_the_last_lines() -> None:
+    assert reason_in(["one", "two"], "the container is exited, exit code 137") == (
+        "the container is exited, exit code 137"
+    )
+    assert reason_in(["one", "an error"], "exit code 1") == "an error"

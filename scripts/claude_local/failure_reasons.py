@@ -10,8 +10,8 @@ FREE = re.compile(r"using device [A-Za-z]+(?P<gpu>\d+) .* - (?P<mib>\d+) MiB fre
 MIB_PER_GB = 1e9 / 2**20
 
 
-def reason_in(lines: list[str]) -> str:
-    """The line of a router's log that tells why the last model failed, else its last ones.
+def reason_in(lines: list[str], otherwise: str = "") -> str:
+    """The line of a router's log that tells why the last model failed, else `otherwise` or its last lines.
 
     The router puts `[port] ` before what a model's own process says. Its own lines also complain about
     every profile whose file is not there, which is no failure.
@@ -23,6 +23,8 @@ def reason_in(lines: list[str]) -> str:
     if words := _out_of_memory(lines):
         return words
     wrong = [line for line in lines if " E " in line or "error" in line.lower()]
+    if otherwise and not wrong:
+        return otherwise
     return " / ".join(_without_prefix(line) for line in (wrong[:1] or lines[-2:]))
 
 

@@ -109,8 +109,7 @@ class DockerEngine:
         if container is None:
             return STOPPED
         if container.status != "running":
-            reason = self._reason(container)
-            return Snapshot(state="failed", engine=self.name, reason=reason)
+            return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
         return self._running_snapshot(container)
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
@@ -144,12 +143,12 @@ class DockerEngine:
             uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]),
             server_process_id=container.attrs["State"].get("Pid") or None,
             load_fraction=(status.get("progress") or {}).get("value"),
-            reason=self._reason(container) if now == "failed" else None,
+            reason=self._reason(container, "the model's process ended") if now == "failed" else None,
             **(router.facts(loaded) if loaded and now != "loading" else {}),
         )
 
-    def _reason(self, container: Any) -> str:
-        return reason_in(docker_client.last_lines(container, REASON_LINES))
+    def _reason(self, container: Any, otherwise: str) -> str:
+        return reason_in(docker_client.last_lines(container, REASON_LINES), otherwise)
 
     def _write_presets(self, active: str | None) -> None:
         rendered = (self.settings.build_dir / "presets.ini").read_text(encoding="utf-8")
@@ -179,6 +178,14 @@ class DockerEngine:
         except EngineUnavailable:
             return None
         return found[0] if found else None
+
+
+def _end(container: Any) -> str:
+    """How a container ended, in words."""
+    state = container.attrs["State"]
+    if state.get("OOMKilled"):
+        return "out of memory: the kernel ended the container"
+    return f"the container is {container.status}, exit code {state.get('ExitCode')}"
 
 
 def _state(models: list[Model], status: dict[str, Any]) -> State:

@@ -177,7 +177,7 @@ class EmbeddedEngine:
         return None
 
     def _reason(self) -> str:
-        return reason_in(list(self.log_lines(tail=200, follow=False)))
+        return reason_in(list(self.log_lines(tail=200, follow=False)), "the server's process ended")
 
 
 def _environment() -> dict[str, str]:
