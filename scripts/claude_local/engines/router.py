@@ -16,7 +16,7 @@ from claude_local.profiles import ACTIVE_ALIAS
 from claude_local.snapshot import SlotUse
 
 UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end after 10
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.02
 
 Model = dict[str, Any]
 """One entry of `GET /models`: id, aliases, status {value, args, failed, progress}, …"""
