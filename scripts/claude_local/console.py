@@ -15,6 +15,7 @@ from rich.table import Table
 
 from claude_local import lifecycle, preflight
 from claude_local.errors import UserError
+from claude_local.plain_text import harmless as harmless
 
 if TYPE_CHECKING:
     from claude_local.profiles import Profile
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 talk = Console(stderr=True, highlight=False)
 data = Console(highlight=False)
-
-CONTROL_CHARACTERS = dict.fromkeys((*range(32), 127, *range(128, 160)), "·")
 
 
 def say(text: str) -> None:
@@ -48,11 +47,6 @@ def loading(name: str) -> Iterator[lifecycle.Progress]:
     # Without a terminal the spinner prints nothing, so say it once.
     if not talk.is_terminal:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
-
-
-def harmless(text: str) -> str:
-    """Text with every control character shown as a dot."""
-    return text.translate(CONTROL_CHARACTERS)
 
 
 def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile:

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,8 @@ def start_detached(argv: Sequence[str], *, environment: Mapping[str, str], log: 
         )
     finally:
         os.close(descriptor)
+    # Whoever outlives it has to take note of its end, or it stays in the list of processes for ever.
+    threading.Thread(target=process.wait, daemon=True, name=f"wait for {process.pid}").start()
     return process.pid
 
 

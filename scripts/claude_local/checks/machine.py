@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from claude_local.profiles import Profile
 
 OLDEST_PYTHON = (3, 11)
-API_PORT = 8081
 GB = 1e9
 IMPORTING = threading.Lock()
 DAY_SECONDS = 86400
@@ -56,7 +55,10 @@ def llama_port(host: Host) -> Finding:
 
 def api_port(host: Host) -> Finding:
     """Whether the port of the switching API is free, or ours."""
-    return _port(host, API_PORT, "CLAUDE_LOCAL_API_PORT")
+    port = host.settings.management_port
+    if port is None:
+        return Finding("ok", "switched off")
+    return _port(host, port, "CLAUDE_LOCAL_MANAGEMENT_PORT")
 
 
 def _port(host: Host, port: int, setting: str) -> Finding:
