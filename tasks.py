@@ -85,8 +85,14 @@ def _render(settings: Settings, profiles: Mapping[str, Profile]) -> int:
     return len(changes)
 
 
-@verb(help={"model": "profile name, alias or beginning", "engine": "docker, embedded, external or auto"})
-def up(c, model=None, engine=None, detach=False):
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "engine": "docker, embedded, external or auto",
+        "force": "try a model that does not fit by its plan",
+    }
+)
+def up(c, model=None, engine=None, detach=False, force=False):
     """Start a model and wait until it answers (--detach is the default until the dashboard exists)."""
     from claude_local import console, lifecycle, management
     from claude_local.profiles import find_profile
@@ -99,7 +105,7 @@ def up(c, model=None, engine=None, detach=False):
     console.say(f"engine: {chosen.describe()} ({why})")
     management.check(settings)
     with console.loading(profile.name) as progress:
-        now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress))
+        now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress, force=force))
     management.start(settings)
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
 
@@ -134,8 +140,14 @@ def install_service(c, remove=False):
         print(line)
 
 
-@verb(help={"model": "profile name, alias or beginning", "now": "cut replies that are being written"})
-def switch(c, model, now=False):
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "now": "cut replies that are being written",
+        "force": "try a model that does not fit by its plan",
+    }
+)
+def switch(c, model, now=False, force=False):
     """Make another model the active one; on failure the old one comes back."""
     from claude_local import console, lifecycle
     from claude_local.profiles import find_profile
@@ -145,7 +157,7 @@ def switch(c, model, now=False):
     profile = find_profile(profiles, model)
     _render(settings, profiles)
     with console.loading(profile.name) as progress:
-        request = lifecycle.Request(profile, profiles, progress, cut_replies=now)
+        request = lifecycle.Request(profile, profiles, progress, cut_replies=now, force=force)
         result = lifecycle.switch(settings, request)
     console.show_result(result, lifecycle.warnings_of(settings, result), settings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import gguf_files
 from claude_local import memory_estimate, plan, plan_table, speeds
+from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.errors import UserError
 from claude_local.fit_params import expert_layers, parse_devices, parse_fitted
 from claude_local.gguf_header import read_model
@@ -19,6 +21,7 @@ from claude_local.profiles import ModelSource, Profile, ServerOptions
 from claude_local.samples import GpuReading, GpuSample
 from claude_local.settings import Settings, load_settings
 from claude_local.snapshot import STOPPED
+from claude_local.switch_steps import Request, Steps
 from claude_local.verdicts import CPU, GB, MIB, Device, Hardware, Verdict, fit_targets, judge
 from gguf_files import SHAPES, write_header_only
 from machine import ROOT, Machine, error_of
@@ -219,6 +222,10 @@ def test_a_loaded_model_leaves_first(settings: Settings) -> None:
     after = plan.verdict(settings, wanted, hardware=busy, is_loaded=True)
     assert (after.outcome, after.notes) == ("fits", (plan.LOADED,))
 
+    no_ram = replace(NO_CARDS, ram_available_bytes=GIB)
+    assert plan.verdict(settings, wanted, hardware=no_ram, quick=True).outcome == "does not fit"
+    assert plan.verdict(settings, wanted, hardware=no_ram, is_loaded=True).outcome == "fits"
+
 
 def test_a_card_that_drives_a_display_keeps_more_free() -> None:
     assert fit_targets(TWO_CARDS.reading) == "2048,768"
@@ -383,6 +390,39 @@ def test_plan_prints_a_verdict_for_every_profile(machine: Machine) -> None:
     assert (demo["outcome"], demo["context_tokens"]) == ("fits", 131072)
     assert table.startswith("demo  fits\n")
     assert "context 65,536 tokens, at most 131,072 would fit" in table
+
+
+def test_a_start_refuses_what_does_not_fit_and_force_tries_it(settings: Settings) -> None:
+    # A small model whose context is 16 TB large.
+    write_model(settings.models_dir / "huge.gguf", replace(MODELS["llama"], context=2**31 - 1))
+    huge = profile("huge", ctx_size=2_000_000_000)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = replace(settings, llama_port=probe.getsockname()[1])
+
+    def steps(*, force: bool) -> Steps:
+        return Steps(free, EmbeddedEngine(free), Request(huge, {"huge": huge}, force=force))
+
+    with pytest.raises(UserError, match=r"^`huge` does not fit: CPU lacks ") as caught:
+        steps(force=False).check("huge")
+    steps(force=True).check("huge")
+
+    assert caught.value.hint.startswith("it fits with `ctx_size: ")
+
+
+@pytest.mark.embedded
+def test_up_tells_what_does_not_fit_and_starts_nothing(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
+    (machine.checkout / "models").mkdir(exist_ok=True)
+    write_model(machine.checkout / "models" / "huge.gguf", replace(MODELS["llama"], context=2**31 - 1))
+    (machine.checkout / "profiles" / "huge.yaml").write_text(
+        "title: huge\ndescription: x\nmodel: {file: huge.gguf}\nserver: {ctx_size: 2000000000}\n"
+    )
+
+    message, hints = error_of(machine.invoke("up", "--model", "huge"))
+
+    assert message.startswith("`huge` does not fit: CPU lacks ")
+    assert hints[-1].endswith("try it all the same: --force")
+    assert machine.status()["state"] == "stopped"
 
 
 def test_plan_ends_with_code_one_for_a_model_that_does_not_fit(machine: Machine) -> None:

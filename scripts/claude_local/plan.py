@@ -20,7 +20,7 @@ from claude_local.settings import Settings
 from claude_local.verdicts import GB, MIB, Hardware, Verdict, fit_targets, judge
 
 SOURCE = "llama-fit-params"
-LOADED = "a model is loaded now and leaves first: the cards are counted as empty"
+LOADED = "a model is loaded now and leaves first: what it takes is counted as free"
 
 
 def hardware_now() -> Hardware:
@@ -55,7 +55,7 @@ def verdict(
         header = read_model(file)
     except UserError as error:
         return Verdict(profile.name, "unknown", error.message)
-    if is_loaded and hardware.cards:
+    if is_loaded:
         found = file_plan.verdict(profile, header, _emptied(hardware), LOADED)
     elif quick or settings.engine == "embedded":
         found = file_plan.verdict(profile, header, hardware)
@@ -103,8 +103,10 @@ def _without_file(profile: Profile, hardware: Hardware) -> Verdict:
 
 
 def _emptied(hardware: Hardware) -> Hardware:
+    """As if nothing else ran: nobody says which part of what is taken is the model's."""
     gpus = tuple(replace(gpu, memory_used_bytes=0) for gpu in hardware.reading.gpus)
-    return replace(hardware, reading=replace(hardware.reading, gpus=gpus))
+    reading = replace(hardware.reading, gpus=gpus)
+    return replace(hardware, ram_available_bytes=hardware.ram_total_bytes, reading=reading)
 
 
 def _by_tool(settings: Settings, profile: Profile, header: GgufHeader, hardware: Hardware) -> Verdict:

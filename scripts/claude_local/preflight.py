@@ -38,17 +38,17 @@ def check_model_file(settings: Settings, profile: Profile) -> None:
 
 
 def check_memory(settings: Settings, profile: Profile, engine: Engine) -> None:
-    """Raises UserError if the model cannot fit. The one place where that verdict is asked for.
+    """Raises UserError if the model does not fit by `plan.verdict`. The one place that asks before a start.
 
-    On the CPU the file itself is what must fit into the machine's memory; what is loaded now will have
-    left by then, so all of it counts.
+    What is loaded now will have left by then, so it does not count.
     """
-    size, memory = model_size_bytes(settings, profile) or 0, psutil.virtual_memory().total
-    if engine.name == "embedded" and size > memory:
-        raise UserError(
-            f"`{profile.name}` needs {size / 1e9:.1f} GB and this machine has {memory / 1e9:.1f} GB of memory",
-            hint="choose a smaller model: invoke profiles",
-        )
+    from claude_local import plan
+
+    hardware = plan.hardware_now()
+    is_running = engine.is_running()
+    # Without cards the model file tells as much as llama-fit-params does, and at once.
+    quick = is_running or not hardware.cards or engine.name == "embedded"
+    plan.check(plan.verdict(settings, profile, hardware=hardware, quick=quick, is_loaded=is_running))
 
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:

@@ -42,6 +42,8 @@ class Request:
     """Whether replies that are being written may be cut; otherwise their end is waited for."""
     idle_limit_seconds: float = IDLE_LIMIT_SECONDS
     """How long their end is waited for."""
+    force: bool = False
+    """Whether to try what does not fit by its plan."""
     on_begin: Callable[[], None] = lambda: None
     """Called when all checks have passed and something begins to happen."""
 
@@ -61,7 +63,8 @@ class Steps:
         wanted = self._profile(profile)
         self.engine.check(wanted)
         preflight.check_model_file(self.settings, wanted)
-        preflight.check_memory(self.settings, wanted, self.engine)
+        if not self.request.force:
+            preflight.check_memory(self.settings, wanted, self.engine)
         try:
             state.prepare(self.settings)
             chat_templates.prepare(self.settings, wanted)
