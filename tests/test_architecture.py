@@ -41,6 +41,7 @@ PURE = [
     "samples",
     "gguf_bytes",
     "gguf_header",
+    "kv_cache",
     "memory_estimate",
     "verdicts",
     "file_plan",

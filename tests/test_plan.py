@@ -16,7 +16,7 @@ from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.errors import UserError
 from claude_local.fit_params import expert_layers, parse_devices, parse_fitted
 from claude_local.gguf_header import read_model
-from claude_local.memory_estimate import Load
+from claude_local.kv_cache import Load
 from claude_local.profiles import ModelSource, Profile, ServerOptions
 from claude_local.samples import GpuReading, GpuSample
 from claude_local.settings import Settings, load_settings
@@ -133,6 +133,23 @@ def test_an_architecture_with_an_unknown_window_is_counted_in_full_and_said(tmp_
 
     assert found.cache_bytes == memory_estimate.estimate(read_model(path), Load(65536)).cache_bytes
     assert found.notes == ("which layers of `novel` have a sliding window is not known: none is counted so",)
+
+
+def test_a_header_that_claims_nonsense_gives_an_estimate_all_the_same(tmp_path: Path) -> None:
+    header = read_model(write_model(tmp_path / "a.gguf", MODELS["gemma3"]))
+    nonsense = [
+        replace(header, n_layers=2**40),
+        replace(header, n_layers=None, head_count=None, head_count_kv=None),
+        replace(header, head_count=(), head_count_kv=()),
+        replace(header, embedding_length=0, vocabulary_size=0, context_length=0),
+        replace(
+            header, metadata={"gemma3.feed_forward_length": "wide", "gemma3.full_attention_interval": -3}
+        ),
+    ]
+
+    totals = [memory_estimate.estimate(broken, Load(65536)).total_bytes for broken in nonsense]
+
+    assert [total >= header.tensor_bytes for total in totals] == [True] * len(nonsense)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.architecture)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from claude_local import memory_estimate
 from claude_local.gguf_header import GgufHeader
-from claude_local.memory_estimate import Estimate, Load
+from claude_local.kv_cache import Load
+from claude_local.memory_estimate import Estimate
 from claude_local.profiles import Profile
 from claude_local.samples import GpuReading
 from claude_local.verdicts import (
