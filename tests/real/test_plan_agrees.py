@@ -84,18 +84,19 @@ def serve(image: str, models: Path, profile: Profile, names: list[str], *more: s
         *("--cache-type-k", str(server.cache_type_k), "--cache-type-v", str(server.cache_type_v)),
     ]
     subprocess.run(argv, check=True, capture_output=True)
+    return log_up_to("listening on", name)
+
+
+def log_up_to(words: str, name: str, times: int = 1) -> str:
+    """The log of a container when it has said these words so often; fails the test if it ends before."""
     while True:
         done = subprocess.run(["docker", "logs", name], capture_output=True, text=True, check=True)
         log = done.stdout + done.stderr
-        if "listening on" in log:
+        if log.count(words) >= times:
             subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=True)
             return log
-        state = subprocess.run(
-            ["docker", "inspect", "--format", "{{.State.Running}}", name],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        inspect = ["docker", "inspect", "--format", "{{.State.Running}}", name]
+        state = subprocess.run(inspect, capture_output=True, text=True, check=True)
         assert state.stdout.strip() == "true", log[-2000:]
         time.sleep(0.05)
 
@@ -140,6 +141,31 @@ def test_the_plan_agrees_with_what_the_server_allocates(
                 wrong.append((profile.server.ctx_size, found, server))
 
     assert wrong == []
+
+
+@pytest.mark.docker
+def test_a_fit_target_from_the_environment_reaches_a_model_and_its_own_wins(
+    tmp_path: Path, test_image: str, served: list[str]
+) -> None:
+    for folder in (tmp_path.parent, tmp_path):
+        folder.chmod(0o755)
+    write_model(tmp_path / "a.gguf", MODELS["llama"])
+    section = "model = /models/a.gguf\nctx-size = 4096\nload-on-startup = true\nverbosity = 4\n"
+    presets = f"version = 1\n[a]\n{section}[b]\n{section}fit-target = 9\n"
+    (tmp_path / "presets.ini").write_text(presets)
+    name = f"claude-local-plan-{uuid.uuid4().hex[:8]}"
+    served.append(name)
+    argv = [
+        *("docker", "run", "--detach", "--name", name, "--network", "none"),
+        *("--env", "LLAMA_ARG_FIT_TARGET=7", "--volume", f"{tmp_path}:/models:ro"),
+        *("--entrypoint", "llama-server", test_image, "--port", "8080", "--verbosity", "4"),
+        *("--models-preset", "/models/presets.ini", "--models-max", "2"),
+    ]
+    subprocess.run(argv, check=True, capture_output=True)
+
+    log = log_up_to(" MiB of system memory, no changes needed", name, times=2)
+
+    assert sorted(re.findall(r"will leave \d+ >= (\d+) MiB", log)) == ["7", "9"]
 
 
 if HAS_CARD:  # elsewhere there is nothing to run, and no test that skips itself
