@@ -53,11 +53,24 @@ def _settings(engine: str | None = None) -> Settings:
 
     environment = {
         "CLAUDE_LOCAL_PYTHON": sys.executable,
+        "CLAUDE_LOCAL_FIT_TARGET": _fit_target(),
         **settings_file.variables(ROOT),
         **os.environ,
         **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {}),
     }
     return load_settings(environment, ROOT, user_id=os.getuid(), group_id=os.getgid())
+
+
+def _fit_target() -> str:
+    """What llama-server leaves free on each card of this machine."""
+    from claude_local.gpus import GpuReader
+    from claude_local.verdicts import fit_targets
+
+    reader = GpuReader()
+    try:
+        return fit_targets(reader.read())
+    finally:
+        reader.close()
 
 
 def _profiles(settings: Settings) -> Mapping[str, Profile]:
@@ -75,10 +88,16 @@ def _render(settings: Settings, profiles: Mapping[str, Profile]) -> int:
     return len(changes)
 
 
-@verb(help={"model": "profile name, alias or beginning", "engine": "docker, embedded, external or auto"})
-def up(c, model=None, engine=None, detach=False):
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "engine": "docker, embedded, external or auto",
+        "force": "try a model that does not fit by its plan",
+    }
+)
+def up(c, model=None, engine=None, detach=False, force=False):
     """Start a model and wait until it answers (--detach is the default until the dashboard exists)."""
-    from claude_local import console, lifecycle
+    from claude_local import console, lifecycle, management
     from claude_local.profiles import find_profile
 
     settings = _settings(engine)
@@ -87,22 +106,51 @@ def up(c, model=None, engine=None, detach=False):
     _render(settings, profiles)
     chosen, why = lifecycle.choose_engine(settings)
     console.say(f"engine: {chosen.describe()} ({why})")
+    management.check(settings)
     with console.loading(profile.name) as progress:
-        now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress))
+        now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress, force=force))
+    management.start(settings)
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
 
 
 @verb()
 def down(c):
     """Stop the model and everything that was started for it."""
-    from claude_local import console, lifecycle
+    from claude_local import console, lifecycle, management
 
-    names = lifecycle.down(_settings())
+    settings = _settings()
+    names = lifecycle.down(settings)
+    names += ["management API"] if management.stop(settings) else []
     console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
 
 
-@verb(help={"model": "profile name, alias or beginning"})
-def switch(c, model):
+@verb()
+def serve(c):
+    """Run the management API in the foreground; `up` starts it by itself."""
+    from claude_local import management
+
+    management.serve(_settings())
+
+
+@verb(help={"remove": "take the unit away again"})
+def install_service(c, remove=False):
+    """Put a systemd unit for the management API into your home folder."""
+    from claude_local import service
+
+    settings = _settings()
+    _render(settings, _profiles(settings))
+    for line in service.remove(settings) if remove else service.install(settings):
+        print(line)
+
+
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "now": "cut replies that are being written",
+        "force": "try a model that does not fit by its plan",
+    }
+)
+def switch(c, model, now=False, force=False):
     """Make another model the active one; on failure the old one comes back."""
     from claude_local import console, lifecycle
     from claude_local.profiles import find_profile
@@ -112,17 +160,20 @@ def switch(c, model):
     profile = find_profile(profiles, model)
     _render(settings, profiles)
     with console.loading(profile.name) as progress:
-        now = lifecycle.switch(settings, lifecycle.Request(profile, profiles, progress))
-    console.show_result(now, lifecycle.warnings_of(settings, now), settings)
+        request = lifecycle.Request(profile, profiles, progress, cut_replies=now, force=force)
+        result = lifecycle.switch(settings, request)
+    console.show_result(result, lifecycle.warnings_of(settings, result), settings)
 
 
 @verb(help={"json": "print JSON"})
 def status(c, json=False):
     """Say what is loaded, its real context and speed, and how to connect."""
-    from claude_local import console, lifecycle
+    from claude_local import console, lifecycle, speeds
 
     settings = _settings()
-    console.show_snapshot(lifecycle.snapshot(settings), settings, as_json=json)
+    now = lifecycle.snapshot(settings)
+    speeds.record(settings, now)
+    console.show_snapshot(now, settings, as_json=json)
 
 
 @verb(help={"follow": "go on as lines come", "tail": "how many lines to begin with"})
@@ -208,6 +259,41 @@ def bench(c, client=False, json=False):
     if not client:
         raise UserError("what shall be measured?", hint="there is one benchmark: invoke bench --client")
     bench.show(bench.run(_settings(), os.environ), as_json=json)
+
+
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "all": "every profile, which is the default",
+        "ctx": "with another context, in tokens",
+        "json": "print JSON",
+    },
+)
+def plan(c, model=None, all=False, ctx=None, json=False):
+    """Say whether a model fits, here, before anything is loaded; exit code 1 if the one asked for does not."""
+    from claude_local import lifecycle, plan, plan_table
+    from claude_local.profiles import find_profile
+
+    settings = _settings()
+    profiles = _profiles(settings)
+    chosen = [find_profile(profiles, model)] if model else list(profiles.values())
+    tokens = plan.tokens_of(ctx)
+    hardware, is_loaded = plan.hardware_now(), lifecycle.snapshot(settings).state == "ready"
+    verdicts = [
+        plan.verdict(settings, plan.with_context(profile, tokens), hardware=hardware, is_loaded=is_loaded)
+        for profile in chosen
+    ]
+    plan_table.show(verdicts, as_json=json)
+    raise Exit(code=int(bool(model) and verdicts[0].outcome == "does not fit"))
+
+
+@verb(help={"json": "print JSON", "fix": "take away what earlier runs left behind"})
+def doctor(c, json=False, fix=False):
+    """Look at everything that a start depends on, and say what helps; exit code 1 for an error."""
+    from claude_local import doctor
+    from claude_local.checks import Host
+
+    raise Exit(code=doctor.run(Host(_settings(), os.environ), fix_first=fix, as_json=json))
 
 
 @verb()

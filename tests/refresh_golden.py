@@ -69,6 +69,8 @@ def settings_in(root: Path) -> Settings:
         jail_read_only=(Path("/home/me/.cargo"),),
         jail_switching=True,
         llama_port=8080,
+        management_port=8081,
+        management_token_file=None,
         image="claude-local/llama:latest",
         compose_project="claude-local",
     )

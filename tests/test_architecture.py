@@ -29,22 +29,52 @@ PURE = [
     "client",
     "render",
     "snapshot",
+    "switch",
+    "strict_json",
+    "api_guard",
+    "api_routes",
+    "metrics_text",
+    "log_tail",
+    "restarts",
+    "failure_reasons",
     "image_pins",
     "jail",
     "seccomp",
     "verify_cases",
     "verify_groups",
+    "samples",
+    "gguf_bytes",
+    "gguf_header",
+    "kv_cache",
+    "memory_estimate",
+    "verdicts",
+    "file_plan",
+    "turns",
+    "plain_text",
+    "dashboard.keys",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
     *("docker", "pynvml", "bottle", "psutil"),
 }
 
-ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers", "pty"]
+ONE_PLACE = [
+    "docker",
+    "bottle",
+    "cheroot",
+    "jinja2",
+    "yaml",
+    "questionary",
+    "xllamacpp",
+    "tokenizers",
+    "pynvml",
+    "pty",
+]
 
 READS_THE_ENVIRONMENT = {
     "claude_local.processes": "passes it on to the programs that it starts",
     "claude_local.engines.embedded": "passes it on to the server that it starts",
+    "claude_local.management": "passes it on to the server that it starts",
     "claude_local.console": "reads TERM, to know whether the terminal has cursor keys",
 }
 

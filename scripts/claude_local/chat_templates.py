@@ -11,12 +11,12 @@ from pathlib import Path
 
 from claude_local.errors import UserError
 from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
+from claude_local.gguf_header import read_header
 from claude_local.llama_server import chat_template_file
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
 
 PRELUDE = Path("_chat") / "later_system_messages.jinja"
-TEMPLATE_KEY = "tokenizer.chat_template"
 
 
 def prepare(settings: Settings, profile: Profile) -> None:
@@ -38,16 +38,11 @@ def prepare(settings: Settings, profile: Profile) -> None:
 
 
 def read_chat_template(model: Path, name: str) -> str:
-    """The chat template inside a GGUF file. Takes seconds for large vocabularies."""
-    import gguf
-
-    try:
-        field = gguf.GGUFReader(model).get_field(TEMPLATE_KEY)
-    except (ValueError, OSError, IndexError) as error:
-        raise UserError(f"{model} cannot be read: {error}", hint="download it again") from None
-    if field is None:
+    """The chat template inside a GGUF file of profile `name`. Raises UserError where there is none."""
+    template = read_header(model).chat_template
+    if template is None:
         raise UserError(
             f"the model of profile `{name}` has no chat template of its own",
             hint=f"take `chat_template: tolerant` out of profiles/{name}.yaml",
         )
-    return str(field.contents())
+    return template

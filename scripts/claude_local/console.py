@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from claude_local import lifecycle, preflight
+from claude_local import lifecycle, plan, preflight
 from claude_local.errors import UserError
+from claude_local.plain_text import harmless as harmless
 
 if TYPE_CHECKING:
     from claude_local.profiles import Profile
     from claude_local.settings import Settings
     from claude_local.snapshot import Snapshot
+    from claude_local.verdicts import Hardware
 
 talk = Console(stderr=True, highlight=False)
 data = Console(highlight=False)
-
-CONTROL_CHARACTERS = dict.fromkeys((*range(32), 127, *range(128, 160)), "·")
 
 
 def say(text: str) -> None:
@@ -50,17 +50,13 @@ def loading(name: str) -> Iterator[lifecycle.Progress]:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
 
 
-def harmless(text: str) -> str:
-    """Text with every control character shown as a dot."""
-    return text.translate(CONTROL_CHARACTERS)
-
-
 def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile:
     """The profile that the person at the terminal chooses. Raises UserError where there is none."""
     names = list(profiles)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UserError("which model?", hint=f"pass one: --model {' | '.join(names)}")
-    rows = [_row(settings, profile) for profile in profiles.values()]
+    hardware = plan.hardware_now()
+    rows = [_row(settings, profile, hardware) for profile in profiles.values()]
     with contextlib.suppress(ImportError, OSError, EOFError):
         return profiles[_pick_with_arrows(names, rows)]
     return profiles[_pick_by_number(names, rows)]
@@ -91,11 +87,12 @@ def _pick_by_number(names: list[str], rows: list[str]) -> str:
     return names[int(answer) - 1]
 
 
-def _row(settings: Settings, profile: Profile) -> str:
+def _row(settings: Settings, profile: Profile, hardware: Hardware) -> str:
     here = "  " if (settings.models_dir / profile.model.file).is_file() else "↓ "
-    return (
-        f"{here}{profile.name:20} {_size(settings, profile):>8} {_context(profile):>6}  {profile.description}"
-    )
+    found = plan.verdict(settings, profile, hardware=hardware, quick=True)
+    fits = "" if found.outcome == "unknown" else f"({found.text}) "
+    facts = f"{profile.name:20} {_size(settings, profile):>8} {_context(profile):>6}"
+    return f"{here}{facts}  {fits}{profile.description}"
 
 
 def _size(settings: Settings, profile: Profile) -> str:

@@ -26,6 +26,8 @@ PROGRAMS = ("inside",)
 
 # An unprivileged user of the container, used where the person who runs us is root.
 FALLBACK_USER_ID = 10001
+FIT_TARGET_MIB = "1024"
+"""llama-server's own default, for a machine whose cards nobody looked at."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def _environment(settings: Settings) -> jinja2.Environment:
         "dotenv": quote_dotenv,
         "yaml": quote_compose,
         "dirname": lambda value: str(PurePosixPath(value).parent),
+        "systemd": quote_systemd,
         "json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
     }
     return environment
@@ -96,9 +99,12 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "preset_sections": [llama_server.preset_lines(profile) for profile in profiles.values()],
         "router_argv": llama_server.router_argv(),
         "container_user": container_user(settings),
+        "fit_target": settings.fit_target or FIT_TARGET_MIB,
         "container_models_dir": llama_server.CONTAINER_MODELS_DIR,
         "container_runtime_dir": llama_server.CONTAINER_RUNTIME_DIR,
         "container_port": llama_server.CONTAINER_PORT,
+        # Where the management API runs, it counts restarts and tells the reason.
+        "restart_policy": "no" if settings.management_port else "on-failure:3",
         "when_active": llama_server.WHEN_ACTIVE,
         "active_alias": ACTIVE_ALIAS,
         "key_file": settings.client_key_file or "",
@@ -135,6 +141,12 @@ def quote_dotenv(value: object) -> str:
 def quote_compose(value: object) -> str:
     """A YAML text for docker-compose.yml that Compose does not interpolate."""
     return json.dumps(_one_line(value).replace("$", "$$"), ensure_ascii=False)
+
+
+def quote_systemd(value: object) -> str:
+    """One word of a systemd unit, in which no specifier is expanded. (A command expands `$` as well.)"""
+    text = _one_line(value).replace("%", "%%")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _one_line(value: object) -> str:
