@@ -22,6 +22,8 @@ PURE = [
     "errors",
     "settings",
     "profiles",
+    "profile_parts",
+    "model_source",
     "profile_mistakes",
     "yaml_source",
     "extra_args",
@@ -34,10 +36,10 @@ PURE = [
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
-    *("docker", "pynvml", "bottle", "psutil"),
+    *("docker", "pynvml", "bottle", "psutil", "huggingface_hub"),
 }
 
-ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers"]
+ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers", "huggingface_hub"]
 
 READS_THE_ENVIRONMENT = {
     "claude_local.processes": "passes it on to the programs that it starts",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -17,22 +17,29 @@ GGUF_MAGIC = b"GGUF"
 
 
 def check_model_file(settings: Settings, profile: Profile) -> None:
-    """Raises UserError if the profile's GGUF file is missing or plainly is none."""
-    file = settings.models_dir / profile.model.file
-    if not file.is_file():
-        raise UserError(
-            f"profile `{profile.name}` has no model file: {file} is missing",
-            hint=_how_to_get(profile, settings),
-        )
-    with file.open("rb") as opened:
-        if opened.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
-            raise UserError(f"{file} is no GGUF file", hint=_how_to_get(profile, settings))
+    """Raises UserError if one of the profile's GGUF files is missing or plainly is none."""
+    for file in model_files(settings, profile):
+        if not file.is_file():
+            raise UserError(
+                f"profile `{profile.name}` has no model file: {file} is missing",
+                hint=_how_to_get(profile, settings),
+            )
+        with file.open("rb") as opened:
+            if opened.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
+                raise UserError(f"{file} is no GGUF file", hint=_how_to_get(profile, settings))
+
+
+def model_files(settings: Settings, profile: Profile) -> list[Path]:
+    """Every file that the profile's model is made of: shards, projector, draft model."""
+    shards = [shard for part in profile.model.files for shard in part.shards()]
+    return [settings.models_dir / shard.file for shard in shards]
 
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
-    """Size of the model file on disk, else what the profile says of it."""
-    file = settings.models_dir / profile.model.file
-    return file.stat().st_size if file.is_file() else profile.model.size_bytes
+    """Size of the model's own files on disk, else what the profile says of it."""
+    files = [settings.models_dir / shard.file for shard in profile.model.shards()]
+    here = all(file.is_file() for file in files)
+    return sum(file.stat().st_size for file in files) if here else profile.model.size_bytes
 
 
 def check_port(port: int) -> None:
@@ -63,8 +70,7 @@ def _holder_names(port: int) -> Iterator[str]:
 
 def _how_to_get(profile: Profile, settings: Settings) -> str:
     if profile.model.repo is not None:
-        command = ["hf", "download", profile.model.repo, profile.model.file]
-        return f"download it: {shlex.join([*command, '--local-dir', str(settings.models_dir)])}"
+        return f"download it: invoke pull {profile.name}"
     if profile.name == "demo":
         return "write it: invoke demo-model"
     return f"put it into {settings.models_dir}; the profile does not say where it comes from"
