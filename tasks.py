@@ -189,6 +189,28 @@ def models(c, prune=False, yes=False, json=False):
         console.say(f"freed: {size_text(models.prune(settings, seen.deletable))}")
 
 
+@verb(
+    help={
+        "source": "owner/name, owner/name:QUANT or owner/name:FILE on a hub, or the path of a GGUF file",
+        "name": "the profile's name; default: made from the file's",
+        "yes": "write it without asking",
+    }
+)
+def add_profile(c, source, name=None, yes=False):
+    """Write a commented profile for a model on a hub or on this disk."""
+    import shlex
+
+    from claude_local import add_profile, console
+
+    settings = _settings()
+    proposal = add_profile.propose(settings, _profiles(settings), source, name)
+    print(proposal.diff, end="")
+    accept = f"write it: invoke add-profile {shlex.quote(source)} --name {proposal.name} --yes"
+    if yes or console.confirm(f"write {proposal.file}?", hint=accept):
+        add_profile.write(proposal)
+        console.say(f"wrote {proposal.file}; next: invoke pull {proposal.name}, invoke plan {proposal.name}")
+
+
 @verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})
 def render(c, check=False, diff=False):
     """Write build/ from profiles and templates."""

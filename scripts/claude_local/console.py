@@ -59,7 +59,7 @@ def confirm(question: str, *, hint: str) -> bool:
     """Whether the person at the terminal says yes. Raises UserError with `hint` where there is none."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UserError("nobody is there to ask: no terminal", hint=hint)
-    answer = talk.input(f"{escape(question)} [y/N] ").strip().lower()
+    answer = talk.input(escape(f"{question} [y/N] ")).strip().lower()
     return answer in ("y", "yes")
 
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from claude_local.errors import HubFailed, UserError
 
 TIMEOUT_SECONDS = 10
-BUFFER_BYTES = 2**20
+BUFFER_BYTES = 4 * 2**20
 CHUNK_BYTES = 2**20
 """What is lost at most when a connection breaks, and how often progress is told."""
 SHA256 = re.compile(r"[0-9a-f]{64}")

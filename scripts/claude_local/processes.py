@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from claude_local.errors import EngineFailed
 
 TAIL_LINES = 12
+KILLED_SECONDS = 1
 
 
 def run(argv: Sequence[str | Path], *, failure: str) -> str:
@@ -30,6 +34,52 @@ def run(argv: Sequence[str | Path], *, failure: str) -> str:
             hint=f"by hand: {shlex.join(tokens)}",
         )
     return output
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a program ended and what it said. `code` is None where it did not start or did not end."""
+
+    code: int | None
+    output: str = ""
+    errors: str = ""
+    problem: str = ""
+    """Why there is no exit code, in one line."""
+
+
+def ask(argv: Sequence[str | Path], *, environment: Mapping[str, str], timeout_seconds: float) -> Answer:
+    """Runs a program that may be missing, broken or stuck, in exactly this environment.
+
+    What has not ended in time is killed with everything that it started.
+    """
+    tokens = [str(token) for token in argv]
+    try:
+        process = subprocess.Popen(
+            tokens,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        return Answer(None, problem=f"`{tokens[0]}` is not installed")
+    except OSError as error:
+        return Answer(None, problem=f"`{tokens[0]}` cannot be started: {error.strerror}")
+    with process:
+        return _answer(process, tokens[0], timeout_seconds)
+
+
+def _answer(process: subprocess.Popen[bytes], name: str, timeout_seconds: float) -> Answer:
+    try:
+        output, errors = process.communicate(timeout=timeout_seconds)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=KILLED_SECONDS)
+        return Answer(None, problem=f"`{name}` gave no answer within {timeout_seconds:g} s")
+    return Answer(process.returncode, output.decode(errors="replace"), errors.decode(errors="replace"))
 
 
 def run_visibly(argv: Sequence[str | Path], *, environment: Mapping[str, str] | None = None) -> int:

@@ -47,7 +47,7 @@ def text_diff(old: str, new: str, file: Path) -> str:
     return "".join(lines)
 
 
-def value_text(value: str | int | list[str]) -> str:
+def value_text(value: str | float | list[str]) -> str:
     """A value as YAML; texts in double quotes, because a checksum can look like a number."""
     return json.dumps(value, ensure_ascii=False)
 
