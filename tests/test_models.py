@@ -83,7 +83,7 @@ def test_a_file_is_called_checked_only_if_its_checksum_was_made_and_is_the_profi
     assert seen == {
         "right": "checked",
         "wrong": "not the file that the profile names: invoke pull wrong --force",
-        "unknown": "not checked: invoke pull unknown, the profile has no checksum (--record)",
+        "unknown": "on disk; write its checksum into the profile: invoke pull unknown --record",
         "unseen": "not checked: invoke pull unseen",
     }
 

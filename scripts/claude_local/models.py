@@ -126,8 +126,9 @@ def _checked(settings: Settings, here: list[Wanted]) -> str:
         return "checked"
     if all(item.repo is None for item in here):
         return "own file"
-    lacks = "" if all(mine for mine, _ in sums) else ", the profile has no checksum (--record)"
-    return f"not checked: invoke pull {here[0].profile}{lacks}"
+    if all(seen for _, seen in sums):
+        return f"on disk; write its checksum into the profile: invoke pull {here[0].profile} --record"
+    return f"not checked: invoke pull {here[0].profile}"
 
 
 def _extras(settings: Settings, profiles: Mapping[str, Profile]) -> Iterator[Extra]:

@@ -49,7 +49,8 @@ def text_diff(old: str, new: str, file: Path) -> str:
 
 def value_text(value: str | float | list[str]) -> str:
     """A value as YAML; texts in double quotes, because a checksum can look like a number."""
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
 def _missing(source: YamlSource, path: KeyPath, values: Values) -> dict[str, Any]:
