@@ -83,9 +83,14 @@ def running_hub() -> Iterator[Hub]:
 
 def _server(hub: Hub, address: str) -> ThreadingHTTPServer:
     handler = type("Handler", (_Handler,), {"hub": hub, "address": address})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    return server
+    return _Server(("127.0.0.1", 0), handler)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up is part of the tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):

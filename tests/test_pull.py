@@ -424,7 +424,7 @@ def test_a_disk_that_fills_up_on_the_way_is_told_and_what_came_is_kept(
     again = machine.invoke("pull", "some")
 
     assert message == f"{target(machine)} cannot be written: {os.strerror(errno.EFBIG)}"
-    assert hints == ["then start it again, 2.1 MB are kept: invoke pull some"]
+    assert hints == ["make room, then go on (2.1 MB are kept): invoke pull some"]
     assert again.returncode == 0, again.stderr
     assert hub.asked("storage") == [("GET", "bytes=0-"), ("GET", f"bytes={2**21}-")]
 

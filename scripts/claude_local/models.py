@@ -14,8 +14,8 @@ from typing import Any
 from claude_local import checksums
 from claude_local.errors import UserError
 from claude_local.gguf_header import read_header
+from claude_local.model_files import PARTIAL, Wanted, wanted_files
 from claude_local.profiles import Profile
-from claude_local.pull import PARTIAL, Wanted, wanted_files
 from claude_local.settings import Settings
 
 

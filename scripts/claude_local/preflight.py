@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
 from claude_local.errors import UserError
+from claude_local.model_files import wanted_files
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
 
@@ -18,7 +18,7 @@ GGUF_MAGIC = b"GGUF"
 
 def check_model_file(settings: Settings, profile: Profile) -> None:
     """Raises UserError if one of the profile's GGUF files is missing or plainly is none."""
-    for file in model_files(settings, profile):
+    for file in (wanted.target for wanted in wanted_files(settings, profile)):
         if not file.is_file():
             raise UserError(
                 f"profile `{profile.name}` has no model file: {file} is missing",
@@ -27,12 +27,6 @@ def check_model_file(settings: Settings, profile: Profile) -> None:
         with file.open("rb") as opened:
             if opened.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
                 raise UserError(f"{file} is no GGUF file", hint=_how_to_get(profile, settings))
-
-
-def model_files(settings: Settings, profile: Profile) -> list[Path]:
-    """Every file that the profile's model is made of: shards, projector, draft model."""
-    shards = [shard for part in profile.model.files for shard in part.shards()]
-    return [settings.models_dir / shard.file for shard in shards]
 
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:

@@ -6,6 +6,7 @@ A file grows under a hidden name beside its place and gets its own name when it 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import re
 import shutil
@@ -17,11 +18,10 @@ from typing import IO, Any, Protocol
 
 from claude_local import checksums, hub
 from claude_local.errors import Busy, HubFailed, UserError
+from claude_local.model_files import PARTIAL, Wanted, wanted_files
 from claude_local.profiles import Profile
 from claude_local.progress import size_text
 from claude_local.settings import Settings
-
-PARTIAL = ".partial"
 
 
 class Show(Protocol):
@@ -33,24 +33,6 @@ class Show(Protocol):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One file that a profile asks for; `repo` is None where it does not say where to get it."""
-
-    profile: str
-    target: Path
-    repo: str | None
-    revision: str | None
-    hub_path: str
-    sha256: str | None
-    size_bytes: int | None
-
-    @property
-    def place(self) -> hub.Place:
-        assert self.repo is not None
-        return hub.Place(self.repo, self.hub_path, self.revision)
-
-
-@dataclass(frozen=True)
 class Pulled:
     """A file that is on disk now. `checked` is what it was compared with, or "" if with nothing."""
 
@@ -59,26 +41,6 @@ class Pulled:
     sha256: str
     downloaded: bool
     checked: str
-
-
-def wanted_files(settings: Settings, profile: Profile) -> list[Wanted]:
-    """Every file of a profile: model, projector, draft model, with all shards, in this order.
-
-    A projector or draft model that names no repository comes from the model's own.
-    """
-    return [
-        Wanted(
-            profile=profile.name,
-            target=settings.models_dir / shard.file,
-            repo=part.repo or profile.model.repo,
-            revision=part.revision if part.repo else part.revision or profile.model.revision,
-            hub_path=shard.hub_path,
-            sha256=shard.sha256,
-            size_bytes=shard.size_bytes,
-        )
-        for part in profile.model.files
-        for shard in part.shards()
-    ]
 
 
 def pull(settings: Settings, profile: Profile, show: Show, *, force: bool = False) -> list[Pulled]:
@@ -152,9 +114,11 @@ def _download(settings: Settings, item: Wanted, remote: hub.RemoteFile, show: Sh
             sha256 = _verified(item, remote, partial, show)
             partial.replace(item.target)
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        first = "make room" if full else f"see that you may write in {item.target.parent}"
         raise UserError(
             f"{item.target} cannot be written: {error.strerror or error}",
-            hint=f"then start it again, {size_text(_size(partial))} are kept: invoke pull {item.profile}",
+            hint=f"{first}, then go on ({size_text(_size(partial))} are kept): invoke pull {item.profile}",
         ) from None
     checksums.moved(settings.state_dir, item.target, sha256)
     source = "the profile" if item.sha256 else "the hub" if remote.sha256 else ""

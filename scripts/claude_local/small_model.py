@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 from claude_local import console, hub, model_report, progress
 from claude_local.errors import HubFailed, UserError
+from claude_local.model_files import wanted_files
 from claude_local.profiles import Profile
-from claude_local.pull import pull, wanted_files
+from claude_local.pull import pull
 from claude_local.settings import Settings
 
 SMALL = "small"
