@@ -107,6 +107,15 @@ def test_only_the_header_of_a_large_remote_file_is_read(machine: Machine, hub: H
     assert ranges == [f"bytes=0-{4 * 2**20 - 1}"]
 
 
+def test_a_broken_file_on_the_hub_is_one_line(machine: Machine, hub: Hub, tmp_path: Path) -> None:
+    hub.add(REPO, "Some-Q4_K_M.gguf", small_model(tmp_path)[:2000])
+
+    message, hints = error_of(machine.invoke("add-profile", REPO, "--yes"))
+
+    assert message == f"{REPO}/Some-Q4_K_M.gguf is no complete GGUF file: it ends in the middle of the header"
+    assert hints == ["take another file of it"]
+
+
 def test_a_written_profile_pulls_what_it_names(machine: Machine, hub: Hub, tmp_path: Path) -> None:
     names = ["Q4_K_M/m-Q4_K_M-00001-of-00002.gguf", "Q4_K_M/m-Q4_K_M-00002-of-00002.gguf"]
     for number, name in enumerate(names):

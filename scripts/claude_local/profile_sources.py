@@ -83,7 +83,8 @@ def _remote(repo: str, choice: str) -> Source:
     path = choose_file(repo, seen.sizes, choice)
     shards = [hub.find(hub.Place(repo, name, seen.commit)) for name in shard_names(path)]
     with hub.open_part(shards[0]) as stream:
-        header = header_of(stream, shards[0].size_bytes, f"{repo}/{path}")
+        name = f"{repo}/{path}"
+        header = header_of(stream, shards[0].size_bytes, name, hint="take another file of it")
     size = sum(shard.size_bytes for shard in shards)
     sums = [shard.sha256 for shard in shards if shard.sha256]
     model: dict[str, str | int | list[str]] = {"repo": repo, "revision": seen.commit, "file": path}
