@@ -195,6 +195,76 @@ def profiles(c):
     console.show_profiles(settings, _profiles(settings))
 
 
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "record": "write checksum and size into a profile that has none",
+        "force": "download again what is there",
+    }
+)
+def pull(c, model, record=False, force=False):
+    """Download a model's files, go on where an earlier try stopped, and check them."""
+    from claude_local import console, model_report, progress
+    from claude_local.profiles import find_profile
+    from claude_local.pull import pull
+    from claude_local.record import record as write_into_profile
+
+    settings = _settings()
+    profile = find_profile(_profiles(settings), model)
+    try:
+        pulled = pull(settings, profile, progress.transfer, force=force)
+    except KeyboardInterrupt:
+        console.say(f"what came so far is kept; go on: invoke pull {profile.name}")
+        raise
+    if record:
+        print(write_into_profile(settings, profile, pulled), end="")
+    model_report.show_pulled(settings, profile, pulled)
+
+
+@verb(
+    help={
+        "prune": "delete what belongs to no profile, after asking",
+        "yes": "do not ask",
+        "json": "print JSON",
+    }
+)
+def models(c, prune=False, yes=False, json=False):
+    """List model files: what is on disk, what a profile lacks, what belongs to none."""
+    from claude_local import console, model_report, models
+    from claude_local.progress import size_text
+
+    settings = _settings()
+    seen = models.inventory(settings, _profiles(settings))
+    model_report.show_inventory(seen, as_json=json)
+    if not (prune and seen.deletable):
+        return
+    question = f"delete these {len(seen.deletable)} file(s)?"
+    if yes or console.confirm(question, hint="delete them without asking: invoke models --prune --yes"):
+        console.say(f"freed: {size_text(models.prune(settings, seen.deletable))}")
+
+
+@verb(
+    help={
+        "source": "owner/name, owner/name:QUANT or owner/name:FILE on a hub, or the path of a GGUF file",
+        "name": "the profile's name; default: made from the file's",
+        "yes": "write it without asking",
+    }
+)
+def add_profile(c, source, name=None, yes=False):
+    """Write a commented profile for a model on a hub or on this disk."""
+    import shlex
+
+    from claude_local import add_profile, console
+
+    settings = _settings()
+    proposal = add_profile.propose(settings, _profiles(settings), source, name)
+    print(proposal.diff, end="")
+    accept = f"write it: invoke add-profile {shlex.quote(source)} --name {proposal.name} --yes"
+    if yes or console.confirm(f"write {proposal.file}?", hint=accept):
+        add_profile.write(proposal)
+        console.say(f"wrote {proposal.file}; next: invoke pull {proposal.name}, invoke plan {proposal.name}")
+
+
 @verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})
 def render(c, check=False, diff=False):
     """Write build/ from profiles and templates."""

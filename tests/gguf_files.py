@@ -64,11 +64,12 @@ def write_header_only(
     vocabulary: int = 256,
     layers: range | None = None,
     chat_template: str = CHAT_TEMPLATE,
+    name: str | None = None,
     more: dict[str, Any] | None = None,
 ) -> Path:
     """Writes a GGUF with the header of such a model; `layers` are those whose tensors it holds."""
     writer = gguf.GGUFWriter(path, shape.architecture)
-    _add_metadata(writer, shape)
+    _add_metadata(writer, shape, name or f"{shape.architecture} (random weights)")
     for key, value in (more or {}).items():
         writer.add_key_value(key, value, gguf.GGUFValueType.get_type(value))
     writer.add_tokenizer_model("gpt2")
@@ -85,8 +86,8 @@ def write_header_only(
     return path
 
 
-def _add_metadata(writer: Any, shape: Shape) -> None:
-    writer.add_name(f"{shape.architecture} (random weights)")
+def _add_metadata(writer: Any, shape: Shape, name: str) -> None:
+    writer.add_name(name)
     writer.add_block_count(shape.layers)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.embedding)

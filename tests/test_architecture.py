@@ -22,6 +22,8 @@ PURE = [
     "errors",
     "settings",
     "profiles",
+    "profile_parts",
+    "model_source",
     "profile_mistakes",
     "yaml_source",
     "extra_args",
@@ -55,7 +57,7 @@ PURE = [
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
-    *("docker", "pynvml", "bottle", "psutil"),
+    *("docker", "pynvml", "bottle", "psutil", "huggingface_hub"),
 }
 
 ONE_PLACE = [
@@ -69,6 +71,7 @@ ONE_PLACE = [
     "tokenizers",
     "pynvml",
     "pty",
+    "huggingface_hub",
 ]
 
 READS_THE_ENVIRONMENT = {

@@ -17,7 +17,8 @@ from claude_local.errors import UserError
 from claude_local.fit_params import expert_layers, parse_devices, parse_fitted
 from claude_local.gguf_header import read_model
 from claude_local.kv_cache import Load
-from claude_local.profiles import ModelSource, Profile, ServerOptions
+from claude_local.model_source import ModelSource
+from claude_local.profiles import Profile, ServerOptions
 from claude_local.samples import GpuReading, GpuSample
 from claude_local.settings import Settings, load_settings
 from claude_local.snapshot import STOPPED

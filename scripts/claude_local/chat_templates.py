@@ -31,10 +31,14 @@ def prepare(settings: Settings, profile: Profile) -> None:
     origin = f"{{#- made from {model.name}, {model.stat().st_size} bytes, {model.stat().st_mtime_ns} -#}}\n"
     if target.is_file() and target.read_text(encoding="utf-8").startswith(origin):
         return
-    prelude = (settings.templates_dir / PRELUDE).read_text(encoding="utf-8").rstrip("\n")
     private_directory(target.parent)
-    text = origin + prelude + read_chat_template(model, profile.name)
+    text = origin + prelude(settings) + read_chat_template(model, profile.name)
     write_atomic(target, text.encode(), mode=PRIVATE_FILE)
+
+
+def prelude(settings: Settings) -> str:
+    """What makes a template tolerant, to be put before it."""
+    return (settings.templates_dir / PRELUDE).read_text(encoding="utf-8").rstrip("\n")
 
 
 def read_chat_template(model: Path, name: str) -> str:

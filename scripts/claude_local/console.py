@@ -50,6 +50,14 @@ def loading(name: str) -> Iterator[lifecycle.Progress]:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
 
 
+def confirm(question: str, *, hint: str) -> bool:
+    """Whether the person at the terminal says yes. Raises UserError with `hint` where there is none."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError("nobody is there to ask: no terminal", hint=hint)
+    answer = talk.input(escape(f"{question} [y/N] ")).strip().lower()
+    return answer in ("y", "yes")
+
+
 def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile:
     """The profile that the person at the terminal chooses. Raises UserError where there is none."""
     names = list(profiles)

@@ -32,6 +32,10 @@ class BrokenModelFile(UserError):
     """A model file that is no GGUF, or not all of one."""
 
 
+class HubFailed(UserError):
+    """A model hub that does not answer, refuses, or does not have what was asked for."""
+
+
 class EngineFailed(UserError):
     """An engine that did not start, died, or could not load a model."""
 

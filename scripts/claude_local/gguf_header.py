@@ -16,6 +16,7 @@ from claude_local.gguf_bytes import Broken, RawHeader, RawTensor, Value, read_ra
 
 SHARD = re.compile(r"-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
 ARCHITECTURE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REPLACE_HINT = "download it again: invoke pull MODEL --force"
 MAX_SHARDS = 1000
 MAX_METADATA_TEXT = 4096
 MAX_ELEMENTS = 2**56
@@ -116,7 +117,7 @@ def shard_names(file: str) -> tuple[str, ...]:
     return tuple(f"{base}-{index:05}-of-{count:05}.gguf" for index in range(1, count + 1))
 
 
-def header_of(stream: BinaryIO, file_bytes: int, name: str) -> GgufHeader:
+def header_of(stream: BinaryIO, file_bytes: int, name: str, *, hint: str = REPLACE_HINT) -> GgufHeader:
     """What the header at the beginning of `stream` says; the whole file has `file_bytes`.
 
     Raises BrokenModelFile, whose line begins with `name`.
@@ -127,9 +128,7 @@ def header_of(stream: BinaryIO, file_bytes: int, name: str) -> GgufHeader:
         _check_end(raw, tensors, file_bytes)
         return _header(raw, tensors, file_bytes)
     except Broken as error:
-        raise BrokenModelFile(
-            f"{name} is no complete GGUF file: {error}", hint="download it again: invoke pull MODEL"
-        ) from None
+        raise BrokenModelFile(f"{name} is no complete GGUF file: {error}", hint=hint) from None
 
 
 def _header(raw: RawHeader, tensors: tuple[TensorInfo, ...], file_bytes: int) -> GgufHeader:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from claude_local.errors import UserError
+from claude_local.model_files import Wanted, wanted_files
 from claude_local.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,8 +19,13 @@ GGUF_MAGIC = b"GGUF"
 
 
 def check_model_file(settings: Settings, profile: Profile) -> None:
-    """Raises UserError if the profile's GGUF file is missing or plainly is none."""
-    file = settings.models_dir / profile.model.file
+    """Raises UserError if one of the profile's GGUF files is missing or plainly is none."""
+    for wanted in wanted_files(settings, profile):
+        _check_file(settings, profile, wanted)
+
+
+def _check_file(settings: Settings, profile: Profile, wanted: Wanted) -> None:
+    file = wanted.target
     if not file.is_file():
         raise UserError(
             f"profile `{profile.name}` has no model file: {file} is missing",
@@ -29,7 +34,7 @@ def check_model_file(settings: Settings, profile: Profile) -> None:
     with file.open("rb") as opened:
         if opened.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
             raise UserError(f"{file} is no GGUF file", hint=_how_to_get(profile, settings))
-    size, expected = file.stat().st_size, profile.model.size_bytes
+    size, expected = file.stat().st_size, wanted.size_bytes
     if expected and size != expected:
         raise UserError(
             f"{file} has {size:,} bytes, the profile says {expected:,}",
@@ -52,9 +57,10 @@ def check_memory(settings: Settings, profile: Profile, engine: Engine) -> None:
 
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
-    """Size of the model file on disk, else what the profile says of it."""
-    file = settings.models_dir / profile.model.file
-    return file.stat().st_size if file.is_file() else profile.model.size_bytes
+    """Size of the model's own files on disk, else what the profile says of it."""
+    files = [settings.models_dir / shard.file for shard in profile.model.shards()]
+    here = all(file.is_file() for file in files)
+    return sum(file.stat().st_size for file in files) if here else profile.model.size_bytes
 
 
 def check_port(port: int, setting: str = "CLAUDE_LOCAL_LLAMA_PORT") -> None:
@@ -89,8 +95,7 @@ def _holder_names(port: int) -> Iterator[str]:
 
 def _how_to_get(profile: Profile, settings: Settings) -> str:
     if profile.model.repo is not None:
-        command = ["hf", "download", profile.model.repo, profile.model.file]
-        return f"download it: {shlex.join([*command, '--local-dir', str(settings.models_dir)])}"
+        return f"download it: invoke pull {profile.name}"
     if profile.name == "demo":
         return "write it: invoke demo-model"
     return f"put it into {settings.models_dir}; the profile does not say where it comes from"

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from claude_local import plan
-from claude_local.profiles import ModelSource, Profile, ServerOptions
+from claude_local.model_source import ModelSource
+from claude_local.profiles import Profile, ServerOptions
 from claude_local.settings import load_settings
 from claude_local.verdicts import MIB
 from machine import ROOT
