@@ -30,6 +30,10 @@ PURE = [
     "render",
     "snapshot",
     "image_pins",
+    "image_spec",
+    "build_progress",
+    "build_failures",
+    "server_help",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),

@@ -14,8 +14,9 @@ from typing import Any
 
 import jinja2
 
-from claude_local import client, image_pins, llama_server
+from claude_local import client, llama_server
 from claude_local.errors import UserError
+from claude_local.image_spec import image_spec
 from claude_local.profiles import ACTIVE_ALIAS, Profile
 from claude_local.settings import Settings
 
@@ -79,6 +80,7 @@ def _environment(settings: Settings) -> jinja2.Environment:
         "sh": quote_shell,
         "dotenv": quote_dotenv,
         "yaml": quote_compose,
+        "dockerfile": quote_dockerfile,
         "json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
     }
     return environment
@@ -107,7 +109,7 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "good_context": client.GOOD_CONTEXT_TOKENS,
         "client_arguments": client.ARGUMENTS,
         "passed_variables": client.PASSED_VARIABLES,
-        "image": image_pins.PINS,
+        "image_arguments": image_spec().build_args(),
     }
 
 
@@ -125,6 +127,12 @@ def quote_dotenv(value: object) -> str:
 def quote_compose(value: object) -> str:
     """A YAML text for docker-compose.yml that Compose does not interpolate."""
     return json.dumps(_one_line(value).replace("$", "$$"), ensure_ascii=False)
+
+
+def quote_dockerfile(value: object) -> str:
+    """A value of a Dockerfile's ARG: in double quotes, nothing in it is expanded."""
+    text = _one_line(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
 
 
 def _one_line(value: object) -> str:
