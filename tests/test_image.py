@@ -95,6 +95,7 @@ def test_the_command_is_one_docker_build_with_every_argument_said() -> None:
         "TREE": "",
         "REVISION": SOURCE.commit,
         "VARIANT": "cuda",
+        "CUDA_ARCHITECTURES": "89-real;120a-real",
         "BUILD_PACKAGES": "ca-certificates ccache cmake g++ git ninja-build",
         "RUNTIME_PACKAGES": "libgomp1",
         "JOBS": "3",

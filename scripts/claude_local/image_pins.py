@@ -50,6 +50,11 @@ SOURCE = SourcePin(
 # RTX 40 series and RTX 50 series; `120` without the `a` lacks the FP4 tensor cores.
 DEFAULT_ARCHITECTURES = "89-real;120a-real"
 
+# What upstream compiles where nobody says: the official image runs on all of them.
+PREBUILT_ARCHITECTURES = (
+    "50-virtual;61-virtual;70-virtual;75-virtual;80-virtual;86-real;89-real;90-virtual;120a-real"
+)
+
 # 2026-11-21: the image of May 2026 behind the tag.
 UBUNTU = "ubuntu:24.04@sha256:786a8b558f7be160c6c8c4a54f9a57274f3b4fb1491cf65146521ae77ff1dc54"
 

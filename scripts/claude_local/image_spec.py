@@ -30,7 +30,7 @@ class ImageSpec:
     build_base: str
     runtime_base: str
     architectures: str = ""
-    """CMAKE_CUDA_ARCHITECTURES; empty where no CUDA is compiled."""
+    """What CUDA code is in it, as CMAKE_CUDA_ARCHITECTURES; empty without CUDA."""
     source: Path | None = None
     """A local checkout to build instead of the pinned commit."""
     source_revision: str = ""
@@ -41,6 +41,8 @@ class ImageSpec:
 
     @property
     def cmake_flags(self) -> tuple[str, ...]:
+        if self.prebuilt:
+            return ()
         cuda = (f"-DCMAKE_CUDA_ARCHITECTURES={self.architectures}",) if self.architectures else ()
         return (
             *image_pins.CMAKE_FLAGS,
@@ -76,6 +78,7 @@ class ImageSpec:
             "TREE": self.pin.tree or "",
             "REVISION": self.revision,
             "VARIANT": self.variant,
+            "CUDA_ARCHITECTURES": self.architectures,
             "CMAKE_FLAGS": " ".join(self.cmake_flags),
             "BUILD_PACKAGES": " ".join((*image_pins.BUILD_PACKAGES, *own.build_packages)),
             "RUNTIME_PACKAGES": " ".join((*image_pins.RUNTIME_PACKAGES, *own.runtime_packages)),
@@ -108,7 +111,7 @@ def image_spec(
         pin=_pin(commit),
         build_base=build_base or own.build_base,
         runtime_base=runtime_base or (own.prebuilt if prebuilt else None) or own.runtime_base,
-        architectures=_architectures(variant, architectures),
+        architectures=_architectures(variant, architectures, prebuilt=prebuilt),
         source=source,
         prebuilt=prebuilt,
     )
@@ -125,10 +128,11 @@ def _pin(commit: str) -> SourcePin:
     return dataclasses.replace(image_pins.SOURCE, commit=commit, build="b0", tree=None)
 
 
-def _architectures(variant: str, given: str) -> str:
+def _architectures(variant: str, given: str, *, prebuilt: bool) -> str:
     if variant != "cuda":
         return ""
-    chosen = given or image_pins.DEFAULT_ARCHITECTURES
+    default = image_pins.PREBUILT_ARCHITECTURES if prebuilt else image_pins.DEFAULT_ARCHITECTURES
+    chosen = given or default
     if not re.fullmatch(r"\d+[af]?(-real|-virtual)?(;\d+[af]?(-real|-virtual)?)*", chosen):
         raise UserError(
             f"`{chosen}` is no list of CUDA architectures", hint='for instance "89-real;120a-real"'

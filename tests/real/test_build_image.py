@@ -68,6 +68,7 @@ def test_a_built_image_is_labelled_closed_and_serves(
     assert (config["User"], config["Entrypoint"]) == ("llama", ["llama-server"])
     assert labels["org.opencontainers.image.revision"] == f"local {source}"
     assert labels["org.opencontainers.image.base.name"] == bases[0]
+    assert labels["claude-local.cuda-architectures"] == "89-real;120a-real"
     assert "-DCMAKE_CUDA_ARCHITECTURES=89-real;120a-real" in labels["claude-local.cmake-flags"].split()
     listed = docker("run", "--rm", "--entrypoint", "ls", images.image, "/opt/llama").split()
     assert listed == ["libggml-cpu-variant.so", "libggml.so", "llama-fit-params", "llama-server"]
@@ -107,7 +108,10 @@ def test_the_official_image_can_be_used_instead_of_compiling(
 
     assert machine.status()["state"] == "ready"
     assert images.config()["User"] == "llama"
-    assert images.config()["Labels"]["org.opencontainers.image.revision"] == bases[2]
+    labels = images.config()["Labels"]
+    assert labels["org.opencontainers.image.revision"] == bases[2]
+    assert labels["claude-local.cmake-flags"] == ""
+    assert labels["claude-local.cuda-architectures"].endswith(";120a-real")
 
 
 def test_a_forced_build_runs_every_step_but_compiles_nothing_twice(
