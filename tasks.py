@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,8 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
                 body(*arguments, **named)
             except UserError as error:
                 raise Exit(_error_text(error), code=1) from None
-            except KeyboardInterrupt:
-                raise Exit("interrupted", code=130) from None
+            except KeyboardInterrupt as interrupt:
+                raise Exit(str(interrupt) or "interrupted", code=130) from None
 
         return task(**options)(run)
 
@@ -412,14 +413,87 @@ def uninstall_claude_local(c, purge=False, dry_run=False):
         print(line)
 
 
-@verb(help={"dry_run": "print the command and do nothing"})
-def build_image(c, dry_run=False):
-    """Build the llama-server image for your NVIDIA cards from pinned source."""
-    from claude_local import image
+IMAGE_OPTIONS = {
+    "source": "folder of a llama.cpp checkout to build instead of the pinned commit",
+    "variant": "cuda, vulkan or cpu",
+    "prebuilt": "take the official image, pinned by digest, instead of compiling",
+    "architectures": 'CUDA architectures, for instance "89-real;120a-real"; default: those of your cards',
+    "jobs": "compilers at once; default: as many as fit into the memory",
+    "build_base": "image to compile in",
+    "runtime_base": "image that the result is put on",
+    "force": "build again what is there already, from the beginning",
+    "dry_run": "print the command and do nothing",
+}
 
+
+@verb(
+    help={"source": "folder of a llama.cpp checkout to build instead of the pinned commit", **IMAGE_OPTIONS}
+)
+def build_image(
+    c,
+    variant="cuda",
+    source="",
+    prebuilt=False,
+    architectures="",
+    jobs=0,
+    build_base="",
+    runtime_base="",
+    force=False,
+    dry_run=False,
+):
+    """Build the llama-server image for your cards from pinned source."""
+    from claude_local import image, image_console
+
+    options = {"architectures": architectures, "build_base": build_base, "runtime_base": runtime_base}
+    spec = image.wanted(variant, source=source, prebuilt=prebuilt, jobs=jobs, **options)
     settings = _settings()
     _render(settings, _profiles(settings))
-    image.build(settings, dry_run=dry_run, say=print)
+    print(shlex.join(image.command(settings, spec, force=force)), flush=True)
+    if not dry_run:
+        with image_console.building() as progress:
+            said = image.build_and_use(settings, spec, progress, force=force)
+        print(*said, sep="\n")
+
+
+@verb(help={"to": "full id of a llama.cpp commit; default: the pinned one", **IMAGE_OPTIONS})
+def upgrade_image(
+    c,
+    to="",
+    variant="cuda",
+    source="",
+    prebuilt=False,
+    architectures="",
+    jobs=0,
+    build_base="",
+    runtime_base="",
+    force=False,
+    dry_run=False,
+):
+    """Build a new image beside the old one, try it, and use it only if all is well."""
+    from claude_local import image, image_console, upgrade
+
+    options = {"architectures": architectures, "build_base": build_base, "runtime_base": runtime_base}
+    spec = image.wanted(variant, commit=to, source=source, prebuilt=prebuilt, jobs=jobs, **options)
+    settings = _settings()
+    profiles = _profiles(settings)
+    _render(settings, profiles)
+    print(shlex.join(image.command(settings, spec, force=force)), flush=True)
+    if dry_run:
+        return
+    with image_console.building() as progress:
+        built = image.build(settings, spec, progress, force=force)
+    print(built.describe())
+    results = upgrade.try_image(settings, profiles, built.tag, image_console.show_check)
+    image_console.show_failures(results)
+    print(upgrade.accept(settings, built.tag, results))
+
+
+@verb()
+def rollback_image(c):
+    """Go back to the image before the present one."""
+    from claude_local import image
+
+    print(image.rollback(_settings()))
 
 
 @verb(help={"unit": "only tests that need no Docker and no Claude Code"})

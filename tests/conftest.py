@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from images import Images, make_bases
 from machine import ROOT, Machine
 
 PARTS = {
@@ -78,3 +79,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def test_image() -> str:
     """The Debian image with a real llama-server that scripts/test made."""
     return os.environ["CLAUDE_LOCAL_IMAGE"]
+
+
+@pytest.fixture(scope="session")
+def bases(test_image: str) -> list[str]:
+    """The images that the tests' own images are built with: runtime, build, official."""
+    return list(make_bases(test_image))
+
+
+@pytest.fixture
+def images(machine: Machine) -> Iterator[Images]:
+    """Names of images that only this test uses; the machine's image is one of them."""
+    own = Images()
+    machine.extra["CLAUDE_LOCAL_IMAGE"] = own.image
+    yield own
+    machine.invoke("down")
+    own.remove()

@@ -54,6 +54,10 @@ PURE = [
     "turns",
     "plain_text",
     "dashboard.keys",
+    "image_spec",
+    "build_progress",
+    "build_failures",
+    "server_help",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),

@@ -76,6 +76,13 @@ def check_port(port: int, setting: str = "CLAUDE_LOCAL_LLAMA_PORT") -> None:
             ) from None
 
 
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody uses at the moment."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _holders(port: int) -> str:
     names = sorted(set(_holder_names(port)))
     return f" by {', '.join(names)}" if names else ""

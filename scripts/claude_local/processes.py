@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,37 @@ def run_visibly(argv: Sequence[str | Path], *, environment: Mapping[str, str] | 
         return subprocess.run(tokens, check=False, env={**os.environ, **(environment or {})}).returncode
     except FileNotFoundError:
         raise EngineFailed(f"`{tokens[0]}` is not installed") from None
+
+
+def run_watched(
+    argv: Sequence[str | Path],
+    on_line: Callable[[str], object],
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Runs a program, hands over each line of its output as it comes, and returns its exit code.
+
+    Whatever ends us, Ctrl-C included, ends the program first.
+    """
+    tokens = [str(token) for token in argv]
+    try:
+        process = subprocess.Popen(
+            tokens,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except FileNotFoundError:
+        raise EngineFailed(f"`{tokens[0]}` is not installed") from None
+    with process:
+        try:
+            for line in process.stdout or ():
+                on_line(line.decode(errors="replace").rstrip("\r\n"))
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode
 
 
 def start_detached(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> int:

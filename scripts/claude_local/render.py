@@ -15,8 +15,9 @@ from typing import Any
 import jinja2
 import jinja2.sandbox
 
-from claude_local import client, image_pins, jail, llama_server
+from claude_local import client, jail, llama_server
 from claude_local.errors import UserError
+from claude_local.image_spec import image_spec
 from claude_local.profiles import ACTIVE_ALIAS, Profile
 from claude_local.settings import Settings
 
@@ -87,6 +88,7 @@ def _environment(settings: Settings) -> jinja2.Environment:
         "yaml": quote_compose,
         "dirname": lambda value: str(PurePosixPath(value).parent),
         "systemd": quote_systemd,
+        "dockerfile": quote_dockerfile,
         "json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
     }
     return environment
@@ -124,7 +126,7 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "good_context": client.GOOD_CONTEXT_TOKENS,
         "client_arguments": client.ARGUMENTS,
         "passed_variables": client.PASSED_VARIABLES,
-        "image": image_pins.PINS,
+        "image_arguments": image_spec().build_args(),
     }
 
 
@@ -176,6 +178,12 @@ def quote_systemd(value: object) -> str:
     """One word of a systemd unit, in which no specifier is expanded. (A command expands `$` as well.)"""
     text = _one_line(value).replace("%", "%%")
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def quote_dockerfile(value: object) -> str:
+    """A value of a Dockerfile's ARG: in double quotes, nothing in it is expanded."""
+    text = _one_line(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
 
 
 def _one_line(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from claude_local.checks import Finding, Host, dotted, first_line, version_of
 from claude_local.checks.docker import look
-from claude_local.image_pins import PINS
+from claude_local.image_pins import DEFAULT_ARCHITECTURES, VARIANTS
 
 SAFE_TOOLKIT = (1, 17, 8)
 """Up to 1.17.7 an image could take over the host (CVE-2025-23266)."""
@@ -140,9 +140,9 @@ def image_facts(host: Host) -> ImageFacts:
         config = json.loads(first_line(answer.output)) or {}
     environment: dict[str, str] = dict(pair.split("=", 1) for pair in config.get("Env") or [] if "=" in pair)
     labels = config.get("Labels") or {}
-    pinned = re.search(r"cuda:(\d+\.\d+)", PINS.build_base)
+    pinned = re.search(r"cuda:(\d+\.\d+)", VARIANTS["cuda"].build_base)
     return ImageFacts(
         cuda=".".join(environment.get("CUDA_VERSION", pinned[1] if pinned else "12.8").split(".")[:2]),
-        architectures=labels.get(ARCHITECTURES_LABEL, PINS.architectures),
+        architectures=labels.get(ARCHITECTURES_LABEL, DEFAULT_ARCHITECTURES),
         is_built=answer.code == 0,
     )
