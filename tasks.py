@@ -49,8 +49,11 @@ def _error_text(error: UserError) -> str:
 
 
 def _settings(engine: str | None = None) -> Settings:
+    from claude_local import settings_file
+
     environment = {
         "CLAUDE_LOCAL_PYTHON": sys.executable,
+        **settings_file.variables(ROOT),
         **os.environ,
         **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {}),
     }

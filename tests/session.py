@@ -54,11 +54,15 @@ class Session:
         raise AssertionError("the session ended without a result")
 
 
-def enter(terminal: Terminal, machine: Machine, client: str) -> None:
-    """Starts an interactive session and answers the question for trust."""
+def enter(terminal: Terminal, machine: Machine, client: str, *, sandbox: str = "jail") -> None:
+    """Starts an interactive session; without a jail Claude Code asks whether to trust the folder."""
     workspace = machine.home / "workspace"
-    workspace.mkdir()
-    terminal.run(machine.claude_argv(), env=machine.claude_environment(client), cwd=workspace)
+    workspace.mkdir(exist_ok=True)
+    argv = machine.claude_argv("--sandbox", sandbox)
+    terminal.run(argv, env=machine.claude_environment(client), cwd=workspace)
+    if sandbox == "jail":
+        terminal.wait_for("· jail")
+        return
     if "❯ No" in terminal.wait_for("trust this folder"):  # newer versions begin with the careful answer
         terminal.press_until("Down", "❯ Yes")
     terminal.press_until("Enter", "· unconfined")

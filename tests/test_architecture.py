@@ -30,6 +30,8 @@ PURE = [
     "render",
     "snapshot",
     "image_pins",
+    "jail",
+    "seccomp",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
@@ -77,7 +79,12 @@ def reached_from(module: str) -> set[str]:
 
 
 def libraries_of(module: str) -> set[str]:
-    return {name.split(".")[0] for name in imports_of(MODULES[module])} - {"claude_local"}
+    names = {name.split(".")[0] for name in imports_of(MODULES[module]) if not is_pure_part(name)}
+    return names - {"claude_local"}
+
+
+def is_pure_part(name: str) -> bool:
+    return name.startswith("urllib.parse")  # takes texts apart and touches nothing
 
 
 def reads_environment(file: Path) -> bool:

@@ -65,7 +65,19 @@ def test_nothing_answering_names_the_command_that_starts_a_model(machine: Machin
     ]
 
 
-def test_no_python_runs_between_the_shell_and_claude(machine: Machine, tmp_path: Path) -> None:
+STRACE_OPTIONS = ["-f", "-qq", "-e", "trace=execve", "-o"]
+ALWAYS_STARTED = {"claude-local", "env", "bash", "sh", "mkdir", "cp", "claude"}
+STARTED_FOR_THE_JAIL = {
+    *("realpath", "bwrap", "inside", "true", "setpriv", "haproxy", "find", "git", "rm", "sort", "xargs"),
+}
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "allowed"), [("off", ALWAYS_STARTED), ("jail", ALWAYS_STARTED | STARTED_FOR_THE_JAIL)]
+)
+def test_no_python_runs_between_the_shell_and_claude(
+    machine: Machine, tmp_path: Path, sandbox: str, allowed: set[str]
+) -> None:
     machine.extra |= {"CLAUDE_LOCAL_EXTERNAL_URL": "http://127.0.0.1:9"}
     machine.invoke_ok("render")
     fake = tmp_path / "fake"
@@ -74,24 +86,19 @@ def test_no_python_runs_between_the_shell_and_claude(machine: Machine, tmp_path:
     (fake / "claude").chmod(0o755)
     environment = {**machine.environment, "PATH": f"{fake}:{machine.environment['PATH']}"}
     trace = tmp_path / "trace"
+    workspace = machine.home / "workspace"
+    workspace.mkdir()
 
     machine.run(
-        ["strace", "-f", "-qq", "-e", "trace=execve", "-o", str(trace), *machine.claude_argv()],
+        ["strace", *STRACE_OPTIONS, str(trace), *machine.claude_argv("--sandbox", sandbox)],
         env=environment,
+        cwd=workspace,
     )
 
     started = [line for line in trace.read_text().splitlines() if line.endswith("= 0")]
     programs = {Path(line.split('"')[1]).name for line in started}
     assert "claude" in programs
-    assert programs <= {
-        "claude-local",
-        "env",
-        "bash",
-        "sh",
-        "mkdir",
-        "cp",
-        "claude",
-    }
+    assert programs <= allowed
 
 
 def test_shellcheck_would_find_a_mistake(tmp_path: Path) -> None:

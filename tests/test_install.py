@@ -56,7 +56,7 @@ class User:
         self.build = folder / "check out" / "build"
         self.home.mkdir()
         self.programs.mkdir()
-        for name in ("claude", "bwrap", "socat"):
+        for name in ("claude", "bwrap", "haproxy", "socat"):
             self.add_program(name)
         for path, text in BUILD.items():
             self.render(path, text)
@@ -432,7 +432,7 @@ def test_empty_parts_of_the_path_are_no_folders(user: User) -> None:
     assert (user.home / ".local" / "bin" / "claude-local").is_file()
 
 
-UNCONFINED = "claude-local works, unconfined as today; only confinement that is to come needs it"
+NO_JAIL = "the jail needs it; without it: --sandbox container, bash or off"
 
 
 @pytest.mark.parametrize(
@@ -448,19 +448,30 @@ UNCONFINED = "claude-local works, unconfined as today; only confinement that is 
 def test_a_missing_program_is_told_with_its_install_line_and_stops_nothing(
     user: User, manager: str | None, line: str
 ) -> None:
-    for name in ("claude", "bwrap", "socat"):
+    for name in ("claude", "bwrap", "haproxy", "socat"):
         (user.programs / name).unlink()
     if manager:
         user.add_program(manager)
 
     lines = user.install()
 
-    assert lines[:3] == [
+    assert lines[:4] == [
         "claude is missing; nothing works without it: npm install --global @anthropic-ai/claude-code",
-        f"bwrap is missing; {UNCONFINED}: {line} bubblewrap",
-        f"socat is missing; {UNCONFINED}: {line} socat",
+        f"bwrap is missing; {NO_JAIL}: {line} bubblewrap",
+        f"haproxy is missing; {NO_JAIL}: {line} haproxy",
+        f"socat is missing; only VS Code and switching models from inside the jail need it: {line} socat",
     ]
     assert user.command.is_file()
+
+
+def test_a_program_beside_a_folder_of_the_path_is_found(user: User) -> None:
+    system = user.home.parent / "system"
+    for folder in ("bin", "sbin"):
+        (system / folder).mkdir(parents=True)
+    (user.programs / "haproxy").rename(system / "sbin" / "haproxy")
+    user.path += f":{system}/bin"
+
+    assert not any(line.startswith("haproxy is missing") for line in user.install())
 
 
 # ---- Editors
@@ -898,15 +909,17 @@ def test_purge_also_removes_sessions_and_the_key(user: User) -> None:
     user.write(".claude-local/projects/a/session.jsonl", "{}\n")
     user.write(".local/state/claude-local/llama/api_key", "secret")
     user.write(".local/state/claude-local/embedded/log", "")
+    user.write(".local/state/claude-local/sessions/1-2/stamp", "")
     user.write(".local/state/claude-local/lock", "")
 
     lines = user.uninstall(purge=True)
 
     assert tree(user.home) == {}
-    assert lines[:3] == [
+    assert lines[:4] == [
         f"removed {user.client_dir} with all that is in it",
         f"removed {user.state_dir}/llama with all that is in it",
         f"removed {user.state_dir}/embedded with all that is in it",
+        f"removed {user.state_dir}/sessions with all that is in it",
     ]
 
 

@@ -35,6 +35,10 @@ def test_without_any_variable_everything_has_its_default() -> None:
         engine="auto",
         external_url="",
         external_key_file=None,
+        sandbox="jail",
+        jail_read_only=(),
+        jail_switching=True,
+        client_image="claude-local/client:latest",
         llama_port=8080,
         image="claude-local/llama:latest",
         compose_project="claude-local",
@@ -76,12 +80,17 @@ def test_every_field_can_be_set_by_its_name_in_capitals() -> None:
         "engine": "docker",
         "external_url": "http://gpu:8000",
         "external_key_file": Path("/k"),
+        "sandbox": "bash",
+        "jail_read_only": (Path("/home/me/.cargo"), Path("/opt/go")),
+        "jail_switching": False,
+        "client_image": "mine/client@sha256:1",
         "llama_port": 65535,
         "image": "registry:5000/llama@sha256:0",
         "compose_project": "mine",
     }
 
-    settings = load({PREFIX + name.upper(): str(value) for name, value in values.items()})
+    special = {"jail_read_only": "~/.cargo:/opt/go", "jail_switching": "no"}
+    settings = load({PREFIX + name.upper(): special.get(name, str(value)) for name, value in values.items()})
 
     assert {field.name for field in fields(Settings)} == values.keys() | NOT_FROM_THE_ENVIRONMENT
     assert {name: getattr(settings, name) for name in values} == values

@@ -24,8 +24,13 @@ COMMAND = "claude-local"
 
 MANAGERS = {"apt-get": "apt install", "dnf": "dnf install", "zypper": "zypper install", "pacman": "pacman -S"}
 CLAUDE_MISSING = "claude is missing; nothing works without it: npm install --global @anthropic-ai/claude-code"
-OPTIONAL = {"bwrap": "bubblewrap", "socat": "socat"}  # programs and their packages
-UNCONFINED = "claude-local works, unconfined as today; only confinement that is to come needs it"
+# Programs that not every mode needs: their package, and what works without them.
+NO_JAIL = "the jail needs it; without it: --sandbox container, bash or off"
+OPTIONAL = {
+    "bwrap": ("bubblewrap", NO_JAIL),
+    "haproxy": ("haproxy", NO_JAIL),
+    "socat": ("socat", "only VS Code and switching models from inside the jail need it"),
+}
 
 
 @dataclass(frozen=True)
@@ -135,9 +140,11 @@ def _missing_programs(path: str) -> Iterator[str]:
     if not shutil.which("claude", path=path):
         yield CLAUDE_MISSING
     manager = next((name for name in MANAGERS if shutil.which(name, path=path)), "apt-get")
-    for program, package in OPTIONAL.items():
-        if not shutil.which(program, path=path):
-            yield f"{program} is missing; {UNCONFINED}: sudo {MANAGERS[manager]} {package}"
+    beside = [f"{part.removesuffix('bin')}sbin" for part in path.split(":") if part.endswith("/bin")]
+    everywhere = ":".join((path, *beside))  # haproxy lies in /usr/sbin, where a user's PATH does not lead
+    for program, (package, why) in OPTIONAL.items():
+        if not shutil.which(program, path=everywhere):
+            yield f"{program} is missing; {why}: sudo {MANAGERS[manager]} {package}"
 
 
 def _path_advice(folder: Path, on_path: list[Path]) -> Iterator[str]:

@@ -76,7 +76,8 @@ def _plan(settings: Settings, recorded: Recorded, normal: Path, *, purge: bool) 
     candidates = {path for path, mark in recorded.items() if mark == FOLDER}
     if purge:
         state = settings.state_dir
-        plan.trees = [*_purged(settings, recorded, normal), settings.runtime_dir, state / "embedded"]
+        plan.trees = [*_purged(settings, recorded, normal), settings.runtime_dir]
+        plan.trees += [state / "embedded", state / "sessions"]
         plan.trees = [tree for tree in plan.trees if tree.is_dir()]
         _check_state(plan.trees, normal)
         plan.files += [file for file in [state / "lock"] if file.is_file()]

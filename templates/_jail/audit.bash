@@ -65,8 +65,7 @@ open_record() {
   local start
   start=$(process_start "$$")
   record=$STATE_DIR/sessions/$$-$start
-  mkdir -p "$STATE_DIR/sessions"
-  rm -rf "$record"
+  [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
   mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" 'choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render'
   printf '%s' "$workspace" >"$record/workspace"
 }

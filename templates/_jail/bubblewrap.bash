@@ -3,8 +3,9 @@
 readonly INSIDE_CLAUDE=/run/claude-local/claude
 readonly CLAUDE_JSON_FD=8 FILTER_FD=9 # enter_jail opens them
 
+# Sets bwrap.
 check_bubblewrap() {
-  type -P bwrap >/dev/null || die 'bubblewrap is missing, which confines the session' 'install it: sudo apt install bubblewrap' \
+  bwrap=$(type -P bwrap) || die 'bubblewrap is missing, which confines the session' 'install it: sudo apt install bubblewrap' \
     'or use another way: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (none)'
 }
 
@@ -73,14 +74,17 @@ protect_repository() {
 }
 
 # The user's name for commits, and nothing else of a file that may hold tokens.
+list_git_identity() {
+  git config --global --get-regexp '^(user\.(name|email)|init\.defaultbranch)$' 2>/dev/null || true
+}
+
 write_git_identity() {
   local key value
-  : >"$record/gitconfig"
-  type -P git >/dev/null || return 0
   while read -r key value; do
     value=${value//\\/\\\\} value=${value//\"/\\\"}
     printf '[%s]\n\t%s = "%s"\n' "${key%.*}" "${key##*.}" "$value" >>"$record/gitconfig"
-  done < <(git config --global --get-regexp '^(user\.(name|email)|init\.defaultbranch)$' 2>/dev/null || true)
+  done <&"$identity"
+  exec {identity}<&-
 }
 
 # Whether this script may lend the terminal to another process group.
@@ -118,8 +122,6 @@ explain_refusal() {
 
 # enter_jail PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
 enter_jail() {
-  local bwrap
-  bwrap=$(type -P bwrap)
   exec 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
   close_descriptors "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
   # Whatever becomes scarce, the kernel shall end this first.
@@ -131,13 +133,11 @@ enter_jail() {
   exec -c "$bwrap" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
 }
 
-# The system calls that are refused, as the kernel takes them.
+# The system calls that are refused, as the kernel takes them. The text is one instruction a line, `\x…` and a comment.
 write_filter() {
-  local filter='' line
-  while read -r line _; do
-    [[ $line != '\x'* ]] || filter+=$line
-  done <"$JAIL_DIR/seccomp.filter"
-  printf '%b' "$filter"
+  local -a filter
+  mapfile -t filter <"$JAIL_DIR/seccomp.filter"
+  printf '%b' "${filter[@]%%[ #]*}"
 }
 
 # close_descriptors KEPT…: closes what this process inherited or opened, but for the first three and these.

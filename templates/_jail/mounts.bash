@@ -2,14 +2,15 @@
 
 # bind ro|rw SOURCE [TARGET]
 bind() {
-  local source=${2//\"/\"\"} target=${3:-$2}
+  local source=$2 target=${3:-$2} how=''
   if [[ $sandbox == container ]]; then
-    target=${target//\"/\"\"} # as in CSV: a comma may be part of a name
-    container+=(--mount "type=bind,\"source=$source\",\"target=$target\"$([[ $1 == rw ]] || printf ',readonly')")
+    [[ $1 == rw ]] || how=,readonly
+    # Docker reads them as CSV: in quotes, a comma may be part of a name.
+    container+=(--mount "type=bind,\"source=${source//\"/\"\"}\",\"target=${target//\"/\"\"}\"$how")
   elif [[ $1 == ro ]]; then
-    jail+=(--ro-bind "$2" "$target")
+    jail+=(--ro-bind "$source" "$target")
   else
-    jail+=(--bind "$2" "$target")
+    jail+=(--bind "$source" "$target")
   fi
 }
 

@@ -55,7 +55,7 @@ own_arguments() {
 
 @test "passes standard input and the exit code on" {
   sed -i 's/^exit .*/exit 37/' "$BIN/claude"
-  run bash -c 'printf "from stdin" | "$1"' bash "$WRAPPER"
+  run bash -c 'printf "from stdin" | "$1" --sandbox off' bash "$WRAPPER"
   [ "$status" -eq 37 ]
   [[ "$output" == *'from stdin' ]]
 }
@@ -76,7 +76,7 @@ own_arguments() {
   ln -s "$WRAPPER" "$BIN/my-claude"
   mkdir "$HOME/elsewhere ä"
   cd "$HOME/elsewhere ä"
-  run env -i HOME="$HOME" PATH="$PATH" "$BIN/my-claude" --continue </dev/null
+  run env -i HOME="$HOME" PATH="$PATH" "$BIN/my-claude" --sandbox off --continue </dev/null
   [ "$status" -eq 0 ]
   [ "${lines[-1]}" = '<--continue>' ]
 }
@@ -113,9 +113,9 @@ own_arguments() {
 }
 
 @test "knows its own commands as the first word" {
-  run wrap env
+  run "$WRAPPER" env
   [ "${lines[1]}" = "export ANTHROPIC_BASE_URL=$BASE_URL OPENAI_BASE_URL=$BASE_URL/v1" ]
-  run wrap usage
+  run "$WRAPPER" usage
   [[ "${lines[0]}" == 'Claude Code on the local model:'* ]]
   [ ! -e "$HOME/environment" ]
 }
@@ -131,7 +131,7 @@ own_arguments() {
   [ "$status" -eq 1 ]
   [ "${lines[0]}" = 'claude-local: Claude Code 2.1.9 is too old; 2.1.128 or newer is needed' ]
   touch -d '1 hour ago' "$BIN/claude"
-  "$WRAPPER" </dev/null
+  wrap </dev/null
   FAKE_VERSION=2.1.9 run wrap </dev/null
   [ "$status" -eq 0 ]
 }
@@ -180,6 +180,6 @@ own_arguments() {
   mkdir "$HOME/.claude"
   printf '{"own": true}' >"$HOME/.claude.json"
   before=$(cd "$HOME" && stat --format '%n %y %s' .claude .claude.json)
-  "$WRAPPER" </dev/null
+  wrap </dev/null
   [ "$(cd "$HOME" && stat --format '%n %y %s' .claude .claude.json)" = "$before" ]
 }
