@@ -496,6 +496,26 @@ def rollback_image(c):
     print(image.rollback(_settings()))
 
 
+@verb(
+    help={
+        "base": "another Debian image with Node.js and npm",
+        "packages": "Debian packages instead of our list of tools",
+        "more_packages": "Debian packages besides, for instance 'golang-go cargo'",
+        "certificates": "PEM file that the download of Claude Code shall trust as well",
+        "dry_run": "print the command and do nothing",
+    }
+)
+def build_client_image(c, base="", packages="", more_packages="", certificates="", dry_run=False):
+    """Build the image with Claude Code for `claude-local --sandbox container`."""
+    from claude_local import client_image
+
+    settings = _settings()
+    _render(settings, _profiles(settings))
+    trusted = Path(certificates).expanduser().absolute() if certificates else None
+    choices = client_image.Choices(base, packages, more_packages, trusted)
+    client_image.build(settings, choices, dry_run=dry_run, say=print)
+
+
 @verb(help={"unit": "only tests that need no Docker and no Claude Code"})
 def test(c, unit=False):
     """Run the tests as scripts/test does."""

@@ -18,7 +18,7 @@ from machine import ROOT, Machine
 
 PARTS = {
     "real_cli": "the real Claude Code CLI",
-    "docker": "the real llama-server in Docker",
+    "docker": "Docker Engine",
     "embedded": "the embedded engine",
 }
 

@@ -68,6 +68,7 @@ def settings_in(root: Path) -> Settings:
         sandbox="jail",
         jail_read_only=(Path("/home/me/.cargo"),),
         jail_switching=True,
+        client_image="claude-local/client:latest",
         llama_port=8080,
         management_port=8081,
         management_token_file=None,

@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 import jinja2.sandbox
 
-from claude_local import client, jail, llama_server
+from claude_local import client, client_image_pins, jail, llama_server
 from claude_local.errors import UserError
 from claude_local.image_spec import image_spec
 from claude_local.profiles import ACTIVE_ALIAS, Profile
@@ -127,6 +127,12 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "client_arguments": client.ARGUMENTS,
         "passed_variables": client.PASSED_VARIABLES,
         "image_arguments": image_spec().build_args(),
+        "client_image": client_image_pins.PINS,
+        "client_version_label": client_image_pins.VERSION_LABEL,
+        "client_needs": client_image_pins.NEEDED_PACKAGES,
+        "client_tools": client_image_pins.TOOL_PACKAGES,
+        "client_package": client_image_pins.package(client_image_pins.PINS),
+        "client_package_lock": client_image_pins.package_lock(client_image_pins.PINS),
     }
 
 

@@ -86,6 +86,10 @@ audit_interrupted() {
     pid=${old##*/}
     now=$(process_start "${pid%-*}") || now=''
     [[ $now != "${pid#*-}" ]] || continue # it runs
+    # Of a container it is known only when it is gone.
+    if [[ -f $old/container ]] && ! docker rm --force --volumes "$(<"$old/container")" >/dev/null 2>&1; then
+      docker info >/dev/null 2>&1 || { say "cannot look at what the last session in this folder left: Docker does not answer" && continue; }
+    fi
     if [[ -f $old/stamp ]]; then
       say 'the last session in this folder was cut off; looking at what it left'
       audit_after "$old"
