@@ -32,13 +32,15 @@ PURE = [
     "image_pins",
     "jail",
     "seccomp",
+    "verify_cases",
+    "verify_groups",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
     *("docker", "pynvml", "bottle", "psutil"),
 }
 
-ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers"]
+ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers", "pty"]
 
 READS_THE_ENVIRONMENT = {
     "claude_local.processes": "passes it on to the programs that it starts",

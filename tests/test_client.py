@@ -73,6 +73,14 @@ def test_nothing_that_is_fixed_is_also_passed_on_from_the_user() -> None:
     assert set(passed).isdisjoint(client.environment(local()))
 
 
+def test_what_could_lead_elsewhere_is_empty_for_the_process_and_in_the_settings() -> None:
+    layers = (client.environment(SETTINGS), client.full_client_settings(SETTINGS, [])["env"])
+
+    for layer in layers:
+        assert {name: layer.get(name) for name in client.NOWHERE_ELSE} == client.NOWHERE_ELSE
+        assert layer["CLAUDE_CODE_ENVIRONMENT_KIND"] == "byoc"  # else settings override the process
+
+
 def test_no_secret_and_no_proxy_of_the_user_is_passed_on() -> None:
     telling = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PROXY", "ANTHROPIC", "AWS", "GOOGLE", "NODE_")
 

@@ -126,6 +126,18 @@ def test_a_proxy_request_is_refused_and_kept() -> None:
     ]
 
 
+def test_with_a_key_it_answers_only_those_who_bring_it() -> None:
+    with Recorder(key="the-key") as recorder:
+        statuses = [
+            send(recorder, method, path, BODY if method == "POST" else None, headers)[0].status
+            for method, path in (("GET", "/models"), ("POST", "/v1/messages"))
+            for headers in ({}, {"Authorization": "Bearer other"}, {"Authorization": "Bearer the-key"})
+        ]
+
+    assert statuses == [401, 401, 200, 401, 401, 200]
+    assert len(recorder.requests) == 6
+
+
 def test_several_requests_at_once_are_all_answered() -> None:
     everyone_is_here = threading.Barrier(8, timeout=10)
 

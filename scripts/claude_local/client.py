@@ -46,7 +46,7 @@ GOOD_CONTEXT_TOKENS = 65536
 ASK_FIRST = "default"
 
 # Ways in which settings of a project could send requests elsewhere. Empty, not "0": the older version
-# takes a "0" for a socket's path.
+# takes a "0" for a socket's path. They stand in the process environment and in the settings.
 NOWHERE_ELSE = dict.fromkeys(
     (
         "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY",
@@ -55,6 +55,7 @@ NOWHERE_ELSE = dict.fromkeys(
         "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
         "CLAUDE_CODE_ENABLE_PROXY_AUTH_HELPER", "ANTHROPIC_CUSTOM_HEADERS", "CLAUDE_CODE_EXTRA_BODY",
         "CLAUDE_CODE_EXTRA_METADATA", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_ENABLE_TELEMETRY",
+        "CLAUDE_CODE_IDE_HOST_OVERRIDE",
     ),
     "",
 )  # fmt: skip
@@ -111,6 +112,10 @@ def environment(settings: Settings) -> dict[str, str]:
     """The fixed part of Claude Code's environment. Context size and key are added at start."""
     model = ACTIVE_ALIAS
     return {
+        **NOWHERE_ELSE,
+        # No settings file changes a variable that the process began with. Without it a project's
+        # ANTHROPIC_UNIX_SOCKET wins over our settings in 2.1.197.
+        "CLAUDE_CODE_ENVIRONMENT_KIND": "byoc",
         "CLAUDE_CONFIG_DIR": str(settings.client_dir),
         "ANTHROPIC_BASE_URL": settings.base_url,
         "ANTHROPIC_API_KEY": "",  # else Claude Code looks for one, and asks
@@ -164,8 +169,8 @@ def client_settings(settings: Settings, names: Sequence[str], *, mode: str, full
 def _common_settings(settings: Settings, names: Sequence[str], mode: str) -> dict[str, Any]:
     fixed = {name: value for name, value in environment(settings).items() if name != "CLAUDE_CONFIG_DIR"}
     return {
-        # A project's `env` would override the process environment, but not this one.
-        "env": {**fixed, **NOWHERE_ELSE, **(JAIL_ENVIRONMENT if mode == "jail" else {})},
+        # A project's `env` does not override this one; a second layer below CLAUDE_CODE_ENVIRONMENT_KIND.
+        "env": {**fixed, **(JAIL_ENVIRONMENT if mode == "jail" else {})},
         **NO_HELPERS,
         # The user's own memory belongs to the cloud sessions.
         "claudeMdExcludes": [

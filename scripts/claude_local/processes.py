@@ -59,6 +59,21 @@ def start_detached(argv: Sequence[str], *, environment: Mapping[str, str], log: 
     return process.pid
 
 
+def start_on_terminal(argv: Sequence[str | Path], terminal: int) -> subprocess.Popen[bytes]:
+    """Starts a program in a session of its own on that terminal, a file descriptor."""
+    tokens = ["setsid", "--ctty", *(str(token) for token in argv)]
+    return subprocess.Popen(tokens, stdin=terminal, stdout=terminal, stderr=terminal)
+
+
+def end(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """The exit code of a program that ends by itself within that time or is killed."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
 def tail(text: str, lines: int = TAIL_LINES) -> str:
     """The last lines of a program's output."""
     return "\n".join(text.rstrip().splitlines()[-lines:])

@@ -63,10 +63,14 @@ class _UnixServer(ThreadingMixIn, UnixStreamServer):
 
 
 class Recorder:
-    """Listens while its `with` block runs: on a free port of 127.0.0.1, or on the Unix socket given."""
+    """Listens while its `with` block runs: on a free port of 127.0.0.1, or on the Unix socket given.
 
-    def __init__(self, script: Script = say_ok, *, unix_socket: Path | None = None) -> None:
+    With a `key` it refuses every request that does not bring it, as llama-server does.
+    """
+
+    def __init__(self, script: Script = say_ok, *, unix_socket: Path | None = None, key: str = "") -> None:
         self.script = script
+        self.key = key
         self.requests: list[Recorded] = []
         self._server: _TcpServer | _UnixServer
         if unix_socket:
@@ -110,13 +114,17 @@ class Recorder:
 
             def do_POST(self) -> None:
                 request = self._record()
-                if request.path.partition("?")[0] == "/v1/messages":
+                if not self._brings_key(request):
+                    self._send_json({"error": {"message": "Invalid API Key"}}, status=401)
+                elif request.path.partition("?")[0] == "/v1/messages":
                     self._send_events(request)
                 else:
                     self._send_json({"input_tokens": max(1, len(request.body) // 4)})
 
             def do_GET(self) -> None:
-                self._record()
+                if not self._brings_key(self._record()):
+                    self._send_json({"error": {"message": "Invalid API Key"}}, status=401)
+                    return
                 slot = {"n_ctx": CONTEXT_TOKENS}
                 self._send_json({"status": "ok", "data": [], "default_generation_settings": slot})
 
@@ -140,8 +148,11 @@ class Recorder:
                 recorder.requests.append(request)
                 return request
 
-            def _send_json(self, data: dict[str, Any]) -> None:
-                self._send("application/json", json.dumps(data).encode())
+            def _brings_key(self, request: Recorded) -> bool:
+                return not recorder.key or request.headers.get("authorization") == f"Bearer {recorder.key}"
+
+            def _send_json(self, data: dict[str, Any], *, status: int = 200) -> None:
+                self._send("application/json", json.dumps(data).encode(), status=status)
 
             def _send_events(self, request: Recorded) -> None:
                 content = recorder.script(request)
@@ -152,8 +163,8 @@ class Recorder:
                 else:
                     self._send_json(message)
 
-            def _send(self, kind: str, body: bytes) -> None:
-                self.send_response(200)
+            def _send(self, kind: str, body: bytes, *, status: int = 200) -> None:
+                self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -39,7 +39,7 @@ find_editor() {
   local lock folder text
   editor_port='' editor_lock=''
   [[ -z $no_ide ]] || return 0
-  for lock in "$CLIENT_DIR"/ide/*.lock; do
+  for lock in "$HOME"/.claude/ide/*.lock "$CLIENT_DIR"/ide/*.lock; do
     [[ -f $lock && ${lock##*/} =~ ^[0-9]{1,5}\.lock$ ]] || continue
     if [[ ${lock##*/} != "${CLAUDE_CODE_SSE_PORT:-}.lock" ]]; then
       text=$(<"$lock")

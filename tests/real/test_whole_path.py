@@ -61,15 +61,18 @@ def test_everything_generated_works_without_python(machine: Machine) -> None:
     tools = machine.home / "tools"
     tools.mkdir()
     names = "bash sh env docker sed mkdir mv chmod chown cat id head od tr grep sleep cp timeout git which"
+    names += " bwrap haproxy realpath setpriv find sort xargs rm"
     for name in names.split():
         (tools / name).symlink_to(machine.run(["which", name]).stdout.strip())
+    workspace = machine.home / "workspace"
+    workspace.mkdir()
     environment = machine.claude_environment("new")
     environment["PATH"] = f"{environment['PATH'].split(':')[0]}:{tools}"
     scripts = machine.checkout / "build" / "bin"
 
     no_python = machine.run(["which", "python3"], env=environment)
     up = machine.run([str(scripts / "llama-up"), "demo"], env=environment)
-    answer = machine.run(machine.claude_argv("-p", "hi"), env=environment, cwd=machine.home)
+    answer = machine.run(machine.claude_argv("-p", "hi"), env=environment, cwd=workspace)
     down = machine.run([str(scripts / "llama-down")], env=environment)
 
     assert no_python.returncode != 0

@@ -1,0 +1,98 @@
+"""Claude Code's screen inside the jail, at a real terminal: it behaves as without one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from claude_local.recorder import Recorded, Recorder
+from machine import Machine
+from session import enter
+from terminal import Terminal
+
+pytestmark = [pytest.mark.real_cli, pytest.mark.embedded, pytest.mark.tools]
+BOTH_CLIENTS = pytest.mark.parametrize("client", ["new", "old"])
+
+
+@pytest.fixture
+def started(machine: Machine) -> Machine:
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("up", "--model", "demo", "--engine", "embedded")
+    return machine
+
+
+@BOTH_CLIENTS
+def test_ctrl_z_gives_the_shell_back_and_fg_returns(started: Machine, client: str) -> None:
+    with Terminal(columns=110, rows=30) as terminal:
+        enter(terminal, started, client)
+        terminal.press_until("C-z", "exit code: 147")  # stopped
+        terminal.keys("-l", "clear; jobs; echo shell $((40 + 2))")
+        terminal.keys("Enter")
+        stopped = terminal.wait_for("shell 42")
+        terminal.keys("-l", "clear; fg; echo back: $?")
+        terminal.keys("Enter")
+        terminal.wait_for("· jail")
+        terminal.keys("-l", "hello again")
+        terminal.wait_for("hello again")
+        terminal.keys("Enter")
+        terminal.wait_for("tokens/s")  # it was answered
+        terminal.press_until("C-c", "back: 0")
+
+    assert "Stopped" in stopped
+
+
+@BOTH_CLIENTS
+def test_ctrl_c_interrupts_an_answer_and_the_session_goes_on(machine: Machine, client: str) -> None:
+    go_on = threading.Event()
+
+    def think(_request: Recorded) -> list[dict[str, Any]]:
+        go_on.wait(60)
+        return [{"type": "text", "text": "at last"}]
+
+    with Recorder(script=think) as model, Terminal(columns=110, rows=30) as terminal:
+        machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = model.url
+        machine.invoke_ok("render")
+        enter(terminal, machine, client)
+        terminal.keys("-l", "think")
+        terminal.wait_for("think")
+        terminal.keys("Enter")
+        while not model.messages():
+            time.sleep(0.05)
+        terminal.keys("C-c")
+        screen = terminal.wait_for("nterrupted")
+        go_on.set()
+        terminal.press_until("C-c", "exit code: 0")
+
+    assert "trust this folder" not in screen  # the first launch went straight to the prompt
+
+
+def test_in_a_pipeline_the_terminal_is_not_taken_away(started: Machine) -> None:
+    workspace = started.home / "workspace"
+    workspace.mkdir()
+    pipeline = 'printf hi | "$0" -p | cat; echo codes: ${PIPESTATUS[*]}'
+    with Terminal(columns=110, rows=30) as terminal:
+        terminal.run(
+            ["bash", "-c", pipeline, *started.claude_argv()],
+            env=started.claude_environment("new"),
+            cwd=workspace,
+        )
+        terminal.wait_for("codes: 0 0 0")
+        terminal.wait_for("exit code: 0")
+
+
+def test_in_the_background_it_runs_to_its_end(started: Machine) -> None:
+    workspace = started.home / "workspace"
+    workspace.mkdir()
+    script = '"$0" -p hi >answer 2>errors </dev/null & wait $!; echo background: $?'
+    with Terminal(columns=110, rows=30) as terminal:
+        terminal.run(
+            ["bash", "-ic", script, *started.claude_argv()],
+            env=started.claude_environment("new"),
+            cwd=workspace,
+        )
+        terminal.wait_for("background: 0")
+
+    assert (workspace / "answer").read_text().strip()
