@@ -68,6 +68,7 @@ def settings_in(root: Path) -> Settings:
         sandbox="jail",
         jail_read_only=(Path("/home/me/.cargo"),),
         jail_switching=True,
+        client_image="claude-local/client:latest",
         llama_port=8080,
         image="claude-local/llama:latest",
         compose_project="claude-local",

@@ -53,6 +53,8 @@ class Settings:
     """Tool chains that the jail shows read-only, for instance `~/.cargo:~/.nvm`. Default: none."""
     jail_switching: bool
     """Whether a session in the jail may list and switch models. Default: `yes`."""
+    client_image: str
+    """The image with Claude Code for `--sandbox container`. Default: `claude-local/client:latest`."""
     llama_port: int
     """TCP port of llama-server on 127.0.0.1. Default: 8080."""
     image: str
@@ -141,6 +143,9 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
             "JAIL_SWITCHING", environment.get(PREFIX + "JAIL_SWITCHING") or "yes", ("yes", "no")
         )
         == "yes",
+        client_image=_word(
+            "CLIENT_IMAGE", environment.get(PREFIX + "CLIENT_IMAGE") or "claude-local/client:latest"
+        ),
         llama_port=_port("LLAMA_PORT", environment.get(PREFIX + "LLAMA_PORT") or "8080"),
         image=_word("IMAGE", environment.get(PREFIX + "IMAGE") or "claude-local/llama:latest"),
         compose_project=_word(

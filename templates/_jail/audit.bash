@@ -108,15 +108,29 @@ process_start() {
   printf '%s' "${stat[19]}"
 }
 
+# A session that runs could exchange folders for links while another is looked at or begins: then files outside would
+# be moved, or shown to it.
+refuse_company() {
+  rm -rf "$record"
+  die "another session runs in $(printf %q "$1")" 'end it first, or give this one a folder of its own: git worktree add ../other'
+}
+
 # Sessions that ended without an audit, because they were killed or the machine went down.
 audit_interrupted() {
-  local old pid now
+  local old pid now place
   for old in "$STATE_DIR"/sessions/*-*; do
-    [[ -f $old/workspace && $old != "$record" && $(<"$old/workspace") == "$workspace" ]] || continue
+    [[ -f $old/workspace && $old != "$record" ]] || continue
+    place=$(<"$old/workspace")
+    contains "$workspace" "$place" || contains "$place" "$workspace" || continue
     pid=${old##*/}
     now=$(process_start "${pid%-*}") || now=''
-    [[ $now != "${pid#*-}" ]] || continue # it runs
+    [[ $now != "${pid#*-}" ]] || refuse_company "$place"
+    [[ $place == "$workspace" ]] || continue
     end_jail "$old"
+    # Of a container it is known only when it is gone.
+    if [[ -f $old/container ]] && ! docker rm --force --volumes "$(<"$old/container")" >/dev/null 2>&1; then
+      docker info >/dev/null 2>&1 || { say "cannot look at what the last session in this folder left: Docker does not answer" && continue; }
+    fi
     if [[ -f $old/stamp ]]; then
       say 'the last session in this folder was cut off; looking at what it left'
       audit_after "$old"

@@ -3,10 +3,15 @@
 readonly INSIDE_CLAUDE=/run/claude-local/claude
 readonly INFO_FD=7 CLAUDE_JSON_FD=8 FILTER_FD=9 # enter_jail opens them
 
-# Sets jail to bubblewrap's arguments, and filter. Later mounts cover earlier ones.
+# Sets bwrap.
+check_bubblewrap() {
+  bwrap=$(type -P bwrap) || die 'bubblewrap is missing, which confines the session' 'install it: sudo apt install bubblewrap' \
+    'or use another way: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (none)'
+}
+
+# Sets jail to bubblewrap's arguments. Later mounts cover earlier ones.
 build_jail() {
-  local name path home=$HOME shown=()
-  mapfile -t filter <"$JAIL_DIR/seccomp.filter"
+  local name
 
   # New namespaces for everything, the network too; no more of them inside; it ends with this script.
   jail=(--unshare-all --unshare-user --disable-userns --cap-drop ALL --die-with-parent --hostname claude-local)
@@ -31,45 +36,11 @@ build_jail() {
   jail+=(--proc /proc --dev /dev)
   jail+=(--size "$((SHARED_MEMORY_MIB << 20))" --perms 1777 --tmpfs /dev/shm --remount-ro /dev)
   jail+=(--size "$((TEMPORARY_MIB << 20))" --perms 1777 --tmpfs /tmp --size "$((TEMPORARY_MIB << 20))" --perms 1777 --tmpfs /var/tmp)
-  jail+=(--size "$((HOME_MIB << 20))" --perms 0700 --tmpfs "$home")
 
-  # Tool chains that the settings name, read-only.
-  for path in "${JAIL_READ_ONLY[@]}"; do
-    [[ ! -e $path ]] || jail+=(--ro-bind "$path" "$path")
-  done
-
-  # Claude Code itself, what it is told, and our commands for it.
-  jail+=(--ro-bind "$claude_file" "$INSIDE_CLAUDE" --ro-bind "$JAIL_DIR/inside" /run/claude-local/inside)
-  jail+=(--ro-bind "$COMMANDS_DIR" "$COMMANDS_DIR" --ro-bind "$SETTINGS_DIR" "$SETTINGS_DIR")
-  [[ ! -s $record/gitconfig ]] || jail+=(--ro-bind "$record/gitconfig" /run/claude-local/gitconfig)
-
-  # Its own folder: what is worth keeping stays, what it is told is read-only, all else is thrown away.
-  jail+=(--size "$((HOME_MIB << 20))" --perms 0700 --tmpfs "$CLIENT_DIR")
-  for name in "${KEPT_CLIENT_FOLDERS[@]}"; do
-    jail+=(--bind "$CLIENT_DIR/$name" "$CLIENT_DIR/$name")
-  done
-  for name in "${READ_ONLY_CLIENT_ENTRIES[@]}"; do
-    [[ ! -e $CLIENT_DIR/$name ]] || jail+=(--ro-bind "$CLIENT_DIR/$name" "$CLIENT_DIR/$name")
-  done
-  jail+=(--bind "$CLIENT_DIR/history.jsonl" "$CLIENT_DIR/history.jsonl")
-  jail+=(--ro-bind "$CLIENT_DIR/cache/gateway-models.json" "$CLIENT_DIR/cache/gateway-models.json")
-  jail+=(--file "$CLAUDE_JSON_FD" "$CLIENT_DIR/.claude.json")
-  [[ -z $editor_port ]] || jail+=(--ro-bind "$editor_lock" "$CLIENT_DIR/ide/${editor_lock##*/}")
-
-  # The workspace, by the descriptor that was checked; in it, what other programs obey is read-only.
-  jail+=(--bind-fd "$workspace_fd" "$workspace")
-  protect_repository
-  for path in "${obeyed[@]}"; do
-    [[ $path != HEAD && $path != */HEAD ]] || continue
-    for name in "${shown[@]}"; do
-      [[ $path != "$name/"* ]] || continue 2
-    done
-    [[ ! -d $workspace/$path ]] || shown+=("$path")
-    [[ -L $workspace/$path ]] || jail+=(--ro-bind "$workspace/$path" "$workspace/$path")
-  done
-
-  # The way out, and nothing else below /.
-  jail+=(--ro-bind "$record/door" "${DOOR_SOCKET%/*}" --remount-ro / --chdir "$workspace")
+  # Claude Code itself, and everything of this machine that the session may see.
+  jail+=(--ro-bind "$claude_file" "$INSIDE_CLAUDE")
+  show_session
+  jail+=(--remount-ro / --chdir "$workspace")
 
   # The environment: only what is on our list.
   jail+=(--clearenv)
@@ -83,7 +54,7 @@ build_jail() {
 protect_repository() {
   local git=$workspace/.git target common name
   if [[ -d $git && ! -L $git ]]; then
-    jail+=(--bind "$git" "$git")
+    bind rw "$git"
   elif [[ -f $git ]]; then
     target=$(head --bytes 4096 "$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
     contains "$workspace" "$target" && return
@@ -93,16 +64,16 @@ protect_repository() {
     [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_workspace 'its .git leads to a repository that does not know it'
     mkdir -p "$common/logs"
     [[ -e $target/config.worktree ]] || : >"$target/config.worktree" # git obeys one that a session made as well
-    jail+=(--ro-bind "$common" "$common")
+    bind ro "$common"
     for name in objects refs logs; do
       [[ ! -L $common/$name ]] || refuse_workspace "$name of its repository is a link"
-      jail+=(--bind "$common/$name" "$common/$name")
+      bind rw "$common/$name"
     done
-    jail+=(--bind "$target" "$target")
+    bind rw "$target"
     for name in gitdir commondir config.worktree modules; do
-      [[ ! -e $target/$name ]] || jail+=(--ro-bind "$target/$name" "$target/$name")
+      [[ ! -e $target/$name ]] || bind ro "$target/$name"
     done
-    jail+=(--ro-bind "$git" "$git")
+    bind ro "$git"
     printf '%s\0' "$target" "$common/refs" "$common/logs" "$common/objects" >"$record/repository" # audit_repository
   fi
 }
@@ -162,16 +133,8 @@ explain_refusal() {
 
 # enter_jail PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
 enter_jail() {
-  local fd
-  # The filter's text is one instruction a line, `\x…` and a comment.
-  exec 7>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(printf '%b' "${filter[@]%%[ #]*}")
-  for fd in /proc/self/fd/*; do
-    fd=${fd##*/}
-    case $fd in
-      0 | 1 | 2 | "$INFO_FD" | "$CLAUDE_JSON_FD" | "$FILTER_FD" | "$workspace_fd") ;;
-      *) exec {fd}<&- ;;
-    esac
-  done
+  exec 7>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
+  close_descriptors "$INFO_FD" "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
   # Whatever becomes scarce, the kernel shall end this first.
   printf 500 2>/dev/null >/proc/self/oom_score_adj || true
   if [[ -n $scope ]]; then
@@ -179,6 +142,22 @@ enter_jail() {
       --property "TasksMax=$PROCESSES" --property OOMPolicy=kill -- env -i "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
   fi
   exec -c "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
+}
+
+# The system calls that are refused, as the kernel takes them. The text is one instruction a line, `\x…` and a comment.
+write_filter() {
+  local -a filter
+  mapfile -t filter <"$JAIL_DIR/seccomp.filter"
+  printf '%b' "${filter[@]%%[ #]*}"
+}
+
+# close_descriptors KEPT…: closes what this process inherited or opened, but for the first three and these.
+close_descriptors() {
+  local fd
+  for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    [[ " 0 1 2 $* " == *" $fd "* ]] || exec {fd}<&-
+  done
 }
 
 has_user_scope() {
@@ -190,11 +169,11 @@ has_user_scope() {
 run_jailed() {
   local code=0
   if ! is_in_foreground; then
-    (enter_jail "$@") || code=$?
+    (enter_"$sandbox" "$@") || code=$?
     return "$code"
   fi
   set -m
-  (enter_jail "$@") || code=$?
+  (enter_"$sandbox" "$@") || code=$?
   while [[ -n $(jobs -s) ]]; do
     kill -STOP $$
     code=0
