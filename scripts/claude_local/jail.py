@@ -32,8 +32,9 @@ READ_ONLY_CLIENT_ENTRIES = (
 
 # Folders below HOME in which other programs keep their settings and secrets: no workspaces.
 NO_WORKSPACES = (
-    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".local/bin", ".local/share",
-    ".local/state", ".claude", ".mozilla", ".password-store", "bin",
+    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".local", ".claude", ".mozilla",
+    ".password-store", "bin", ".vscode", ".vscode-server", ".cursor", ".cursor-server", ".vim", ".emacs.d", ".cargo",
+    ".rustup", ".nvm", ".pyenv", ".npm", ".m2", ".gradle", ".oh-my-zsh", "snap",
 )  # fmt: skip
 
 # Other programs obey these by themselves, at any depth: read-only where they are, quarantined where new.

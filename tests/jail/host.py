@@ -22,7 +22,7 @@ from claude_local.recorder import Recorder
 from jail.listeners import Listeners
 from machine import ROOT, Done
 
-USER = "claude-local-test"
+USER = "claude-local-attacked"
 SECRET = "CANARY-5f1c7d"
 KEY = "CANARY-key-of-the-model-server"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
