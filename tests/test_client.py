@@ -74,7 +74,7 @@ def test_nothing_that_is_fixed_is_also_passed_on_from_the_user() -> None:
 
 
 def test_what_could_lead_elsewhere_is_empty_for_the_process_and_in_the_settings() -> None:
-    layers = (client.environment(SETTINGS), client.full_client_settings(SETTINGS, [])["env"])
+    layers = (client.environment(SETTINGS), settings_for("off")["env"])
 
     for layer in layers:
         assert {name: layer.get(name) for name in client.NOWHERE_ELSE} == client.NOWHERE_ELSE

@@ -143,7 +143,7 @@ def first_request(settings: Settings, path: str, tools: str) -> bytes:
                 external_url=recorder.url,
                 external_key_file=None,
             )
-            argv, variables = [render_wrapper(asked), tools, "-p", "hi"], {}
+            argv, variables = [*unconfined_wrapper(asked), tools, "-p", "hi"], {}
         run_alone(argv, folder / "work", path, variables)
     bodies = [r.body for r in recorder.requests if r.path.partition("?")[0] == "/v1/messages"]
     if not bodies:
@@ -168,10 +168,10 @@ def throw_away_folder() -> Iterator[Path]:
         yield Path(folder).resolve()
 
 
-def render_wrapper(settings: Settings) -> Path:
-    """The wrapper for these settings, written into their build folder."""
+def unconfined_wrapper(settings: Settings) -> list[str | Path]:
+    """The wrapper for these settings, written into their build folder: what it sends is the same in the jail."""
     build.apply(build.plan(render(settings, {}), settings.build_dir), settings.build_dir)
-    return settings.build_dir / "bin" / "claude-local"
+    return [settings.build_dir / "bin" / "claude-local", "--sandbox", "off"]
 
 
 def plain_environment(folder: Path, url: str, key: str) -> dict[str, str]:
