@@ -32,14 +32,20 @@ READ_ONLY_CLIENT_ENTRIES = (
 
 # Folders below HOME in which other programs keep their settings and secrets: no workspaces.
 NO_WORKSPACES = (
-    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".local/bin", ".local/share",
-    ".local/state", ".claude", ".mozilla", ".password-store", "bin",
+    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".local", ".claude", ".mozilla",
+    ".password-store", "bin", ".vscode", ".vscode-server", ".cursor", ".cursor-server", ".vim", ".emacs.d", ".cargo",
+    ".rustup", ".nvm", ".pyenv", ".npm", ".m2", ".gradle", ".oh-my-zsh", "snap",
 )  # fmt: skip
 
 # Other programs obey these by themselves, at any depth: read-only where they are, quarantined where new.
-OBEYED_FOLDERS = (".claude", ".vscode", ".idea", ".cursor", ".devcontainer", ".husky", ".githooks", ".zed")
+OBEYED_FOLDERS = (
+    ".claude", ".vscode", ".idea", ".cursor", ".devcontainer", ".husky", ".githooks", ".zed", ".fleet", ".windsurf",
+    ".gemini", ".codex", ".opencode", ".continue", ".roo", ".kiro", ".qwen", ".amazonq",
+)  # fmt: skip
 OBEYED_FILES = (
-    ".mcp.json", ".envrc", ".gitmodules", ".exrc", ".nvimrc", ".lvimrc", ".gdbinit", ".lldbinit", ".dir-locals.el",
+    ".mcp.json", ".envrc", ".gitmodules", ".devcontainer.json", ".hg/hgrc", ".hg/hgrc-not-shared", ".hg/sharedpath",
+    ".jj/repo/config.toml", ".exrc", ".nvimrc", ".nvim.lua", ".vimrc", ".lvimrc", ".Rprofile", ".irbrc", ".pryrc",
+    ".pdbrc", ".ghci", ".iex.exs", ".octaverc", ".rvmrc", ".aider.conf.yml", ".gdbinit", ".lldbinit", ".dir-locals.el",
     "sitecustomize.py", "usercustomize.py", ".bashrc", ".bash_profile", ".bash_login", ".profile", ".zshrc",
     ".zshenv", ".zprofile", ".zlogin", ".inputrc",
 )  # fmt: skip
@@ -50,7 +56,8 @@ RUN_ON_PURPOSE = (
     "setup.py", "setup.cfg", "pyproject.toml", "tox.ini", "noxfile.py", "tasks.py", "pyvenv.cfg", "Cargo.toml",
     "build.rs", "pom.xml", "build.gradle", "build.gradle.kts", "Rakefile", "Gemfile", "justfile", "Taskfile.yml",
     "Dockerfile", "compose.yaml", "docker-compose.yml", ".pre-commit-config.yaml", ".gitlab-ci.yml",
-    ".gitattributes", "CLAUDE.md", "AGENTS.md",
+    ".gitattributes", "CLAUDE.md", "AGENTS.md", "lefthook.yml", ".lefthook.yml", ".cargo/config.toml", ".yarnrc",
+    ".pnpmfile.cjs", ".mvn/extensions.xml", "Vagrantfile", "[^/]*.pth",
 )  # fmt: skip
 
 # Keys of a repository's configuration that start nothing (git help config). A configuration that a session

@@ -9,28 +9,58 @@ readonly LARGEST_COPY=1048576 # bytes
 #   o TYPE INODE CHANGED SIZE MODE   other programs obey it, or it is a repository's HEAD
 #   h INODE LINKS                    a file with more than one name
 #   n TYPE MODE                      with `since`: changed in this session and of a kind worth a line
+#
+# Names are bytes here: in a locale of their own, patterns would not match those that are no text. After a session
+# folders that it closed are opened again, or they would hide what is in them.
 scan() {
-  local since=()
+  local since=() open=()
   if [[ ${2:-} == since ]]; then
-    since=(',' -cnewer "$1/stamp" '(' -type l -o -type b -o -type c -o -type p -o -type s -o -type f -perm /111
+    open=(-type d ! -perm -500 -exec chmod u+rwx -- '{}' ';' ',')
+    since=(',' -cnewer "$1/stamp" '(' -type l -o -type b -o -type c -o -type p -o -type s -o -type f -perm /111 ! -path '*/hooks/*.sample'
       -o -perm /6000 -o -regex "$RUN_ON_PURPOSE" ')' -printf 'n %y %m\0%P\0')
   fi
-  find "$workspace" -xdev -regextype posix-extended \
+  LC_ALL=C find . -xdev -regextype posix-extended "${open[@]}" \
     '(' -regex "$OBEYED" -o -name HEAD -o -name .git ! -type d ')' -printf 'o %y %i %C@ %s %m\0%P\0' \
     ',' -type f -links +1 -printf 'h %i %n\0%P\0' "${since[@]}"
 }
 
-# repository_parts: the same for what a program obeys in the repositories whose HEAD files `scan` found.
+# repository_parts: the same for what git obeys, or writes through, in the repositories whose HEAD files `scan` found.
 repository_parts() {
-  local path folder places=()
+  local path folder tree hooks folders=() places=()
   for path in "${!entries[@]}"; do
     [[ $path == HEAD || $path == */HEAD ]] || continue
-    folder=$workspace/${path%HEAD}
+    folder=./${path%HEAD} folder=${folder%/}
     [[ -d $folder/objects && -d $folder/refs || -e $folder/commondir ]] || continue
-    places+=("${folder%/}/config" "${folder%/}/config.worktree" "${folder%/}/commondir" "${folder%/}/hooks")
+    folders+=("$folder")
+    places+=("$folder/config" "$folder/config.worktree" "$folder/commondir" "$folder/hooks" "$folder/rebase-merge/git-rebase-todo")
+    tree=${folder%/.git}
+    for hooks in "$(hooks_path "$folder/config")" "${global_hooks:-}"; do
+      [[ -z $hooks ]] || places+=("$(relative_path "$tree" "$hooks")")
+    done
   done
-  [[ ${#places[@]} -gt 0 ]] || return 0
+  [[ ${#folders[@]} -gt 0 ]] || return 0
   find "${places[@]}" -xdev ! -name '*.sample' -printf 'o %y %i %C@ %s %m\0%p\0' 2>/dev/null || true
+  find "${folders[@]}" -xdev -type l -printf 'o %y %i %C@ %s %m\0%p\0' 2>/dev/null || true
+}
+
+# hooks_path CONFIG: the folder of hooks that a repository's configuration names, if it names one.
+hooks_path() {
+  local text=''
+  [[ -f $1 ]] || return 0
+  IFS= read -r -N "$LARGEST_COPY" text <"$1" || true
+  [[ ${text,,} != *hookspath* ]] || harmless_git config --file "$PWD/$1" --no-includes --get core.hookspath || true
+}
+
+# relative_path FOLDER PATH: a path in the workspace as find prints it; a place that is not there for one outside.
+relative_path() {
+  local path
+  path=$(cd "$1" && realpath --canonicalize-missing -- "$2") || return 0
+  if contains "$PWD" "$path"; then printf './%s' "${path#"$PWD/"}"; else printf '/nonexistent'; fi
+}
+
+# harmless_git ARGUMENTS…: git far from every repository, and with no configuration but the one in the arguments.
+harmless_git() {
+  (cd / && env -i PATH=/usr/bin:/bin HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 GIT_DIR=/nonexistent git "$@" 2>/dev/null)
 }
 
 # read_scan FILE: fills entries (path → description), links (inode → names found), notes (path → type, mode).
@@ -40,7 +70,7 @@ read_scan() {
   while IFS= read -r -d '' description && IFS= read -r -d '' path; do
     read -ra fields <<<"$description"
     case ${fields[0]} in
-      o) entries[${path#"$workspace/"}]=$description ;;
+      o) entries[${path#./}]=$description ;;
       h)
         links[${fields[1]}]=$((${links[${fields[1]}]:-0} + 1))
         link_counts[${fields[1]}]=${fields[2]}
@@ -54,9 +84,9 @@ read_scan() {
 # look RECORD FILE [since]: what is in the workspace now, into FILE and into entries, links and notes.
 look() {
   entries=() links=() link_counts=() link_names=() notes=()
-  scan "$1" "${3:-}" >"$2" 2>/dev/null || true # a folder that cannot be read has nothing that was changed
+  (cd "$workspace" && scan "$1" "${3:-}") >"$2" 2>/dev/null || true
   read_scan "$2"
-  repository_parts >"$2.repositories"
+  (cd "$workspace" && repository_parts) >"$2.repositories"
   read_scan "$2.repositories"
 }
 
@@ -78,14 +108,25 @@ process_start() {
   printf '%s' "${stat[19]}"
 }
 
+# A session that runs could exchange folders for links while another is looked at or begins: then files outside would
+# be moved, or shown to it.
+refuse_company() {
+  rm -rf "$record"
+  die "another session runs in $(printf %q "$1")" 'end it first, or give this one a folder of its own: git worktree add ../other'
+}
+
 # Sessions that ended without an audit, because they were killed or the machine went down.
 audit_interrupted() {
-  local old pid now
+  local old pid now place
   for old in "$STATE_DIR"/sessions/*-*; do
-    [[ -f $old/workspace && $old != "$record" && $(<"$old/workspace") == "$workspace" ]] || continue
+    [[ -f $old/workspace && $old != "$record" ]] || continue
+    place=$(<"$old/workspace")
+    contains "$workspace" "$place" || contains "$place" "$workspace" || continue
     pid=${old##*/}
     now=$(process_start "${pid%-*}") || now=''
-    [[ $now != "${pid#*-}" ]] || continue # it runs
+    [[ $now != "${pid#*-}" ]] || refuse_company "$place"
+    [[ $place == "$workspace" ]] || continue
+    end_jail "$old"
     # Of a container it is known only when it is gone.
     if [[ -f $old/container ]] && ! docker rm --force --volumes "$(<"$old/container")" >/dev/null 2>&1; then
       docker info >/dev/null 2>&1 || { say "cannot look at what the last session in this folder left: Docker does not answer" && continue; }
@@ -141,29 +182,48 @@ refuse_outside_links() {
 break_hardlink() {
   local path
   while IFS= read -r -d '' path; do
-    cp --preserve --no-dereference -- "$path" "$path.claude-local-copy" && mv --no-target-directory -- "$path.claude-local-copy" "$path"
+    # A session may have left a link under the name of the copy.
+    cp --preserve --no-dereference --remove-destination --no-target-directory -- "$path" "$path.claude-local-copy" && mv --no-target-directory -- "$path.claude-local-copy" "$path"
   done < <(find "$workspace" -xdev -inum "$1" -type f -print0)
 }
 
 # audit_after RECORD: moves away what is new or changed and obeyed by other programs, and tells of the rest.
 audit_after() {
   local -A entries links link_counts link_names notes before=()
-  local path quarantine moved=() listed=() folder=''
+  local path quarantine moved=() stuck=() listed=() folder='' pid=${1##*/}
   entries=() links=() link_counts=() link_names=() notes=()
   [[ ! -f $1/before ]] || { read_scan "$1/before"; read_scan "$1/before.repositories"; }
   for path in "${!entries[@]}"; do before[$path]=${entries[$path]}; done
   look "$1" "$1/after" since
-  quarantine=$STATE_DIR/quarantine/$(printf '%(%Y%m%d-%H%M%S)T' -1)-$$
+  quarantine=$STATE_DIR/quarantine/$(printf '%(%Y%m%d-%H%M%S)T' -1)-${pid%-*}
   while IFS= read -r -d '' path; do
     [[ -n $path ]] || continue
     if [[ -n $folder && $path == "$folder/"* ]] || is_unchanged "$path" || is_harmless "$path"; then
       continue
     fi
-    put_aside "$path" "$quarantine" "$1" && moved+=("$path")
+    if put_aside "$path" "$quarantine" "$1"; then moved+=("$path"); else stuck+=("$path"); fi
     [[ -n ${before[$path]:-} ]] || folder=$path
   done < <(printf '%s\0' "${!entries[@]}" | LC_ALL=C sort --zero-terminated)
-  for path in "${!notes[@]}"; do listed+=("$(describe_note "$path")"); done
+  audit_repository "$1"
+  describe_notes
   report "$quarantine"
+}
+
+# audit_repository RECORD: the same for the repository behind a worktree, of which a session may write some folders.
+# Git makes no links there, and writes through them.
+audit_repository() {
+  local folders=() path
+  [[ -s $1/repository ]] || return 0
+  mapfile -d '' -t folders <"$1/repository"
+  while IFS= read -r -d '' path; do
+    [[ $path != */git-rebase-todo ]] || has_command "$path" || continue
+    if rm -f -- "$path"; then listed+=("$(printf 'removed: %q' "$path")"); else stuck+=("$path"); fi
+  done < <(find "${folders[@]}" -xdev '(' -type l -o -name git-rebase-todo ')' -cnewer "$1/stamp" -print0 2>/dev/null)
+}
+
+# has_command FILE: whether a rebase that is under way would run a command.
+has_command() {
+  grep --quiet --text --extended-regexp '^[[:space:]]*(x|exec)([[:space:]]|$)' -- "$1"
 }
 
 # Folders change whenever something in them does; what is in them is looked at by itself.
@@ -174,17 +234,21 @@ is_unchanged() {
 # is_harmless PATH: HEAD files, and a repository's parts that start nothing.
 is_harmless() {
   local file=$workspace/$1
+  [[ ${entries[$1]} != 'o l '* ]] || return 1
   ! is_obeyed "$1" || return 1
   case $1 in
     HEAD | */HEAD) return 0 ;;
-    config | */config | config.worktree | */config.worktree) [[ -f $file && ! -L $file ]] && is_harmless_config "$file" ;;
+    config | */config | config.worktree | */config.worktree) [[ -f $file ]] && is_harmless_config "$file" ;;
     hooks | */hooks) [[ ${entries[$1]} == 'o d '* ]] ;; # the hooks in it are looked at
-    .git | */.git) is_own_worktree "$file" ;;
+    .git | */.git) leads_inside "$file" 'gitdir: ' ;;
+    commondir | */commondir) leads_inside "$file" '' ;;
+    */git-rebase-todo) [[ -f $file ]] && ! has_command "$file" ;;
     *) return 1 ;;
   esac
 }
 
 is_obeyed() {
+  local LC_ALL=C
   [[ /$1 =~ ^$OBEYED$ ]]
 }
 
@@ -195,61 +259,83 @@ is_harmless_config() {
   while IFS= read -r -d '' key; do
     if [[ $key =~ ^remote\..+\.(url|pushurl)$ ]]; then continue; fi
     [[ ${key,,} =~ $HARMLESS_GIT_KEYS ]] || return 1
-  done < <(env -i PATH=/usr/bin:/bin HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 git config --file "$1" --no-includes --null --name-only --list 2>/dev/null || printf 'unreadable\0')
-  ! env -i PATH=/usr/bin:/bin HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 git config --file "$1" --no-includes --get-regexp '^remote\..*\.(url|pushurl)$' '^-|^[a-z0-9+.-]+::' >/dev/null 2>&1
+  done < <(harmless_git config --file "$1" --no-includes --null --name-only --list || printf 'unreadable\0')
+  # Some addresses are programs.
+  ! harmless_git config --file "$1" --no-includes --get-regexp '^(remote\..*\.(url|pushurl)|branch\..*\.(remote|pushremote))$' '^-|^[a-z0-9+.-]+::' >/dev/null
 }
 
-# A file `.git` of a worktree or submodule is harmless where it leads to a repository that the scan has seen.
-is_own_worktree() {
-  local target
-  [[ -f $1 && ! -L $1 && $(wc -c <"$1") -lt 4096 ]] || return 1
+# leads_inside FILE PREFIX: whether a repository's pointer, as of a worktree, leads to one that the scan has seen.
+leads_inside() {
+  local target=''
+  [[ -f $1 && $(wc -c <"$1") -lt 4096 ]] || return 1
   target=$(<"$1")
-  [[ $target == 'gitdir: '* ]] || return 1
-  target=$(cd "${1%/*}" && realpath --canonicalize-missing -- "${target#gitdir: }")
-  contains "$workspace" "$target" && [[ -f $target/HEAD && $target != *$'\n'* ]]
+  [[ $target == "$2"* && $target != *$'\n'* ]] || return 1
+  target=$(cd "${1%/*}" && realpath --canonicalize-missing -- "${target#"$2"}")
+  contains "$workspace" "$target" && [[ -f $target/HEAD && ($2 != '' || -d $target/objects && -d $target/refs) ]]
 }
 
 # put_aside PATH QUARANTINE RECORD: moves it out of the workspace; what was there before comes back.
 put_aside() {
-  local target=$2/$1
+  local target=$2/$1 source=$workspace/$1
   mkdir -p "${target%/*}" || return 1 # for us alone: the umask says so
   printf '%s' "$workspace" >"$2.workspace"
-  mv --no-target-directory -- "$workspace/$1" "$target" 2>/dev/null || return 1
+  # Moving changes the folder above, and a folder itself; a session may have forbidden both.
+  [[ -w ${source%/*} ]] || chmod u+rwx -- "${source%/*}" 2>/dev/null || return 1
+  [[ -L $source || ! -d $source || -w $source ]] || chmod u+rwx -- "$source" 2>/dev/null || return 1
+  mv --no-target-directory -- "$source" "$target" 2>/dev/null || return 1
   if [[ -n ${before[$1]:-} && -e $3/old/$1 ]]; then
-    cp --preserve --no-dereference --recursive -- "$3/old/$1" "$workspace/$1"
+    cp --preserve --no-dereference --recursive -- "$3/old/$1" "$source" || return 1
   fi
 }
 
-# describe_note PATH: why this changed file is worth a line.
-describe_note() {
-  local file=$workspace/$1 target
-  case ${notes[$1]} in
-    l\ *)
-      target=$(realpath --canonicalize-missing -- "$file")
-      contains "$workspace" "$target" && return
-      printf '%q is a link that leads out of the workspace, to %q' "$1" "$target"
-      ;;
-    [bcps]\ *) printf '%q is no ordinary file' "$1" ;;
-    f\ [0-9][0-9][0-9][0-9]) printf '%q has special permissions (%s)' "$1" "${notes[$1]#f }" ;;
-    *)
-      if [[ /$1 =~ ^$RUN_ON_PURPOSE$ ]]; then printf '%q' "$1"; else printf '%q can be run' "$1"; fi
-      ;;
-  esac
+# describe_notes: adds to listed why a changed file is worth a line. Where links lead is asked for some hundreds only.
+describe_notes() {
+  local path line target
+  local -i asked=0
+  for path in "${!notes[@]}"; do
+    case ${notes[$path]} in
+      l\ *)
+        ((asked++ < 500)) || continue
+        target=$(realpath --canonicalize-missing -- "$workspace/$path")
+        ! contains "$workspace" "$target" || continue
+        printf -v line '%q is a link that leads out of the workspace, to %q' "$path" "$target"
+        ;;
+      [bcps]\ *) printf -v line '%q is no ordinary file' "$path" ;;
+      f\ [0-9][0-9][0-9][0-9]) printf -v line '%q has special permissions (%s)' "$path" "${notes[$path]#f }" ;;
+      *)
+        printf -v line '%q can be run' "$path"
+        ! is_run_on_purpose "$path" || line=${line% can be run}
+        ;;
+    esac
+    listed+=("$line")
+  done
+  ((asked <= 500)) || listed+=("and $((asked - 500)) links more, which were not followed")
 }
 
-# report QUARANTINE: what was put aside, and what to read before running it.
+is_run_on_purpose() {
+  local LC_ALL=C
+  [[ /$1 =~ ^$RUN_ON_PURPOSE$ ]]
+}
+
+# report QUARANTINE: what was put aside, what could not be, and what to read before running it.
 report() {
-  local line shown=0
   if [[ ${#moved[@]} -gt 0 ]]; then
     say "${#moved[@]} file(s) that other programs would obey were put aside:"
-    printf '  %q\n' "${moved[@]}" >&2
+    list_some %q "${moved[@]}"
     printf '  read them in %q\n  take them back: claude-local quarantine restore %s\n' "$1" "${1##*/}" >&2
   fi
+  if [[ ${#stuck[@]} -gt 0 ]]; then
+    say 'other programs would obey these too, but they cannot be put aside; delete them:'
+    list_some %q "${stuck[@]}"
+  fi
   [[ ${#listed[@]} -gt 0 ]] || return 0
-  for line in "${listed[@]}"; do
-    [[ -n $line ]] || continue
-    ((shown++ > 0)) || say 'changed in this session; read them before you build, test or run:'
-    ((shown > 20)) || printf '  %s\n' "$line" >&2
-  done
-  ((shown <= 20)) || printf '  … and %s more\n' "$((shown - 20))" >&2
+  say 'changed in this session; read them before you build, test or run:'
+  list_some %s "${listed[@]}"
+}
+
+# list_some FORMAT LINES…
+list_some() {
+  # shellcheck disable=SC2059  # the format is ours
+  printf "  $1\n" "${@:2:20}" >&2
+  (($# <= 21)) || printf '  … and %s more\n' "$(($# - 21))" >&2
 }

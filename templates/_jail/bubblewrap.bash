@@ -1,7 +1,7 @@
 # ---- The jail: bubblewrap around the whole of Claude Code
 
 readonly INSIDE_CLAUDE=/run/claude-local/claude
-readonly CLAUDE_JSON_FD=8 FILTER_FD=9 # enter_jail opens them
+readonly INFO_FD=7 CLAUDE_JSON_FD=8 FILTER_FD=9 # enter_jail opens them
 
 # Sets bwrap.
 check_bubblewrap() {
@@ -49,38 +49,49 @@ build_jail() {
   done
 }
 
-# A repository cannot be moved aside and made anew: its folder is a mount of its own. Without hooks, an empty
-# folder stands where they would be (check_repository). A worktree needs the repository that it belongs to, if that agrees.
+# A repository cannot be moved aside and made anew: its folder is a mount of its own. A worktree needs the repository
+# that it belongs to, if that agrees: its objects, refs and logs, and of the rest nothing that other worktrees obey.
 protect_repository() {
   local git=$workspace/.git target common name
   if [[ -d $git && ! -L $git ]]; then
     bind rw "$git"
   elif [[ -f $git ]]; then
-    target=$(<"$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
+    target=$(head --bytes 4096 "$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
     contains "$workspace" "$target" && return
     [[ -f $target/gitdir && $(<"$target/gitdir") -ef $git && -O $target/gitdir && -f $target/commondir ]] \
       || refuse_workspace 'its .git leads to a repository that does not know it'
     common=$(<"$target/commondir") common=$(cd "$target" && cd -P "$common" && pwd -P)
     [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_workspace 'its .git leads to a repository that does not know it'
-    bind rw "$common"
-    for name in config config.worktree hooks info; do
-      [[ ! -e $common/$name ]] || bind ro "$common/$name"
+    mkdir -p "$common/logs"
+    [[ -e $target/config.worktree ]] || : >"$target/config.worktree" # git obeys one that a session made as well
+    bind ro "$common"
+    for name in objects refs logs; do
+      [[ ! -L $common/$name ]] || refuse_workspace "$name of its repository is a link"
+      bind rw "$common/$name"
     done
-    for name in gitdir commondir config.worktree; do
+    bind rw "$target"
+    for name in gitdir commondir config.worktree modules; do
       [[ ! -e $target/$name ]] || bind ro "$target/$name"
     done
     bind ro "$git"
+    printf '%s\0' "$target" "$common/refs" "$common/logs" "$common/objects" >"$record/repository" # audit_repository
   fi
 }
 
-# The user's name for commits, and nothing else of a file that may hold tokens.
+# The user's name for commits, and nothing else of a file that may hold tokens; and where all hooks are, if one place is named.
+# From /: git would look at the repository here first, and that may be anything.
 list_git_identity() {
-  git config --global --get-regexp '^(user\.(name|email)|init\.defaultbranch)$' 2>/dev/null || true
+  cd /
+  git config --global --get-regexp '^(user\.(name|email)|init\.defaultbranch|core\.hookspath)$' 2>/dev/null || true
 }
 
 write_git_identity() {
   local key value
   while read -r key value; do
+    if [[ $key == core.hookspath ]]; then
+      global_hooks=$value
+      continue
+    fi
     value=${value//\\/\\\\} value=${value//\"/\\\"}
     printf '[%s]\n\t%s = "%s"\n' "${key%.*}" "${key##*.}" "$value" >>"$record/gitconfig"
   done <&"$identity"
@@ -122,15 +133,15 @@ explain_refusal() {
 
 # enter_jail PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
 enter_jail() {
-  exec 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
-  close_descriptors "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
+  exec 7>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
+  close_descriptors "$INFO_FD" "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
   # Whatever becomes scarce, the kernel shall end this first.
   printf 500 2>/dev/null >/proc/self/oom_score_adj || true
   if [[ -n $scope ]]; then
     exec systemd-run --user --scope --quiet --property "MemoryMax=${MEMORY_MIB}M" --property MemorySwapMax=0 \
-      --property "TasksMax=$PROCESSES" --property OOMPolicy=kill -- env -i "$bwrap" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
+      --property "TasksMax=$PROCESSES" --property OOMPolicy=kill -- env -i "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
   fi
-  exec -c "$bwrap" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
+  exec -c "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
 }
 
 # The system calls that are refused, as the kernel takes them. The text is one instruction a line, `\x…` and a comment.
@@ -176,4 +187,21 @@ run_jailed() {
 tidy_terminal() {
   [[ -t 1 ]] || return 0
   printf '\e[?1000l\e[?1002l\e[?1003l\e[?1006l\e[?2004l\e[?25h\e[0m'
+}
+
+# end_jail RECORD: ends whatever still runs in its jail, and waits for that. bubblewrap returns as soon as its first
+# program has ended; what that left behind could be quicker than the audit, or have taken from process 1 the wish
+# to end with its parent. With process 1 goes the whole namespace.
+end_jail() {
+  local text='' pid space stat
+  IFS= read -r -d '' text 2>/dev/null <"$1/jail.json" || true
+  [[ $text =~ \"child-pid\":\ ([0-9]+) ]] || return 0
+  pid=${BASH_REMATCH[1]}
+  [[ $text =~ \"pid-namespace\":\ ([0-9]+) ]] || return 0
+  space=${BASH_REMATCH[1]}
+  while IFS= read -r stat 2>/dev/null <"/proc/$pid/stat" && [[ ${stat##*) } != [ZX]* ]]; do
+    [[ $(readlink "/proc/$pid/ns/pid") == "pid:[$space]" ]] || return 0 # the kernel gave the number out again
+    kill -KILL "$pid" 2>/dev/null || true
+    pause 0.002
+  done
 }

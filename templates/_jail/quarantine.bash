@@ -21,11 +21,17 @@ list_quarantine() {
 
 # Puts the files back where nothing is in their place.
 restore_quarantine() {
-  local place=$STATE_DIR/quarantine/$1 workspace name
+  local place=$STATE_DIR/quarantine/$1 workspace name folder
   [[ $1 != */* && -d $place ]] || die "there is no quarantine named $1" 'list them: claude-local quarantine'
   workspace=$(<"$place.workspace")
   while IFS= read -r -d '' name; do
-    mkdir -p -- "$(dirname -- "$workspace/$name")"
+    folder=$workspace/$name folder=${folder%/*}
+    # A later session may have put a link where the folder was.
+    if [[ $(realpath --canonicalize-missing -- "$folder/.") != "$folder" ]]; then
+      say "the folder of $(printf %q "$name") is elsewhere now; it stays in $(printf %q "$place")"
+      continue
+    fi
+    mkdir -p -- "$folder"
     if [[ -e $workspace/$name || -L $workspace/$name ]]; then
       say "$(printf %q "$name") is there again already; yours stays, the other is $(printf %q "$place/$name")"
     else

@@ -2,7 +2,7 @@
 
 # refuse_workspace REASON [HINT]
 refuse_workspace() {
-  die "$workspace is no workspace: $1" "${2:-go to the folder of one project, or make one: mkdir -p ~/projects/new && cd ~/projects/new}"
+  die "$(printf %q "$workspace") is no workspace: $1" "${2:-go to the folder of one project, or make one: mkdir -p ~/projects/new && cd ~/projects/new}"
 }
 
 # contains FOLDER PATH: whether PATH is FOLDER or lies in it.
@@ -31,7 +31,7 @@ check_workspace() {
     [[ -e $place ]] || continue
     place=$(cd -P "$place" 2>/dev/null && pwd -P) || continue
     if contains "$workspace" "$place" || contains "$place" "$workspace"; then
-      refuse_workspace "claude-local or claude itself lives in $place" 'to work on claude-local, make a second clone'
+      refuse_workspace "claude-local or claude itself lives in $(printf %q "$place")" 'to work on claude-local, make a second clone'
     fi
   done
   [[ -O $workspace ]] || refuse_workspace 'it belongs to another user'
@@ -53,6 +53,6 @@ check_links() {
     [[ -L $workspace/$name ]] || continue
     target=$(realpath --canonicalize-missing -- "$workspace/$name")
     contains "$workspace" "$target" && [[ -e $target ]] && continue
-    refuse_workspace "$name is a link that leads out of it, to $target" 'put a real file or folder in its place'
+    refuse_workspace "$name is a link that leads out of it, to $(printf %q "$target")" 'put a real file or folder in its place'
   done
 }
