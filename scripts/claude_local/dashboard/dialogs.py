@@ -58,8 +58,8 @@ def _nothing(view: View, scene: Scene) -> str:
 
 
 def _choice(model: ModelChoice, scene: Scene, width: int, *, is_picked: bool) -> Text:
-    mark = "●" if model.name == scene.now.profile else " " if model.is_downloaded else "↓"
-    facts = f"{figures.file_size(model.file_bytes):>8} {figures.tokens(model.context_tokens):>6}"
+    mark = "●" if model.name == scene.now.profile else " " if model.on_disk else "↓"
+    facts = f"{figures.file_size(model.size_bytes):>8} {figures.tokens(model.context_tokens):>6}"
     name_width = max(12, min(28, width - 48))
     line = Text(f"{mark} {model.name[:name_width]:{name_width}} {facts}  {_verdict(model)}")
     line.truncate(width, overflow="ellipsis", pad=True)
@@ -70,4 +70,4 @@ def _choice(model: ModelChoice, scene: Scene, width: int, *, is_picked: bool) ->
 def _verdict(model: ModelChoice) -> str:
     if model.verdict:
         return model.verdict
-    return "" if model.is_downloaded else "not downloaded"
+    return "" if model.on_disk else "not downloaded"

@@ -28,10 +28,10 @@ class ModelChoice:
     name: str
     description: str = ""
     aliases: tuple[str, ...] = ()
-    file_bytes: int | None = None
+    size_bytes: int | None = None
     context_tokens: int | None = None
     """What the profile asks for; None where llama-server fits it to the memory."""
-    is_downloaded: bool = True
+    on_disk: bool = True
     verdict: str | None = None
     """Whether it fits into this machine's memory, in words; None where nobody has worked it out."""
 
