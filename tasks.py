@@ -75,7 +75,7 @@ def _render(settings: Settings, profiles: Mapping[str, Profile]) -> int:
 @verb(help={"model": "profile name, alias or beginning", "engine": "docker, embedded, external or auto"})
 def up(c, model=None, engine=None, detach=False):
     """Start a model and wait until it answers (--detach is the default until the dashboard exists)."""
-    from claude_local import console, lifecycle
+    from claude_local import console, lifecycle, management
     from claude_local.profiles import find_profile
 
     settings = _settings(engine)
@@ -84,22 +84,45 @@ def up(c, model=None, engine=None, detach=False):
     _render(settings, profiles)
     chosen, why = lifecycle.choose_engine(settings)
     console.say(f"engine: {chosen.describe()} ({why})")
+    management.check(settings)
     with console.loading(profile.name) as progress:
         now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress))
+    management.start(settings)
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
 
 
 @verb()
 def down(c):
     """Stop the model and everything that was started for it."""
-    from claude_local import console, lifecycle
+    from claude_local import console, lifecycle, management
 
-    names = lifecycle.down(_settings())
+    settings = _settings()
+    names = lifecycle.down(settings)
+    names += ["management API"] if management.stop(settings) else []
     console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
 
 
-@verb(help={"model": "profile name, alias or beginning"})
-def switch(c, model):
+@verb()
+def serve(c):
+    """Run the management API in the foreground; `up` starts it by itself."""
+    from claude_local import management
+
+    management.serve(_settings())
+
+
+@verb(help={"remove": "take the unit away again"})
+def install_service(c, remove=False):
+    """Put a systemd unit for the management API into your home folder."""
+    from claude_local import service
+
+    settings = _settings()
+    _render(settings, _profiles(settings))
+    for line in service.remove(settings) if remove else service.install(settings):
+        print(line)
+
+
+@verb(help={"model": "profile name, alias or beginning", "now": "cut replies that are being written"})
+def switch(c, model, now=False):
     """Make another model the active one; on failure the old one comes back."""
     from claude_local import console, lifecycle
     from claude_local.profiles import find_profile
@@ -109,8 +132,9 @@ def switch(c, model):
     profile = find_profile(profiles, model)
     _render(settings, profiles)
     with console.loading(profile.name) as progress:
-        now = lifecycle.switch(settings, lifecycle.Request(profile, profiles, progress))
-    console.show_result(now, lifecycle.warnings_of(settings, now), settings)
+        request = lifecycle.Request(profile, profiles, progress, cut_replies=now)
+        result = lifecycle.switch(settings, request)
+    console.show_result(result, lifecycle.warnings_of(settings, result), settings)
 
 
 @verb(help={"json": "print JSON"})

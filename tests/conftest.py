@@ -45,10 +45,12 @@ def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
     """A user's machine: own home, state, port and Compose project. Everything is stopped afterwards."""
     home = tmp_path / "my höme"
     home.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = Machine(checkout, home, port, project=f"claude-local-test-{uuid.uuid4().hex[:8]}")
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        port, management_port = first.getsockname()[1], second.getsockname()[1]
+    project = f"claude-local-test-{uuid.uuid4().hex[:8]}"
+    own = Machine(checkout, home, port, project, management_port=management_port)
     yield own
     own.invoke("down")
 

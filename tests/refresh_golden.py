@@ -66,6 +66,8 @@ def settings_in(root: Path) -> Settings:
         external_url="",
         external_key_file=None,
         llama_port=8080,
+        management_port=8081,
+        management_token_file=None,
         image="claude-local/llama:latest",
         compose_project="claude-local",
     )

@@ -29,6 +29,13 @@ PURE = [
     "client",
     "render",
     "snapshot",
+    "switch",
+    "strict_json",
+    "api_guard",
+    "api_routes",
+    "metrics_text",
+    "log_tail",
+    "restarts",
     "image_pins",
     "samples",
     "turns",
@@ -43,11 +50,22 @@ IMPURE_LIBRARIES = {
     *("docker", "pynvml", "bottle", "psutil"),
 }
 
-ONE_PLACE = ["docker", "jinja2", "yaml", "questionary", "xllamacpp", "tokenizers", "pynvml"]
+ONE_PLACE = [
+    "docker",
+    "bottle",
+    "cheroot",
+    "jinja2",
+    "yaml",
+    "questionary",
+    "xllamacpp",
+    "tokenizers",
+    "pynvml",
+]
 
 READS_THE_ENVIRONMENT = {
     "claude_local.processes": "passes it on to the programs that it starts",
     "claude_local.engines.embedded": "passes it on to the server that it starts",
+    "claude_local.management": "passes it on to the server that it starts",
     "claude_local.console": "reads TERM, to know whether the terminal has cursor keys",
 }
 

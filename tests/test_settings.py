@@ -36,6 +36,8 @@ def test_without_any_variable_everything_has_its_default() -> None:
         external_url="",
         external_key_file=None,
         llama_port=8080,
+        management_port=8081,
+        management_token_file=None,
         image="claude-local/llama:latest",
         compose_project="claude-local",
     )
@@ -77,6 +79,8 @@ def test_every_field_can_be_set_by_its_name_in_capitals() -> None:
         "external_url": "http://gpu:8000",
         "external_key_file": Path("/k"),
         "llama_port": 65535,
+        "management_port": 65534,
+        "management_token_file": Path("/t"),
         "image": "registry:5000/llama@sha256:0",
         "compose_project": "mine",
     }
@@ -193,3 +197,10 @@ def test_an_engine_chosen_by_name_wins_over_an_external_address(engine: str, is_
     settings = replace(load({"CLAUDE_LOCAL_EXTERNAL_URL": "http://gpu"}), engine=engine)
 
     assert settings.is_external is is_external
+
+
+def test_the_management_api_can_be_switched_off_and_that_survives_a_round_trip() -> None:
+    settings = load({"CLAUDE_LOCAL_MANAGEMENT_PORT": "off"})
+
+    assert settings.management_port is None
+    assert load(settings.to_environment()) == settings

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import psutil
 
+from claude_local.engines import Engine
 from claude_local.errors import UserError
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
@@ -27,6 +28,26 @@ def check_model_file(settings: Settings, profile: Profile) -> None:
     with file.open("rb") as opened:
         if opened.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
             raise UserError(f"{file} is no GGUF file", hint=_how_to_get(profile, settings))
+    size, expected = file.stat().st_size, profile.model.size_bytes
+    if expected and size != expected:
+        raise UserError(
+            f"{file} has {size:,} bytes, the profile says {expected:,}",
+            hint=f"it may be half a download; {_how_to_get(profile, settings)}",
+        )
+
+
+def check_memory(settings: Settings, profile: Profile, engine: Engine) -> None:
+    """Raises UserError if the model cannot fit. The one place where that verdict is asked for.
+
+    On the CPU the file itself is what must fit into the machine's memory; what is loaded now will have
+    left by then, so all of it counts.
+    """
+    size, memory = model_size_bytes(settings, profile) or 0, psutil.virtual_memory().total
+    if engine.name == "embedded" and size > memory:
+        raise UserError(
+            f"`{profile.name}` needs {size / 1e9:.1f} GB and this machine has {memory / 1e9:.1f} GB of memory",
+            hint="choose a smaller model: invoke profiles",
+        )
 
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
@@ -35,7 +56,7 @@ def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
     return file.stat().st_size if file.is_file() else profile.model.size_bytes
 
 
-def check_port(port: int) -> None:
+def check_port(port: int, setting: str = "CLAUDE_LOCAL_LLAMA_PORT") -> None:
     """Raises UserError with the holder's name if the port on 127.0.0.1 is taken."""
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -44,7 +65,7 @@ def check_port(port: int) -> None:
         except OSError:
             raise UserError(
                 f"port {port} is in use{_holders(port)}",
-                hint="end that program, or choose another port: CLAUDE_LOCAL_LLAMA_PORT=8090",
+                hint=f"end that program, or choose another port: {setting}=8090",
             ) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def start_detached(argv: Sequence[str], *, environment: Mapping[str, str], log: 
         )
     finally:
         os.close(descriptor)
+    # Whoever outlives it has to take note of its end, or it stays in the list of processes for ever.
+    threading.Thread(target=process.wait, daemon=True, name=f"wait for {process.pid}").start()
     return process.pid
 
 

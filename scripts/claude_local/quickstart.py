@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.markup import escape
 from rich.table import Table
 
-from claude_local import console, lifecycle, state
+from claude_local import console, lifecycle, management, state
 from claude_local.demo_model import write_demo_model
 from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.engines.http import LlamaHttp
@@ -37,7 +37,9 @@ def run(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     with console.loading(DEMO) as progress:
         request = lifecycle.Request(profiles[DEMO], profiles, progress)
+        management.check(settings)
         now = lifecycle.up(settings, EmbeddedEngine(settings), request)
+    management.start(settings)
     console.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot:,} tokens of context")
 
 

@@ -79,6 +79,7 @@ def _environment(settings: Settings) -> jinja2.Environment:
         "sh": quote_shell,
         "dotenv": quote_dotenv,
         "yaml": quote_compose,
+        "systemd": quote_systemd,
         "json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
     }
     return environment
@@ -125,6 +126,12 @@ def quote_dotenv(value: object) -> str:
 def quote_compose(value: object) -> str:
     """A YAML text for docker-compose.yml that Compose does not interpolate."""
     return json.dumps(_one_line(value).replace("$", "$$"), ensure_ascii=False)
+
+
+def quote_systemd(value: object) -> str:
+    """One word of a systemd unit, in which no specifier is expanded. (A command expands `$` as well.)"""
+    text = _one_line(value).replace("%", "%%")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _one_line(value: object) -> str:

@@ -48,6 +48,10 @@ class Settings:
     """File with the API key of that server, if it wants one."""
     llama_port: int
     """TCP port of llama-server on 127.0.0.1. Default: 8080."""
+    management_port: int | None
+    """TCP port of the management API on 127.0.0.1; None where it is off. Default: 8081."""
+    management_token_file: Path | None
+    """File with a secret that everything but looking needs. Default: none."""
     image: str
     """The container image that runs llama-server. Default: `claude-local/llama:latest`."""
     compose_project: str
@@ -60,7 +64,7 @@ class Settings:
             PREFIX + name.upper(): str(value)
             for name, value in given.items()
             if name not in ("root", "user_id", "group_id", "home") and value not in (None, "")
-        }
+        } | ({} if self.management_port else {PREFIX + "MANAGEMENT_PORT": "off"})
 
     @property
     def templates_dir(self) -> Path:
@@ -129,6 +133,12 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
             "EXTERNAL_KEY_FILE", environment.get(PREFIX + "EXTERNAL_KEY_FILE") or ""
         ),
         llama_port=_port("LLAMA_PORT", environment.get(PREFIX + "LLAMA_PORT") or "8080"),
+        management_port=_port_or_off(
+            "MANAGEMENT_PORT", environment.get(PREFIX + "MANAGEMENT_PORT") or "8081"
+        ),
+        management_token_file=_optional_path(
+            "MANAGEMENT_TOKEN_FILE", environment.get(PREFIX + "MANAGEMENT_TOKEN_FILE") or ""
+        ),
         image=_word("IMAGE", environment.get(PREFIX + "IMAGE") or "claude-local/llama:latest"),
         compose_project=_word(
             "COMPOSE_PROJECT", environment.get(PREFIX + "COMPOSE_PROJECT") or "claude-local"
@@ -165,6 +175,10 @@ def _port(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535):
         raise UserError(f"{PREFIX}{name} should be a port from 1 to 65535, not `{value}`")
     return int(value)
+
+
+def _port_or_off(name: str, value: str) -> int | None:
+    return None if value == "off" else _port(name, value)
 
 
 def _word(name: str, value: str) -> str:

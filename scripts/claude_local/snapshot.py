@@ -91,6 +91,8 @@ class Snapshot:
     cache_hit_fraction: float | None = None
     """Share of all prompt tokens since the model was loaded that were not read again, from 0 to 1."""
     uptime_seconds: float | None = None
+    server_process_id: int | None = None
+    """The first process of the server; its children belong to it."""
     prompt_tokens_per_second: float | None = None
     generation_tokens_per_second: float | None = None
     load_fraction: float | None = None

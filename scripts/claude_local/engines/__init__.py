@@ -30,6 +30,9 @@ class Engine(Protocol):
     def start(self, profile: Profile) -> None:
         """Starts llama-server with `profile` active and returns while the model loads."""
 
+    def release(self) -> None:
+        """Takes the model out of memory, whatever it does. Does nothing if none is there."""
+
     def activate(self, profile: Profile) -> None:
         """Makes `profile` the active one of the running engine; returns while the model loads."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from claude_local import llama_server, state
 from claude_local.engines.http import LlamaHttp
 from claude_local.engines.router import Model, Router, active_model, loaded_model, reason_in
-from claude_local.errors import EngineFailed, EngineUnavailable
+from claude_local.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.files import write_atomic
 from claude_local.processes import run
 from claude_local.profiles import Profile
@@ -23,6 +23,7 @@ from claude_local.settings import Settings
 from claude_local.snapshot import STOPPED, Snapshot, State
 
 ALIAS_ATTEMPTS = 3
+REASON_LINES = 200
 
 
 class DockerEngine:
@@ -56,18 +57,26 @@ class DockerEngine:
         script = self.settings.build_dir / "bin" / "llama-up"
         run([script, "--no-wait", profile.name], failure="the container did not start")
 
+    def release(self) -> None:
+        self._router().unload_all()
+
     def activate(self, profile: Profile) -> None:
         """Moves `local-llama` to `profile` and loads it, in the order that build 11669 needs.
 
-        An alias cannot move while its holder is loaded, so: unload, take the alias away, give it to
-        the new section, load. A request in between may load the old model again: then once more.
+        An alias cannot move while its holder or the new one is loaded, so: unload, take the alias away,
+        give it to the new section, load. A request in between may load the old model again: then once
+        more. Starts the container again where it died.
         """
+        container = self._container()
+        if container is None or container.status != "running":
+            return self.start(profile)
         router = self._router()
         for _ in range(ALIAS_ATTEMPTS):
             router.unload_all()
             for active in (None, profile.name):
-                self._write_presets(active)
-                router.read_presets_again()
+                if active_model(router.models()).get("id") != profile.name:
+                    self._write_presets(active)
+                    router.read_presets_again()
             if active_model(router.models()).get("id") == profile.name:
                 return router.load(profile.name)
         raise EngineFailed(
@@ -93,7 +102,7 @@ class DockerEngine:
         if container is None:
             return
         if not follow:
-            yield from container.logs(tail=tail).decode(errors="replace").splitlines()
+            yield from _last_lines(container, tail)
             return
         rest = b""
         for chunk in container.logs(tail=tail, follow=True, stream=True):
@@ -106,31 +115,33 @@ class DockerEngine:
         if not models and router.refuses_our_key():
             reason = f"the server does not take the key in {self.settings.api_key_file}"
             return Snapshot(state="failed", engine=self.name, reason=reason)
-        active = active_model(models)
-        name: str = active.get("id", "")
+        active, loaded = active_model(models), loaded_model(models)
         status = active.get("status", {})
         now = _state(models, status)
         return Snapshot(
             state=now,
             engine=self.name,
-            profile=name or None,
+            profile=active.get("id"),
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
-            loaded_profile=loaded_model(models),
+            loaded_profile=loaded,
             uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]),
+            server_process_id=container.attrs["State"].get("Pid") or None,
             load_fraction=(status.get("progress") or {}).get("value"),
             reason=self._reason(container) if now == "failed" else None,
-            **(router.facts(name) if now == "ready" else {}),
+            **(router.facts(loaded) if loaded and now != "loading" else {}),
         )
 
     def _reason(self, container: Any) -> str:
-        lines = container.logs(tail=200).decode(errors="replace").splitlines()
-        return reason_in(lines)
+        return reason_in(_last_lines(container, REASON_LINES))
 
     def _write_presets(self, active: str | None) -> None:
         rendered = (self.settings.build_dir / "presets.ini").read_text(encoding="utf-8")
         target = self.settings.runtime_dir / "presets.ini"
-        write_atomic(target, llama_server.activate(rendered, active).encode())
+        try:
+            write_atomic(target, llama_server.activate(rendered, active).encode())
+        except OSError as error:
+            raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
     def _router(self) -> Router:
         key = state.api_key(self.settings)
@@ -170,6 +181,15 @@ def why_unavailable() -> EngineUnavailable | None:
     return None
 
 
+def answers() -> bool:
+    """Whether Docker Engine answers at all."""
+    try:
+        with _client() as client:
+            return bool(client.ping())
+    except EngineUnavailable:
+        return False
+
+
 @contextlib.contextmanager
 def _client() -> Iterator[Any]:
     import docker
@@ -182,6 +202,16 @@ def _client() -> Iterator[Any]:
         if isinstance(error, docker.errors.NotFound):
             raise
         raise EngineUnavailable(_docker_reason(error), hint=_docker_hint(error)) from None
+
+
+def _last_lines(container: Any, tail: int) -> list[str]:
+    """The end of a container's log; nothing if Docker or the container went away meanwhile."""
+    import docker
+
+    try:
+        return list(container.logs(tail=tail).decode(errors="replace").splitlines())
+    except (docker.errors.DockerException, OSError):
+        return []
 
 
 def _docker_reason(error: Exception) -> str:

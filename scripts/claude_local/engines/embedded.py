@@ -7,6 +7,7 @@ command finds it again.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import os
@@ -69,6 +70,10 @@ class EmbeddedEngine:
         started = {"pid": pid, "create_time": psutil.Process(pid).create_time(), "profile": profile.name}
         write_atomic(self.process_file, json.dumps(started).encode(), mode=PRIVATE_FILE)
 
+    def release(self) -> None:
+        """Stops the process: it is the model."""
+        self.stop()
+
     def activate(self, profile: Profile) -> None:
         """Stops the process and starts another: this engine holds one model."""
         self.stop()
@@ -97,6 +102,7 @@ class EmbeddedEngine:
             model_file=Path(json.loads(self.spec_file.read_text())["model"]).name,
             base_url=self.settings.base_url,
             uptime_seconds=round(time.time() - started["create_time"], 1),
+            server_process_id=started["pid"],
         )
         if self._process() is None:
             return _with(
@@ -157,4 +163,4 @@ class EmbeddedEngine:
 
 
 def _with(base: Snapshot, **changes: Any) -> Snapshot:
-    return Snapshot(**{**base.to_dict(), **changes})
+    return dataclasses.replace(base, **changes)
