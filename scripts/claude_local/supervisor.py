@@ -17,6 +17,7 @@ from claude_local.events import Events, Listener
 from claude_local.gpus import GpuReader
 from claude_local.log_tail import new_lines
 from claude_local.operations import Job, Operations
+from claude_local.plain_text import harmless
 from claude_local.restarts import RestartLimit
 from claude_local.settings import Settings
 from claude_local.snapshot import STOPPED, Snapshot
@@ -32,7 +33,7 @@ INTEREST_SECONDS = 5.0
 LOOK_SECONDS = 10.0
 """How long somebody waits for a look at most: Docker may be slow to answer."""
 FOLLOW_AFTER_SECONDS = 2.0
-LOG_LINES = 200
+LOG_LINES = 500
 
 
 class Supervisor:
@@ -53,6 +54,7 @@ class Supervisor:
         self._job: Job | None = None
         self._idle_since: float | None = None
         self._lines: list[str] = []
+        self._log_lock = threading.Lock()
         self._turns = TurnReader()
         self._gpus, self._system = GpuReader(), SystemReader()
         self._look_now = threading.Event()
@@ -81,7 +83,10 @@ class Supervisor:
 
     def listen(self) -> Listener | None:
         """A new listener, who hears first what is true now; None if there are too many."""
-        listener = self.events.listen()
+        with self._log_lock:  # between these two no line may come
+            listener = self.events.listen()
+            if listener:
+                listener.tell("log_tail", {"lines": self._lines})
         if listener:
             listener.tell("state", self.status().to_dict())
             self.look_now()
@@ -93,8 +98,10 @@ class Supervisor:
         self._look_now.set()
 
     def _be_fresh(self) -> None:
-        self._asked_at = now = time.monotonic()
-        oldest = max(now - 2 * WATCHED_SECONDS, self._changed_at)
+        was_watched, now = self._is_watched(), time.monotonic()
+        self._asked_at = now
+        # A look while nobody watched has left the sensors out.
+        oldest = max(now - 2 * WATCHED_SECONDS, self._changed_at) if was_watched else now
         if self._taken_at < oldest:
             with self._looked:
                 self._look_now.set()
@@ -153,11 +160,14 @@ class Supervisor:
     def _read_log(self) -> None:
         with contextlib.suppress(UserError):
             engine = lifecycle.log_engine(self.settings)
-            lines = list(engine.log_lines(tail=LOG_LINES, follow=False))
-            for line in new_lines(self._lines, lines):
+            lines = [harmless(line) for line in engine.log_lines(tail=LOG_LINES, follow=False)]
+            new = new_lines(self._lines, lines)
+            for line in new:
                 self._turns.feed(line)
-                self.events.tell("log", {"line": line})
-            self._lines = lines
+            with self._log_lock:
+                self._lines = lines
+                if new:
+                    self.events.tell("log", {"lines": new})
 
     # ---- Acting
 

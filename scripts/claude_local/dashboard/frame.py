@@ -85,8 +85,9 @@ def _full_panels(scene: Scene, columns: int, rows: int) -> Rows:
     most = max(4, (rows - LOG_ROWS_AT_LEAST - 2) * 2 // 3)
     system = machine_panels.system(scene, right_columns)
     gpus = machine_panels.gpus(scene, right_columns, most - len(system) - 2)
-    gpu_heading = [_heading("GPU", right_columns)] if machine_panels.has_gpus(scene) else []
-    right = [*gpu_heading, *gpus, _heading("system", right_columns), *system]
+    system = [_heading("system", right_columns), *system]
+    has_gpus = machine_panels.has_gpus(scene)
+    right = [_heading("GPU", right_columns), *gpus, *system] if has_gpus else [*system, *gpus]
     left = model_panel.model(scene, left_columns, most)
     height = max(len(left) + 1, len(right))
     left = _fit([_heading("model", left_columns), *left], height)

@@ -136,7 +136,7 @@ def _speed(now: Snapshot) -> Text:
     last = now.turns[-1] if now.turns else None
     prompt = last.prompt_tokens_per_second if last else now.prompt_tokens_per_second
     answer = last.generation_tokens_per_second if last else now.generation_tokens_per_second
-    return Text(f"prompt {number(prompt)} answer {number(answer, digits=1)} tokens/s")
+    return Text(f"prompt {number(prompt)}, answer {number(answer, digits=1)} tokens/s")
 
 
 def _queue(now: Snapshot) -> Text:
