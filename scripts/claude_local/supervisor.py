@@ -132,7 +132,14 @@ class Supervisor:
                 now, gpus=self._gpus.read(), system=self._system.read(now.server_process_id)
             )
             self._read_log()
-        now = dataclasses.replace(now, turns=self._turns.turns, reason=self._reason(now))
+        key_file = self.settings.client_key_file
+        now = dataclasses.replace(
+            now,
+            turns=self._turns.turns,
+            reason=self._reason(now),
+            api_key_file=str(key_file) if key_file else None,
+            command=str(self.settings.build_dir / "bin" / "claude-local"),
+        )
         self._keep(now, began_at)
         self._tell(before, now)
         self._act(now)
