@@ -36,6 +36,7 @@ PURE = [
     "metrics_text",
     "log_tail",
     "restarts",
+    "failure_reasons",
     "image_pins",
     "samples",
     "turns",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -17,19 +16,24 @@ from typing import Any
 from cheroot import server as cheroot_server
 from cheroot import wsgi
 
+from claude_local.api_arrivals import (
+    ARRIVAL_SECONDS,
+    CHECK_SECONDS,
+    HEADER_LIMIT_BYTES,
+    Arrivals,
+    Handlers,
+    has_hung_up,
+    is_whole,
+    peek,
+)
 from claude_local.api_guard import BODY_LIMIT_BYTES, HEADERS
 
 THREADS = 40
 WAITING_REQUESTS = 24
 CONNECTIONS = 128
 """Connections that are open without a request; more get 503."""
-HEADER_LIMIT_BYTES = 16_384
-REQUEST_SECONDS = 10
-"""How long a request may take to arrive, head and body together; also how long a reader may take."""
-ARRIVING_REQUESTS = 16
-"""When more requests than this are arriving, those that take longer than `ARRIVING_SECONDS` are ended."""
-ARRIVING_SECONDS = 0.5
-CHECK_SECONDS = 0.05
+READER_SECONDS = 10
+"""How long a reader may let an answer wait, and a connection be idle."""
 
 CODES = {"408": "too_slow", "413": "too_large", "414": "too_large", "503": "overloaded"}
 ONCE = {b"Host", b"Content-Length", b"Content-Type", b"Transfer-Encoding", b"Origin", b"Authorization"}
@@ -47,7 +51,7 @@ class Server(wsgi.Server):
             numthreads=THREADS,
             max=THREADS,
             request_queue_size=64,
-            timeout=REQUEST_SECONDS,
+            timeout=READER_SECONDS,
             shutdown_timeout=1,
             accepted_queue_size=WAITING_REQUESTS,
             accepted_queue_timeout=0,
@@ -58,76 +62,60 @@ class Server(wsgi.Server):
         self.max_request_header_size = HEADER_LIMIT_BYTES
         self.max_request_body_size = BODY_LIMIT_BYTES
         self.keep_alive_conn_limit = CONNECTIONS
-        self.deadlines = _Deadlines()
+        self._arrivals = Arrivals(Handlers(whole=self._answer, late=self._end_late))
 
     def serve(self) -> None:
-        threading.Thread(target=self._end_late_requests, daemon=True, name="deadlines").start()
+        threading.Thread(target=self._watch_arrivals, daemon=True, name="arrivals").start()
         super().serve()
 
     def process_conn(self, conn: Any) -> None:
-        """A connection without a request waits in the selector: only requests take a thread."""
-        if conn.last_used is None:
-            if self.can_add_keepalive_connection:
-                return self.put_conn(conn)
-            return self._refuse(conn)
-        try:
-            self.requests.put(conn)
-        except queue.Full:
-            self._refuse(conn)
+        """What becomes of a connection that is new, or has something to read."""
+        if conn.rfile.has_data():
+            conn.close()  # a second request without waiting for the first answer: nobody of ours does that
+        elif is_whole(peek(conn.socket)) or (conn.last_used and has_hung_up(conn.socket)):
+            self._answer(conn)
+        elif conn.last_used is None and self.can_add_keepalive_connection:
+            self.put_conn(conn)  # waits for its first byte
+        elif conn.last_used is None:
+            self._refuse(conn, "503 Service Unavailable", "too many connections")
+        else:
+            self._arrivals.begin(conn)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Connections that break are everyday; only what is a bug gets into our log."""
         if level >= 40:
             super().error_log(msg, level, traceback)
 
-    def _refuse(self, conn: Any) -> None:
-        _Request(self, conn).simple_response("503 Service Unavailable", "too many connections")
+    def _answer(self, conn: Any) -> None:
+        try:
+            self.requests.put(conn)
+        except queue.Full:
+            self._refuse(conn, "503 Service Unavailable", "too many requests")
+
+    def _end_late(self, conn: Any) -> None:
+        self._refuse(conn, "408 Request Timeout", f"the request took longer than {ARRIVAL_SECONDS:g} s")
+
+    def _refuse(self, conn: Any, status: str, message: str) -> None:
+        conn.socket.settimeout(0.0)  # whoever does not take the answer does without
+        _Request(self, conn).simple_response(status, message)
         conn.close()
 
-    def _end_late_requests(self) -> None:
+    def _watch_arrivals(self) -> None:
         while self.ready:
-            self.deadlines.enforce()
+            self._arrivals.check()
             time.sleep(CHECK_SECONDS)
 
 
-class _Deadlines:
-    """Ends requests that do not arrive in time: cheroot's own limit starts anew with every byte."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._since: dict[socket.socket, float] = {}
-        self._late: set[socket.socket] = set()
-
-    def begin(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._since[connection] = time.monotonic()
-
-    def end(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._since.pop(connection, None)
-            self._late.discard(connection)
-
-    def is_late(self, connection: socket.socket) -> bool:
-        return connection in self._late
-
-    def enforce(self) -> None:
-        """Closes the reading side of late connections; their threads see the end of the data."""
-        with self._lock:
-            limit = REQUEST_SECONDS if len(self._since) <= ARRIVING_REQUESTS else ARRIVING_SECONDS
-            before = time.monotonic() - limit
-            late = {connection for connection, since in self._since.items() if since < before} - self._late
-            self._late |= late
-        for connection in late:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
-
-
 class _Once(dict[bytes, bytes]):
-    """Headers of a request. One that decides something may come only once."""
+    """Headers of a request. One that decides something may come only once, and only in one way."""
 
     def __setitem__(self, name: bytes, value: bytes) -> None:
         if name in ONCE and name in self:
             raise ValueError(f"{name.decode()} came twice.")
+        if name == b"Expect":
+            raise ValueError("Expect is not supported.")
+        if name == b"Content-Length" and not value.isdigit():
+            raise ValueError("Content-Length should be a number of bytes.")
         super().__setitem__(name, value)
 
 
@@ -150,24 +138,23 @@ class _Request(cheroot_server.HTTPRequest):
         self.body = b""
 
     def parse_request(self) -> None:
-        """Reads head and body within one time limit."""
-        self.server.deadlines.begin(self.conn.socket)
-        try:
-            super().parse_request()
-            if self.ready and not self.chunked_read:
-                self._read_body(int(self.inheaders.get(b"Content-Length", b"0")))
-        finally:
-            self.server.deadlines.end(self.conn.socket)
+        """Reads head and body."""
+        super().parse_request()
+        if self.ready and not self.chunked_read:
+            self._read_body(int(self.inheaders.get(b"Content-Length", b"0")))
 
     def respond(self) -> None:
         if self.body:  # cheroot would wait for it once more
             del self.inheaders[b"Content-Length"]
         super().respond()
 
+    def send_headers(self) -> None:
+        if (b"Connection", b"close") in self.outheaders:  # cheroot would only say so
+            self.close_connection = True
+        super().send_headers()
+
     def simple_response(self, status: str, msg: str = "") -> None:
         """An answer without our own code: in the same shape as all others."""
-        if self.server.deadlines.is_late(self.conn.socket):
-            status, msg = "408 Request Timeout", f"the request took longer than {REQUEST_SECONDS} s to arrive"
         code, _, reason = str(status).partition(" ")
         message = (msg or reason).rstrip(".")
         error = {"code": CODES.get(code, "bad_request"), "message": message, "hint": ""}

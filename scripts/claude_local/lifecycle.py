@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from claude_local import journal, state
 from claude_local import switch as transaction
-from claude_local.engines import Engine, docker, probe
+from claude_local.engines import Engine, docker_client, probe
 from claude_local.engines.docker import DockerEngine
 from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.engines.external import ExternalEngine
@@ -31,7 +31,7 @@ def choose_engine(settings: Settings) -> tuple[Engine, str]:
         return ExternalEngine(settings), "CLAUDE_LOCAL_EXTERNAL_URL is set"
     if settings.engine == "embedded":
         return EmbeddedEngine(settings), "chosen"
-    problem = docker.why_unavailable()
+    problem = docker_client.why_unavailable()
     if problem is None:
         return DockerEngine(settings), "chosen" if settings.engine == "docker" else "Docker answers"
     if settings.engine == "docker":
@@ -92,7 +92,7 @@ def restart(settings: Settings, profiles: Mapping[str, Profile]) -> Snapshot:
 
 def can_restart(settings: Settings) -> bool:
     """Whether trying makes sense: without Docker Engine, its containers have to wait for it."""
-    return journal.read(settings).engine != "docker" or docker.answers()
+    return journal.read(settings).engine != "docker" or docker_client.answers()
 
 
 def recover(settings: Settings, profiles: Mapping[str, Profile]) -> None:
@@ -106,11 +106,13 @@ def recover(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 def down(settings: Settings) -> list[str]:
     """Stops every engine of ours that runs, and returns their names."""
     with state.lock(settings, "down"):
+        before = journal.read(settings)
+        if before.attempt and (interrupted := engine_named(settings, before.engine)):
+            interrupted.settle()
         engines: list[Engine] = [EmbeddedEngine(settings), DockerEngine(settings)]
         stopped = [engine for engine in engines if engine.snapshot() != STOPPED]
         for engine in stopped:
             engine.stop()
-        before = journal.read(settings)
         if before != before.stopped():
             journal.write(settings, before.stopped())
         return [engine.name for engine in stopped]
@@ -120,7 +122,7 @@ def snapshot(settings: Settings) -> Snapshot:
     """What is true now, and what goes on."""
     engine, record = running_engine(settings), journal.read(settings)
     now = (engine or engine_named(settings, record.engine) or _NoEngine()).snapshot()
-    if now == STOPPED and record.serving and record.engine == "docker" and not docker.answers():
+    if now == STOPPED and record.serving and record.engine == "docker" and not docker_client.answers():
         now = Snapshot(state="failed", engine="docker", reason="Docker Engine does not answer")
     held = state.holder(settings)
     phase = record.attempt.phase if record.attempt else None
@@ -144,6 +146,7 @@ def _finish(settings: Settings, request: Request) -> None:
     record = journal.read(settings)
     engine = engine_named(settings, record.engine)
     if engine:
+        engine.settle()
         transaction.recover(Steps(settings, engine, request), record, engine.snapshot())
 
 

@@ -46,7 +46,12 @@ def start(settings: Settings) -> None:
     check(settings)
     log = private_directory(_folder(settings)) / "server.log"
     argv = [sys.executable, "-m", "claude_local", "serve", str(settings.root), str(settings.state_dir)]
-    environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {
+        **os.environ,
+        **settings.to_environment(),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "MALLOC_ARENA_MAX": "2",  # many threads that do little: one heap for each would be memory for nothing
+    }
     pid = start_detached(argv, environment=environment, log=log)
     deadline = time.monotonic() + START_SECONDS
     while not is_running(settings):

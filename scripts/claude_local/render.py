@@ -96,6 +96,8 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "container_models_dir": llama_server.CONTAINER_MODELS_DIR,
         "container_runtime_dir": llama_server.CONTAINER_RUNTIME_DIR,
         "container_port": llama_server.CONTAINER_PORT,
+        # Where the management API runs, it counts restarts and tells the reason.
+        "restart_policy": "no" if settings.management_port else "on-failure:3",
         "when_active": llama_server.WHEN_ACTIVE,
         "active_alias": ACTIVE_ALIAS,
         "key_file": settings.client_key_file or "",

@@ -39,6 +39,9 @@ class Engine(Protocol):
     def stop(self) -> None:
         """Stops everything that `start` started. Does nothing if nothing runs."""
 
+    def settle(self) -> None:
+        """Returns when nothing is under way any more that a killed command of ours had begun."""
+
     def snapshot(self) -> Snapshot:
         """What is true now. Never loads a model."""
 

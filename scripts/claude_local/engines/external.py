@@ -65,6 +65,9 @@ class ExternalEngine:
     def stop(self) -> None:
         """Leaves the server alone: it is not ours."""
 
+    def settle(self) -> None:
+        """Nothing goes on here without us."""
+
     def snapshot(self) -> Snapshot:
         state: State = "ready" if self.is_running() else "stopped"
         return Snapshot(state=state, engine=self.name, base_url=self.settings.external_url)

@@ -6,7 +6,6 @@ Any request that names a model loads it, a GET too. Every look here says `autolo
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,7 @@ from claude_local.profiles import ACTIVE_ALIAS
 from claude_local.snapshot import SlotUse
 
 UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end after 10
-POLL_SECONDS = 0.1
-MODEL_LINE = re.compile(r"\[(?P<port>\d+)\] (?P<text>.*)")
+POLL_SECONDS = 0.02
 
 Model = dict[str, Any]
 """One entry of `GET /models`: id, aliases, status {value, args, failed, progress}, …"""
@@ -103,21 +101,3 @@ def _cache_hit_fraction(metrics: str) -> float | None:
     if read is None or cached is None or not read + cached:
         return None
     return round(cached / (read + cached), 4)
-
-
-def reason_in(lines: list[str]) -> str:
-    """The line of a router's log that tells why the last model failed, else its last ones.
-
-    The router puts `[port] ` before what a model's own process says. Its own lines also complain about
-    every profile whose file is not there, which is no failure.
-    """
-    models = [match for line in lines if (match := MODEL_LINE.match(line))]
-    if models:
-        last = models[-1]["port"]
-        lines = [match["text"] for match in models if match["port"] == last]
-    wrong = [line for line in lines if " E " in line or "error" in line.lower()]
-    return " / ".join(_without_prefix(line) for line in (wrong[:1] or lines[-2:]))
-
-
-def _without_prefix(line: str) -> str:
-    return re.sub(r"^[\d.]+ [A-Z] \S*\s+", "", line)
