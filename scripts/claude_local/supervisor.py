@@ -10,6 +10,7 @@ import dataclasses
 import json
 import threading
 import time
+from collections import deque
 
 from claude_local import journal, lifecycle
 from claude_local.errors import UserError
@@ -34,6 +35,8 @@ LOOK_SECONDS = 10.0
 """How long somebody waits for a look at most: Docker may be slow to answer."""
 FOLLOW_AFTER_SECONDS = 2.0
 LOG_LINES = 500
+OWN_QUESTIONS = "proxying request to model"
+"""The router writes this for each of our looks, three a second: nobody could read the log for it."""
 
 
 class Supervisor:
@@ -54,6 +57,7 @@ class Supervisor:
         self._job: Job | None = None
         self._idle_since: float | None = None
         self._lines: list[str] = []
+        self._told_lines: deque[str] = deque(maxlen=LOG_LINES)
         self._log_lock = threading.Lock()
         self._turns = TurnReader()
         self._gpus, self._system = GpuReader(), SystemReader()
@@ -86,7 +90,7 @@ class Supervisor:
         with self._log_lock:  # between these two no line may come
             listener = self.events.listen()
             if listener:
-                listener.tell("log_tail", {"lines": self._lines})
+                listener.tell("log_tail", {"lines": list(self._told_lines)})
         if listener:
             listener.tell("state", self.status().to_dict())
             self.look_now()
@@ -168,11 +172,12 @@ class Supervisor:
         with contextlib.suppress(UserError):
             engine = lifecycle.log_engine(self.settings)
             lines = [harmless(line) for line in engine.log_lines(tail=LOG_LINES, follow=False)]
-            new = new_lines(self._lines, lines)
+            new = [line for line in new_lines(self._lines, lines) if OWN_QUESTIONS not in line]
+            self._lines = lines
             for line in new:
                 self._turns.feed(line)
             with self._log_lock:
-                self._lines = lines
+                self._told_lines.extend(new)
                 if new:
                     self.events.tell("log", {"lines": new})
 
