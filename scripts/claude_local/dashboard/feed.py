@@ -39,9 +39,10 @@ def snapshot_of(data: Any) -> Snapshot:
 
 
 def models_of(data: Any) -> tuple[ModelChoice, ...]:
-    """The models in an answer of `/models`. Raises NoAnswer for anything else."""
+    """The models in an answer of `/models`, those that can start first. Raises NoAnswer for anything else."""
     try:
-        return _models.validate_python(data["models"])
+        models = _models.validate_python(data["models"])
+        return tuple(sorted(models, key=lambda model: not model.on_disk))
     except (ValidationError, KeyError, TypeError):
         raise NoAnswer(
             "the management API is of another version", hint="invoke down, then invoke up"

@@ -7,14 +7,20 @@ const LINES_KEPT = 2000;
 const HARMFUL = /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 let lines = [];
+let shape = "";  // of the box: a scroll that comes from another shape is not somebody's wish
 
 export function startLog() {
   byId("log-filter").addEventListener("input", drawAll);
   byId("log-follow").addEventListener("change", follow);
-  byId("log").addEventListener("scroll", () => {
-    const log = byId("log");
-    byId("log-follow").checked = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
-  });
+  byId("log").addEventListener("scroll", scrolled);
+}
+
+function scrolled() {
+  const log = byId("log");
+  const before = shape;
+  shape = [log.clientWidth, log.clientHeight, log.scrollHeight].join();
+  if (shape !== before) return follow();
+  byId("log-follow").checked = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
 }
 
 export function replaceLines(all) {

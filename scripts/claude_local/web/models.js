@@ -20,7 +20,7 @@ export function startModels() {
 }
 
 export async function loadModels() {
-  models = (await ask("/models")).models;
+  models = (await ask("/models")).models.sort((one, other) => other.on_disk - one.on_disk);
   draw();
 }
 
