@@ -153,7 +153,8 @@ DRAWINGS = {
     ),
     "stopped": Drawing(Scene(STOPPED, time=NOW), sizes=SIZES),
     "server-away": Drawing(
-        replace(SCENE, trouble="127.0.0.1:8081 does not answer, trying again"), sizes=((60, 20), (120, 40))
+        replace(SCENE, trouble="trying again: the management API on 127.0.0.1:8081 does not answer"),
+        sizes=((60, 20), (120, 40)),
     ),
     "no-gpu": Drawing(_with(gpus=gpus("no-driver")), sizes=SIZES),
     "mig": Drawing(_with(gpus=gpus("mig")), sizes=((80, 24), (120, 40))),

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from claude_local.web_files import FOLDER, files
-from event_flood import EventFlood
+from claude_local.web_files import FOLDER
 
 CHROMIUM = "/usr/bin/chromium"
 PAINTS = 5
@@ -16,15 +15,13 @@ GROW = Path(__file__).parents[1] / "real" / "page_growth.js"
 UPDATES = 900
 
 
-def page_figures() -> list[tuple[str, float, float, str]]:
+def page_figures(address: str) -> list[tuple[str, float, float, str]]:
     """Name, figure, target and unit of everything that is measured on the page."""
     size = sum(file.stat().st_size for file in FOLDER.iterdir())
-    flood = EventFlood()
-    flood.pages = files()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        paints = [_first_paint_milliseconds(browser.new_page(), flood) for _ in range(PAINTS)]
-        growth = _growth_bytes(browser.new_page(), flood)
+        paints = [_first_paint_milliseconds(browser.new_page(), address) for _ in range(PAINTS)]
+        growth = _growth_bytes(browser.new_page(), address)
         browser.close()
     return [
         ("page, all files", size, 60_000, "bytes"),
@@ -33,17 +30,17 @@ def page_figures() -> list[tuple[str, float, float, str]]:
     ]
 
 
-def _first_paint_milliseconds(page: Page, flood: EventFlood) -> float:
-    page.goto(f"http://127.0.0.1:{flood.port}/")
+def _first_paint_milliseconds(page: Page, address: str) -> float:
+    page.goto(address)
     page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
     found: float = page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime")
     page.close()
     return found
 
 
-def _growth_bytes(page: Page, flood: EventFlood) -> float:
+def _growth_bytes(page: Page, address: str) -> float:
     """Bytes that a second quarter of an hour adds to the heap, after garbage collection."""
-    page.goto(f"http://127.0.0.1:{flood.port}/")
+    page.goto(address)
     debugger = page.context.new_cdp_session(page)
     grow = GROW.read_text(encoding="utf-8")
     page.evaluate(grow, [0, 2 * UPDATES])

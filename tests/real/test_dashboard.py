@@ -123,8 +123,8 @@ def test_another_model_is_picked_and_the_switch_is_shown(serving: Machine) -> No
         terminal.wait_for("● ready  demo")
         terminal.keys("m")
         terminal.wait_for("Which model?")
-        terminal.keys("-l", "oth")
-        terminal.wait_until_gone("devstral")
+        terminal.keys("-l", "other")
+        terminal.wait_for("Which model? other")
         terminal.keys("Enter")
         terminal.wait_for("● ready  other")
         screen = terminal.wait_for("demo → other")
@@ -147,6 +147,7 @@ def test_r_stops_and_the_picker_starts_again(serving: Machine) -> None:
         terminal.wait_for("● stopped")
         terminal.wait_for("Which model?")
         terminal.keys("-l", "other")
+        terminal.wait_for("Which model? other")
         terminal.keys("Enter")
         terminal.wait_for("● ready  other")
         terminal.keys("q")
@@ -160,7 +161,7 @@ def test_r_stops_and_the_picker_starts_again(serving: Machine) -> None:
 @pytest.mark.embedded
 @pytest.mark.tools
 def test_the_log_can_be_read_filtered_and_searched(serving: Machine) -> None:
-    with Terminal(columns=100, rows=24) as terminal:
+    with Terminal(columns=100, rows=12) as terminal:
         dashboard(terminal, serving)
         terminal.wait_for("release")
         terminal.keys("l")

@@ -138,7 +138,7 @@ class Feed:
                 raise NoAnswer(f"the management API on {self._client.address} has ended")
             except UserError as error:
                 with self._lock:
-                    self._trouble = f"{error.message}, trying again"
+                    self._trouble = f"trying again: {error.message}"
                 self._changed()
                 time.sleep(RETRY_SECONDS)
 

@@ -142,15 +142,13 @@ def _heading(title: str, columns: int) -> Text:
 def _header(scene: Scene, columns: int) -> Text:
     now = scene.now
     line = Text("claude-local ", style="bold")
-    line.append_text(model_panel.state(now))
+    line.append_text(Text(f"○ {now.state}", style="dim") if scene.trouble else model_panel.state(now))
     if now.profile:
         line.append(f"  {now.profile}")
     if columns >= FULL_COLUMNS - 20:
         line.append(
             f"  {' '.join(filter(None, (now.engine, now.build, now.base_url)))}", style="not bold dim"
         )
-    if scene.trouble:
-        line.append(f"  ○ {scene.trouble}", style="yellow")
     return line
 
 
@@ -161,6 +159,8 @@ def _footer(scene: Scene, view: View, columns: int) -> Text:
         return Text(dialogs.QUESTIONS[view.dialog], style="reverse")
     if view.message or scene.notice:
         return Text(view.message or scene.notice, style="yellow")
+    if scene.trouble:
+        return Text(f"○ {scene.trouble}", style="yellow")
     if view.dialog == "picker":
         return Text("↑ ↓ choose   type to narrow   Enter switch   Esc back", style="dim")
     if view.dialog == "help":

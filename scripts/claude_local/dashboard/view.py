@@ -57,15 +57,16 @@ Wish = Switch | Stop | Leave | None
 
 
 def choices(view: View, scene: Scene) -> tuple[ModelChoice, ...]:
-    """The models that hold what was typed, in name, aliases or description."""
-    wanted = view.typed.casefold().split()
-    return tuple(
-        model
-        for model in scene.models
-        if all(
-            word in " ".join((model.name, *model.aliases, model.description)).casefold() for word in wanted
-        )
-    )
+    """The models that hold what was typed, in name, aliases or description; hits in the name come first."""
+    words = view.typed.casefold().split()
+
+    def holds(text: str) -> bool:
+        return all(word in text.casefold() for word in words)
+
+    found = [
+        model for model in scene.models if holds(" ".join((model.name, *model.aliases, model.description)))
+    ]
+    return tuple(sorted(found, key=lambda model: not holds(model.name)))
 
 
 def reduce(view: View, key: str, scene: Scene, log_rows: int) -> tuple[View, Wish]:
