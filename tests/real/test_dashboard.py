@@ -97,7 +97,8 @@ def masked(screen: str) -> str:
 @pytest.mark.docker
 @pytest.mark.real_cli
 @pytest.mark.tools
-def test_screens_of_a_real_session_are_as_recorded(machine: Machine) -> None:
+def test_screens_of_a_real_session_are_as_recorded(machine: Machine, tmp_path: Path) -> None:
+    """What was seen is kept in pytest's folder of this test: copy it where the change was meant."""
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--detach", "--model", "demo", "--engine", "docker")
     for text in ("hello", "hello again"):
@@ -111,6 +112,8 @@ def test_screens_of_a_real_session_are_as_recorded(machine: Machine) -> None:
             terminal.wait_for("stop processing" if columns >= 80 else "slot")
             seen[f"{columns}x{rows}.txt"] = masked(terminal.wait_for("of a core"))
 
+    for name, text in seen.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
     recorded = {file.name: file.read_text(encoding="utf-8") for file in SCREENS.glob("*.txt")}
     assert seen == recorded
 

@@ -114,7 +114,7 @@ def test_the_log_scrolls_follows_and_filters(machine: Machine, page: Page, compl
     log.focus()
     page.keyboard.press("Control+Home")
     expect(follow).not_to_be_checked()
-    assert log.evaluate("log => log.scrollTop") == 0
+    page.wait_for_function("() => document.getElementById('log').scrollTop === 0")
     follow.check()
     page.wait_for_function("() => {const l = document.getElementById('log'); return l.scrollTop > 0}")
     page.fill("#log-filter", "STOP PROCESSING")
@@ -148,7 +148,7 @@ def test_a_refusal_is_shown_beside_the_list_and_stop_asks_first(machine: Machine
     open_page(page, machine)
     page.fill("#model-filter", "qwen3.8-27b")
     page.click("#model-list button")
-    expect(page.locator("#notice")).to_contain_text("is not there")
+    expect(page.locator("#notice")).to_contain_text("Qwen3.8-27B-UD-Q4_K_XL.gguf is missing")
 
     page.click("#stop")
     page.click("dialog button >> text=Leave it")
@@ -237,7 +237,7 @@ def test_nothing_on_the_page_grows_over_15_minutes_of_updates(machine: Machine, 
     expect(page.locator("#state")).to_have_text("ready  demo")
     grow = Path(__file__).with_name("page_growth.js").read_text(encoding="utf-8")
 
-    first, second = (page.evaluate(grow, [start, 2000]) for start in (0, 2000))
+    first, second = (page.evaluate(grow, [start, 1100]) for start in (0, 1100))
 
     assert first["points"] == second["points"] == 900
     assert first["elements"] == second["elements"]
