@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import json
 import re
 import threading
@@ -50,18 +52,18 @@ def _work(machine: Machine) -> None:
     """A session of two turns, then long answers, then another session: what the charts shall show."""
     for prompt in ("Explain this repository.", "And now in one sentence."):
         machine.claude_local("-p", prompt)
-    while True:
-        for tokens in (2000, 600, 3000):
-            _ask(machine, tokens)
-            time.sleep(1.5)
+    with contextlib.suppress(OSError):  # the pictures are taken, the server is gone
+        for role in itertools.cycle(("helper", "helper", "poet")):
+            _ask(machine, role)
+            time.sleep(0.5)
 
 
-def _ask(machine: Machine, tokens: int) -> None:
+def _ask(machine: Machine, role: str) -> None:
     body = {
         "model": "local-llama",
-        "max_tokens": tokens,
-        "system": "You are a helper. " * 300,
-        "messages": [{"role": "user", "content": f"Write {tokens} words."}],
+        "max_tokens": 3000,
+        "system": f"You are a {role}. " * 300,
+        "messages": [{"role": "user", "content": "Write many words."}],
     }
     request = urllib.request.Request(
         machine.url + "/v1/messages",

@@ -2,7 +2,8 @@
 
 import { byId, element, gib, number, percent } from "./words.js";
 
-export const SECONDS = 900;
+const SECONDS = 900;
+const SHORTEST_SECONDS = 60;  // what a chart shows when the page was just opened
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 100;
 const LINES = 4;
@@ -48,6 +49,7 @@ export function remember(now, second = Math.floor(Date.now() / 1000)) {
 
 export function drawCharts(now) {
   const newest = points.at(-1)?.second ?? 0;
+  const span = Math.min(SECONDS, Math.max(SHORTEST_SECONDS, newest - (points[0]?.second ?? 0)));
   [...byId("charts").children].forEach((figure, index) => {
     const chart = CHARTS[index];
     const latest = chart.values(now);
@@ -59,7 +61,7 @@ export function drawCharts(now) {
     svg.setAttribute("aria-label", `${chart.title}: now ${texts}, highest ${chart.text(highest)}`);
     [...svg.children].forEach((line, number) => line.setAttribute("points", points
       .filter((point) => (point.values[index][number] ?? null) !== null)
-      .map((point) => `${SECONDS - newest + point.second},${(HEIGHT - 2 - (HEIGHT - 4) * point.values[index][number] / top).toFixed(1)}`)
+      .map((point) => `${(SECONDS * (1 - (newest - point.second) / span)).toFixed(1)},${(HEIGHT - 2 - (HEIGHT - 4) * point.values[index][number] / top).toFixed(1)}`)
       .join(" ")));
   });
 }
