@@ -176,8 +176,13 @@ def switch(c, model, now=False):
     profile = find_profile(profiles, model)
     _render(settings, profiles)
     with console.loading(profile.name) as progress:
-        request = lifecycle.Request(profile, profiles, progress, cut_replies=now)
+        begun: list[bool] = []
+        request = lifecycle.Request(
+            profile, profiles, progress, cut_replies=now, on_begin=lambda: begun.append(True)
+        )
         result = lifecycle.switch(settings, request)
+    if not begun:
+        console.say(f"`{profile.name}` is active already; nothing was changed")
     console.show_result(result, lifecycle.warnings_of(settings, result), settings)
 
 

@@ -132,13 +132,14 @@ class Api:
         }
 
     def _guarded(self, app: WsgiApp) -> WsgiApp:
-        private = {(route.method, route.path) for route in ROUTES if route.private}
+        known: dict[tuple[str, str], Route] = {(route.method, route.path): route for route in ROUTES}
         port = self.settings.management_port or 0
 
         def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             head = _head(environ)
-            token = self.token if (head.method, environ["PATH_INFO"]) in private else None
-            refusal = why_not(head, port=port, token=token)
+            route = known.get((head.method, environ["PATH_INFO"]))
+            token = self.token if route and route.private else None
+            refusal = why_not(head, port=port, token=token, is_known=route is not None)
             if refusal:
                 response = refused(refusal)
                 start_response(response.status_line, response.headerlist)
