@@ -87,12 +87,13 @@ class Supervisor:
 
     def listen(self) -> Listener | None:
         """A new listener, who hears first what is true now; None if there are too many."""
+        now = self.status()
         with self._log_lock:  # between these two no line may come
             listener = self.events.listen()
             if listener:
+                listener.tell("state", now.to_dict())
                 listener.tell("log_tail", {"lines": list(self._told_lines)})
         if listener:
-            listener.tell("state", self.status().to_dict())
             self.look_now()
         return listener
 

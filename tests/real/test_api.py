@@ -255,7 +255,7 @@ def test_events_tell_states_progress_and_log_lines(machine: Machine, engine: str
                 break
 
     assert (first["state"], first["profile"]) == ("ready", "demo")
-    assert {"state", "log"} <= seen
+    assert {"state", "log_tail", "log"} <= seen
 
 
 @pytest.mark.embedded

@@ -71,6 +71,8 @@ def test_a_model_is_switched_with_the_keyboard_and_every_step_is_told(
     open_page(page, machine)
     expect(page.locator("#state")).to_have_text("ready  demo")
     expect(page.locator("#turns tbody tr").first).to_contain_text("%")
+    expect(page.locator("#log")).to_contain_text("stop processing")
+    expect(page.locator("#log")).not_to_contain_text("proxying request")  # our own looks
     page.evaluate(RECORD)
 
     page.focus("#model-filter")
