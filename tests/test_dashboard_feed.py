@@ -224,5 +224,7 @@ def test_the_locale_says_whether_the_terminal_takes_utf8(environment: dict[str, 
     ("environment", "colors"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
 )
-def test_no_color_is_obeyed(environment: dict[str, str], colors: bool) -> None:
-    assert look_of(environment, "auto").colors == colors
+def test_no_color_and_dumb_terminals_are_obeyed(environment: dict[str, str], colors: bool) -> None:
+    look = look_of({"TERM": "xterm", **environment}, "auto")
+
+    assert (look.colors, look.can_move_cursor) == (colors, environment.get("TERM") != "dumb")

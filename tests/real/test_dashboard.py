@@ -328,6 +328,17 @@ def test_without_utf8_only_ascii_is_drawn_and_without_colour_none(api_alone: Mac
 
 
 @pytest.mark.tools
+def test_a_terminal_without_cursor_is_left_alone(api_alone: Machine) -> None:
+    with Terminal(columns=80, rows=24) as terminal:
+        env = {**api_alone.environment, "TERM": "dumb"}
+        terminal.run([*INVOKE, "dashboard"], env=env, cwd=api_alone.checkout)
+        screen = terminal.wait_for("exit code: 1")
+
+    assert "error: the dashboard needs a terminal" in screen
+    assert "hint: for scripts: --once or --json" in screen
+
+
+@pytest.mark.tools
 def test_scripts_get_text_or_json(api_alone: Machine) -> None:
     picture = api_alone.invoke_ok("dashboard", "--once")
     status = api_alone.invoke_ok("dashboard", "--json")

@@ -36,6 +36,7 @@ class Look:
     colors: bool
     ascii_only: bool
     layout: Layout = "auto"
+    can_move_cursor: bool = True
 
 
 def client_of(settings: Settings) -> ApiClient:
@@ -53,8 +54,13 @@ def look_of(environment: Mapping[str, str], layout: str) -> Look:
     chosen = next((known for known in LAYOUTS if known == layout), None)
     if chosen is None:
         raise UserError(f"no layout is named `{layout}`", hint=f"one of: {', '.join(LAYOUTS)}")
-    no_color = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
-    return Look(colors=not no_color, ascii_only=not speaks_utf8(environment), layout=chosen)
+    is_dumb = environment.get("TERM", "dumb") == "dumb"
+    return Look(
+        colors=not (environment.get("NO_COLOR") or is_dumb),
+        ascii_only=not speaks_utf8(environment),
+        layout=chosen,
+        can_move_cursor=not is_dumb,
+    )
 
 
 def speaks_utf8(environment: Mapping[str, str]) -> bool:
@@ -73,7 +79,7 @@ def speaks_utf8(environment: Mapping[str, str]) -> bool:
 
 def run(client: ApiClient, look: Look) -> Leave:
     """Shows the dashboard until somebody leaves, and returns how. Raises UserError if it cannot."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and look.can_move_cursor):
         raise UserError("the dashboard needs a terminal", hint="for scripts: --once or --json")
     client.get("/health")
     try:
