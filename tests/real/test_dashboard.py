@@ -76,22 +76,30 @@ def process_of(machine: Machine) -> psutil.Process:
 
 
 def masked(screen: str) -> str:
-    """The rows above the log, with everything that differs from run to run taken out."""
-    panels = screen[: screen.index("── log")]
-    for pattern, text in (
-        (r"http://127.0.0.1:\d+", "URL"),
-        (r"\S*…", "…"),
-        (r"[█▉▊▋▌▍▎▏░]+", "BAR"),
-        (r"[▁▂▃▄▅▆▇]+", "LINE"),
-        (r"\d+ (h|min|s)( \d+ (min|s))?", "TIME"),
-        (r"[–\d][\d,.]*", "N"),
-        (r"(N%!? ?)+", "SHARES "),
-        (r" +", " "),
-        (r" (?=│|\n)", ""),
-        (r"LINE│", "│"),
-    ):
-        panels = re.sub(pattern, text, panels)
-    return panels
+    """The rows above the log without what differs from run to run and from machine to machine.
+
+    The right half of a large screen is the machine alone.
+    """
+    rows = [row.split("│")[0].rstrip() for row in screen[: screen.index("── log")].splitlines()]
+    kept = [row for row in rows if row and not OF_THIS_MACHINE.match(row)]
+    text = "\n".join(kept) + "\n"
+    for pattern, word in MASKS:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+OF_THIS_MACHINE = re.compile(r"GPU: |\d+ .*°|  VRAM|  use |tokens/s ")
+MASKS = (
+    (r"http://127.0.0.1:\d+", "URL"),
+    (r"\S*…", "…"),
+    (r"[█▉▊▋▌▍▎▏░]+", "BAR"),
+    (r"─+", "──"),
+    (r"\d+ (h|min|s)\b( \d+ (min|s)\b)?", "TIME"),
+    (r"[–\d][\d,.]*", "N"),
+    (r"no swap|swap N/N GiB", "SWAP"),
+    (r"(N%!? ?)+", "SHARES "),
+    (r" +", " "),
+)
 
 
 @pytest.mark.docker

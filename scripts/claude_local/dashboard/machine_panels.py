@@ -12,6 +12,7 @@ from claude_local.samples import GpuSample, SystemSample
 HOT_CELSIUS = 85
 FULL_FRACTION = 0.97
 ROWS_PER_CARD = 3
+ONE_ROW_COLUMNS = 96
 NAME_PREFIXES = ("NVIDIA GeForce ", "NVIDIA ")
 
 
@@ -62,9 +63,8 @@ def small_system(scene: Scene, width: int) -> list[Text]:
     sample = scene.now.system or SystemSample()
     cpu = f"CPU {number(sample.cpu_percent, '%')} load {number(sample.load_1_minute, digits=2)}"
     memory = f"RAM {_of(sample.memory_used_bytes, sample.memory_total_bytes)} GiB"
-    one_row = "  ".join((cpu, memory, _swap(sample), f"server {_server(sample)}"))
-    if len(one_row) <= width:
-        return [Text(one_row)]
+    if width >= ONE_ROW_COLUMNS:
+        return [Text("  ".join((cpu, memory, _swap(sample), f"server {_server(sample)}")))]
     return [Text(f"{cpu}  server {_server(sample)}"), Text(f"{memory}  {_swap(sample)}")]
 
 
