@@ -88,16 +88,17 @@ def masked(screen: str) -> str:
     return text
 
 
-OF_THIS_MACHINE = re.compile(r"GPU: |\d+ .*°|  VRAM|  use |tokens/s ")
+# Rows about cards, a row that only appears while tokens are made, and the rest of a wrapped reason.
+OF_THIS_MACHINE = re.compile(r"GPU: |\d+ .*°|  VRAM|  use |tokens/s | {10}[^!]")
 MASKS = (
     (r"http://127.0.0.1:\d+", "URL"),
-    (r"\S*…", "…"),
     (r"[█▉▊▋▌▍▎▏░]+", "BAR"),
     (r"─+", "──"),
-    (r"\d+ (h|min|s)\b( \d+ (min|s)\b)?", "TIME"),
-    (r"[–\d][\d,.]*", "N"),
+    (r"[\d.]+ (h|min|s)\b( \d+ (min|s)\b)?", "TIME"),
+    (r"(–|\d([\d,.]*\d)?)%?", "N"),
     (r"no swap|swap N/N GiB", "SWAP"),
-    (r"(N%!? ?)+", "SHARES "),
+    (r"reused( N!?)+", "reused SHARES"),
+    (r"! N of N: .*", "! N of N: REASON"),
     (r" +", " "),
 )
 
