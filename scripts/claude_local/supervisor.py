@@ -13,7 +13,7 @@ import time
 
 from claude_local import journal, lifecycle
 from claude_local.errors import UserError
-from claude_local.events import Events, Listener
+from claude_local.events import Events, Listener, encoded
 from claude_local.gpus import GpuReader
 from claude_local.log_tail import new_lines
 from claude_local.operations import Job, Operations
@@ -81,10 +81,8 @@ class Supervisor:
 
     def listen(self) -> Listener | None:
         """A new listener, who hears first what is true now; None if there are too many."""
-        listener = self.events.listen()
-        if listener:
-            listener.tell("state", self.status().to_dict())
-            self.look_now()
+        listener = self.events.listen(encoded("state", self.status().to_dict()))
+        self._look_now.set()
         return listener
 
     def look_now(self) -> None:
