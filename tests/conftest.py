@@ -19,6 +19,7 @@ PARTS = {
     "real_cli": "the real Claude Code CLI",
     "docker": "the real llama-server in Docker",
     "embedded": "the embedded engine",
+    "browser": "the real Chromium",
 }
 
 

@@ -42,6 +42,9 @@ PURE = [
     "turns",
     "plain_text",
     "dashboard.keys",
+    "dashboard.view",
+    "dashboard.frame",
+    "dashboard.ansi",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),

@@ -126,6 +126,7 @@ class Api:
             "on_disk": (self.settings.models_dir / profile.model.file).is_file(),
             "context_tokens": profile.server.ctx_size,
             "tested_on": profile.tested_on,
+            "verdict": None,  # the sentence on whether it fits into this machine, once that is worked out
             "active": profile.name == now.profile,
             "loaded": profile.name == now.loaded_profile,
         }

@@ -26,6 +26,11 @@ talk = Console(stderr=True, highlight=False)
 data = Console(highlight=False)
 
 
+def is_interactive(environment: Mapping[str, str]) -> bool:
+    """Whether somebody sits at a terminal that can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and environment.get("TERM", "dumb") != "dumb"
+
+
 def say(text: str) -> None:
     """One line of talk."""
     talk.print(escape(text), soft_wrap=True)
