@@ -14,7 +14,7 @@ from collections import deque
 
 from claude_local import journal, lifecycle
 from claude_local.errors import UserError
-from claude_local.events import Events, Listener
+from claude_local.events import Events, Listener, encoded
 from claude_local.gpus import GpuReader
 from claude_local.log_tail import new_lines
 from claude_local.operations import Job, Operations
@@ -87,14 +87,10 @@ class Supervisor:
 
     def listen(self) -> Listener | None:
         """A new listener, who hears first what is true now; None if there are too many."""
-        now = self.status()
+        state = encoded("state", self.status().to_dict())
         with self._log_lock:  # between these two no line may come
-            listener = self.events.listen()
-            if listener:
-                listener.tell("state", now.to_dict())
-                listener.tell("log_tail", {"lines": list(self._told_lines)})
-        if listener:
-            self.look_now()
+            listener = self.events.listen(state + encoded("log_tail", {"lines": list(self._told_lines)}))
+        self._look_now.set()
         return listener
 
     def look_now(self) -> None:
