@@ -89,15 +89,37 @@ def _render(settings: Settings, profiles: Mapping[str, Profile]) -> int:
     return len(changes)
 
 
+def _stop_everything(settings: Settings) -> None:
+    from claude_local import console, lifecycle, management
+
+    names = lifecycle.down(settings)
+    names += ["management API"] if management.stop(settings) else []
+    console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
+
+
+def _open_dashboard(settings: Settings, layout: str = "auto") -> None:
+    """Shows the dashboard until somebody leaves; stops everything if they want that."""
+    from claude_local import console, management
+    from claude_local.dashboard import session
+
+    look, client = session.look_of(os.environ, layout), session.client_of(settings)
+    management.start(settings)
+    if session.run(client, look).stop_model:
+        _stop_everything(settings)
+    else:
+        console.say("the model goes on. Again: invoke dashboard; stop: invoke down")
+
+
 @verb(
     help={
         "model": "profile name, alias or beginning",
         "engine": "docker, embedded, external or auto",
         "force": "try a model that does not fit by its plan",
+        "detach": "return when the model answers; else the dashboard opens, where there is a terminal",
     }
 )
 def up(c, model=None, engine=None, detach=False, force=False):
-    """Start a model and wait until it answers (--detach is the default until the dashboard exists)."""
+    """Start a model, wait until it answers, open the dashboard."""
     from claude_local import console, lifecycle, management
     from claude_local.profiles import find_profile
 
@@ -112,17 +134,34 @@ def up(c, model=None, engine=None, detach=False, force=False):
         now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress, force=force))
     management.start(settings)
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
+    if not detach and settings.management_port and console.is_interactive(os.environ):
+        _open_dashboard(settings)
+
+
+@verb(
+    help={
+        "once": "print one picture and end",
+        "json": "print what /status says and end",
+        "layout": "auto, compact or full",
+    }
+)
+def dashboard(c, once=False, json=False, layout="auto"):
+    """Watch the model and switch it: log, cards, context, speed, cache. It goes on when you leave."""
+    from claude_local.dashboard import session
+
+    settings = _settings()
+    if json:
+        session.as_json(session.client_of(settings))
+    elif once:
+        session.once(session.client_of(settings), session.look_of(os.environ, layout))
+    else:
+        _open_dashboard(settings, layout)
 
 
 @verb()
 def down(c):
     """Stop the model and everything that was started for it."""
-    from claude_local import console, lifecycle, management
-
-    settings = _settings()
-    names = lifecycle.down(settings)
-    names += ["management API"] if management.stop(settings) else []
-    console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
+    _stop_everything(_settings())
 
 
 @verb()
@@ -161,8 +200,13 @@ def switch(c, model, now=False, force=False):
     profile = find_profile(profiles, model)
     _render(settings, profiles)
     with console.loading(profile.name) as progress:
-        request = lifecycle.Request(profile, profiles, progress, cut_replies=now, force=force)
+        begun: list[bool] = []
+        request = lifecycle.Request(
+            profile, profiles, progress, cut_replies=now, force=force, on_begin=lambda: begun.append(True)
+        )
         result = lifecycle.switch(settings, request)
+    if not begun:
+        console.say(f"`{profile.name}` is active already; nothing was changed")
     console.show_result(result, lifecycle.warnings_of(settings, result), settings)
 
 

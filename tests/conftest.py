@@ -20,6 +20,7 @@ PARTS = {
     "real_cli": "the real Claude Code CLI",
     "docker": "Docker Engine",
     "embedded": "the embedded engine",
+    "browser": "the real Chromium",
 }
 
 

@@ -58,6 +58,9 @@ PURE = [
     "build_progress",
     "build_failures",
     "server_help",
+    "dashboard.view",
+    "dashboard.frame",
+    "dashboard.ansi",
 ]
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),

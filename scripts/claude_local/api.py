@@ -126,18 +126,20 @@ class Api:
             "on_disk": (self.settings.models_dir / profile.model.file).is_file(),
             "context_tokens": profile.server.ctx_size,
             "tested_on": profile.tested_on,
+            "verdict": None,  # the sentence on whether it fits into this machine, once that is worked out
             "active": profile.name == now.profile,
             "loaded": profile.name == now.loaded_profile,
         }
 
     def _guarded(self, app: WsgiApp) -> WsgiApp:
-        private = {(route.method, route.path) for route in ROUTES if route.private}
+        known: dict[tuple[str, str], Route] = {(route.method, route.path): route for route in ROUTES}
         port = self.settings.management_port or 0
 
         def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             head = _head(environ)
-            token = self.token if (head.method, environ["PATH_INFO"]) in private else None
-            refusal = why_not(head, port=port, token=token)
+            route = known.get((head.method, environ["PATH_INFO"]))
+            token = self.token if route and route.private else None
+            refusal = why_not(head, port=port, token=token, is_known=route is not None)
             if refusal:
                 response = refused(refusal)
                 start_response(response.status_line, response.headerlist)

@@ -50,17 +50,16 @@ class Refusal:
     hint: str = ""
 
 
-def why_not(head: Head, *, port: int, token: str | None) -> Refusal | None:
+def why_not(head: Head, *, port: int, token: str | None, is_known: bool = True) -> Refusal | None:
     """The first reason against a request; None if it may pass.
 
-    `token` is the secret that this request has to bring, if any.
+    `token` is the secret that this request has to bring, if any. `is_known` says whether there is such a
+    thing to ask; where there is not, its body is of no interest.
     """
-    return (
-        _host(head, port)
-        or _origin(head, port)
-        or _token(head, token)
-        or (_body(head) if head.method == "POST" else _no_body(head))
-    )
+    refusal = _host(head, port) or _origin(head, port) or _token(head, token)
+    if refusal or not is_known:
+        return refusal
+    return _body(head) if head.method == "POST" else _no_body(head)
 
 
 def hosts(port: int) -> tuple[str, ...]:

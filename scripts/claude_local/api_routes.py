@@ -82,7 +82,7 @@ class Route:
     media_type: str = "application/json"
     private: bool = False
     """Whether it needs the token, where one is set."""
-    schema: Any = None
+    schema: TypeAdapter[Any] | None = None
     """Of a good answer; None is any object."""
 
 
@@ -90,10 +90,18 @@ SWITCH_ERRORS = (400, 404, 409, 502, 503, 507)
 
 ROUTES = (
     Route("GET", "/health", "health", "Whether this server answers. Asks nobody else."),
-    Route("GET", "/models", "models", "The profiles, which are on disk, and which is active."),
+    Route("GET", "/models", "models", "The profiles, which are on disk, and which is active.", (200, 503)),
     Route("GET", "/status", "status", "What is true now.", schema=TypeAdapter(Snapshot)),
     Route("GET", "/metrics", "metrics", "The same as numbers for Prometheus.", media_type="text/plain"),
-    Route("GET", "/logs", "logs", "The end of the server's log.", query=LogsQuery, private=True),
+    Route(
+        "GET",
+        "/logs",
+        "logs",
+        "The end of the server's log.",
+        statuses=(200, 409, 503),
+        query=LogsQuery,
+        private=True,
+    ),
     Route(
         "GET",
         "/events",
@@ -149,7 +157,7 @@ def openapi(version: str, port: int) -> dict[str, Any]:
         "servers": [{"url": f"http://127.0.0.1:{port}"}],
         "paths": paths,
         "components": {
-            "schemas": {"Error": ERROR_SCHEMA},
+            "schemas": {"Error": ERROR_SCHEMA, **_parts()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -184,5 +192,17 @@ def _answer(route: Route, status: int) -> dict[str, Any]:
     if status >= 400:
         reference = {"$ref": "#/components/schemas/Error"}
         return {"description": "refused", "content": {"application/json": {"schema": reference}}}
-    schema = {"type": "object"} if route.media_type == "application/json" else {"type": "string"}
+    schema: Any = {"type": "object"} if route.media_type == "application/json" else {"type": "string"}
+    if route.schema:
+        schema = {key: value for key, value in _schema(route.schema).items() if key != "$defs"}
     return {"description": "done", "content": {route.media_type: {"schema": schema}}}
+
+
+def _schema(of: TypeAdapter[Any]) -> dict[str, Any]:
+    return of.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+
+
+def _parts() -> dict[str, Any]:
+    """The types that answers are made of."""
+    schemas = [_schema(route.schema) for route in ROUTES if route.schema]
+    return {name: part for schema in schemas for name, part in schema.get("$defs", {}).items()}

@@ -27,6 +27,11 @@ talk = Console(stderr=True, highlight=False)
 data = Console(highlight=False)
 
 
+def is_interactive(environment: Mapping[str, str]) -> bool:
+    """Whether somebody sits at a terminal that can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and environment.get("TERM", "dumb") != "dumb"
+
+
 def say(text: str) -> None:
     """One line of talk."""
     talk.print(escape(text), soft_wrap=True)
@@ -163,12 +168,33 @@ def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]
         )
     if now.uptime_seconds is not None:
         yield "uptime", f"{now.uptime_seconds:,.0f} s"
+    yield "waiting", f"{now.requests_waiting} request(s)" if now.requests_waiting else ""
     yield "speed", ", ".join(_speeds(now))
+    yield "cache", "" if now.cache_hit_fraction is None else f"{now.cache_hit_fraction:.0%} of prompts reused"
+    yield "going on", _work(now)
+    yield "last switch", _last_switch(now)
     if now.state in ("stopped", "failed"):
         yield "next", "invoke up" if now.state == "stopped" else "invoke logs; invoke down"
     else:
         yield "connect", f"{settings.build_dir / 'bin' / 'claude-local'}"
         yield "other clients", f"{now.base_url} with the key in {settings.api_key_file}"
+
+
+def _work(now: Snapshot) -> str:
+    if now.work is None:
+        return ""
+    phase = f", {now.work.phase}" if now.work.phase else ""
+    return (
+        f"{now.work.purpose}{phase} (process {now.work.process_id}), for {time.time() - now.work.since:.0f} s"
+    )
+
+
+def _last_switch(now: Snapshot) -> str:
+    last = now.last_switch
+    if last is None:
+        return ""
+    way = f"{last.from_profile} to {last.to_profile}" if last.from_profile else last.to_profile
+    return f"{way}: {last.outcome} in {last.seconds:.1f} s{f', {last.reason}' if last.reason else ''}"
 
 
 def _speeds(now: Snapshot) -> Iterator[str]:

@@ -28,12 +28,14 @@ class Events:
         self._listeners: set[Listener] = set()
         self._is_closed = False
 
-    def listen(self) -> Listener | None:
-        """A new listener, or None if there are too many."""
+    def listen(self, greeting: bytes | None = None) -> Listener | None:
+        """A new listener, who hears the greeting first, or None if there are too many."""
         with self._lock:
             if len(self._listeners) >= LISTENERS or self._is_closed:
                 return None
             listener = Listener(self)
+            if greeting:
+                listener.put(greeting)
             self._listeners.add(listener)
             return listener
 
@@ -70,10 +72,6 @@ class Listener:
         self._events = events
         self._ready = threading.Condition()
         self._waiting: deque[bytes | None] = deque(maxlen=WAITING_EVENTS)
-
-    def tell(self, name: str, data: Any) -> None:
-        """An event for this reader alone."""
-        self.put(encoded(name, data))
 
     def put(self, message: bytes | None) -> None:
         with self._ready:

@@ -78,6 +78,10 @@ class Snapshot:
     """The profile that `local-llama` means."""
     model_file: str | None = None
     base_url: str | None = None
+    api_key_file: str | None = None
+    """The file with the key that clients send; None where the server wants none."""
+    command: str | None = None
+    """The generated wrapper that starts Claude Code on this model."""
     build: str | None = None
     """The name that the server gives to its own version."""
     loaded_profile: str | None = None

@@ -10,13 +10,15 @@ import dataclasses
 import json
 import threading
 import time
+from collections import deque
 
 from claude_local import journal, lifecycle
 from claude_local.errors import UserError
-from claude_local.events import Events, Listener
+from claude_local.events import Events, Listener, encoded
 from claude_local.gpus import GpuReader
 from claude_local.log_tail import new_lines
 from claude_local.operations import Job, Operations
+from claude_local.plain_text import harmless
 from claude_local.restarts import RestartLimit
 from claude_local.settings import Settings
 from claude_local.snapshot import STOPPED, Snapshot
@@ -32,7 +34,9 @@ INTEREST_SECONDS = 5.0
 LOOK_SECONDS = 10.0
 """How long somebody waits for a look at most: Docker may be slow to answer."""
 FOLLOW_AFTER_SECONDS = 2.0
-LOG_LINES = 200
+LOG_LINES = 500
+OWN_QUESTIONS = "proxying request to model"
+"""The router writes this for each of our looks, three a second: nobody could read the log for it."""
 
 
 class Supervisor:
@@ -53,6 +57,8 @@ class Supervisor:
         self._job: Job | None = None
         self._idle_since: float | None = None
         self._lines: list[str] = []
+        self._told_lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._log_lock = threading.Lock()
         self._turns = TurnReader()
         self._gpus, self._system = GpuReader(), SystemReader()
         self._look_now = threading.Event()
@@ -81,10 +87,10 @@ class Supervisor:
 
     def listen(self) -> Listener | None:
         """A new listener, who hears first what is true now; None if there are too many."""
-        listener = self.events.listen()
-        if listener:
-            listener.tell("state", self.status().to_dict())
-            self.look_now()
+        state = encoded("state", self.status().to_dict())
+        with self._log_lock:  # between these two no line may come
+            listener = self.events.listen(state + encoded("log_tail", {"lines": list(self._told_lines)}))
+        self._look_now.set()
         return listener
 
     def look_now(self) -> None:
@@ -93,8 +99,10 @@ class Supervisor:
         self._look_now.set()
 
     def _be_fresh(self) -> None:
-        self._asked_at = now = time.monotonic()
-        oldest = max(now - 2 * WATCHED_SECONDS, self._changed_at)
+        was_watched, now = self._is_watched(), time.monotonic()
+        self._asked_at = now
+        # A look while nobody watched has left the sensors out.
+        oldest = max(now - 2 * WATCHED_SECONDS, self._changed_at) if was_watched else now
         if self._taken_at < oldest:
             with self._looked:
                 self._look_now.set()
@@ -125,7 +133,14 @@ class Supervisor:
                 now, gpus=self._gpus.read(), system=self._system.read(now.server_process_id)
             )
             self._read_log()
-        now = dataclasses.replace(now, turns=self._turns.turns, reason=self._reason(now))
+        key_file = self.settings.client_key_file
+        now = dataclasses.replace(
+            now,
+            turns=self._turns.turns,
+            reason=self._reason(now),
+            api_key_file=str(key_file) if key_file else None,
+            command=str(self.settings.build_dir / "bin" / "claude-local"),
+        )
         self._keep(now, began_at)
         self._tell(before, now)
         self._act(now)
@@ -153,11 +168,15 @@ class Supervisor:
     def _read_log(self) -> None:
         with contextlib.suppress(UserError):
             engine = lifecycle.log_engine(self.settings)
-            lines = list(engine.log_lines(tail=LOG_LINES, follow=False))
-            for line in new_lines(self._lines, lines):
-                self._turns.feed(line)
-                self.events.tell("log", {"line": line})
+            lines = [harmless(line) for line in engine.log_lines(tail=LOG_LINES, follow=False)]
+            new = [line for line in new_lines(self._lines, lines) if OWN_QUESTIONS not in line]
             self._lines = lines
+            for line in new:
+                self._turns.feed(line)
+            with self._log_lock:
+                self._told_lines.extend(new)
+                if new:
+                    self.events.tell("log", {"lines": new})
 
     # ---- Acting
 

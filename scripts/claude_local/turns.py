@@ -20,7 +20,7 @@ LINE = re.compile(
     r"(?:\[(?P<port>\d+)\] )?\S+ [IWE] slot\s+\S+: id\s+(?P<slot>\d+) \| task -?\d+ \| +(?P<text>.*)"
 )
 SIMILAR = re.compile(r"selected slot by LCP similarity, f_sim_best = ([\d.]+)")
-OLDEST = re.compile(r"selected slot by LRU, n_tokens = (\d+)")
+OLDEST = re.compile(r"selected slot by LRU,.* t_last = (-?\d+)")
 TIMING = r"eval time = +[\d.]+ ms / +(\d+) tokens .*, +([\d.]+) tokens per second"
 PROMPT, ANSWER = re.compile("prompt " + TIMING), re.compile(TIMING)
 END = re.compile(r"stop processing: n_tokens = (\d+)")
@@ -72,7 +72,7 @@ def _choice(text: str) -> str:
     if text.startswith(LOST):
         return "the model cannot go back in its memory to where the prompts differ"
     if oldest := OLDEST.match(text):
-        return "another conversation took the slot" if int(oldest[1]) else "first request of this slot"
+        return "first request of this slot" if oldest[1] == "-1" else "another conversation took the slot"
     if similar := SIMILAR.match(text):
         return f"the prompt changed after {float(similar[1]):.0%} of it"
     return ""

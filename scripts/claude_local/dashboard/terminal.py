@@ -70,21 +70,22 @@ class Screen:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b".")
 
-    def wait(self, timeout_seconds: float | None) -> bytes:
-        """The bytes of pressed keys; b"" after the time or when somebody called `wake`.
+    def wait(self, timeout_seconds: float | None, *, only_keys: bool = False) -> bytes:
+        """The bytes of pressed keys; b"" after the time or, unless `only_keys`, when somebody called `wake`.
 
         Raises EOFError when the terminal is gone.
         """
-        ready, _, _ = select.select([sys.stdin, self._wake_read], [], [], timeout_seconds)
+        awaited = [sys.stdin] if only_keys else [sys.stdin, self._wake_read]
+        ready, _, _ = select.select(awaited, [], [], timeout_seconds)
         if self._wake_read in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, READ_BYTES)
         if sys.stdin not in ready:
             return b""
-        received = os.read(sys.stdin.fileno(), READ_BYTES)
-        if not received:
-            raise EOFError("the terminal is gone")
-        return received
+        with contextlib.suppress(OSError):
+            if received := os.read(sys.stdin.fileno(), READ_BYTES):
+                return received
+        raise EOFError("the terminal is gone")
 
     def size(self) -> tuple[int, int]:
         """Columns and rows."""
