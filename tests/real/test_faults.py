@@ -19,6 +19,7 @@ from claude_local.engines.http import LlamaHttp
 from claude_local.errors import UserError
 from claude_local.profiles import load_profiles
 from claude_local.settings import Settings, load_settings
+from claude_local.snapshot import Snapshot
 from machine import ROOT, Machine
 
 PHASES = ("waiting", "stopping", "starting", "verifying", "end")
@@ -117,8 +118,7 @@ class Patient:
             lifecycle.recover(self.settings, self.profiles)
         except UserError as failure:
             error = error or failure.message
-        record = journal.read(self.settings)
-        now = lifecycle.snapshot(self.settings)
+        record, now = journal.read(self.settings), self._settled()
         assert record.attempt is None
         check_that_the_lock_is_free(self.settings)
         assert files_that_are_torn(self.settings.state_dir) == []
@@ -133,6 +133,14 @@ class Patient:
         assert engine
         lifecycle.up(self.settings, engine, lifecycle.Request(self.profiles[old], self.profiles))
         assert self._answer() == old
+
+    def _settled(self) -> Snapshot:
+        """The state when nothing is on its way any more: what was just killed takes a moment to be gone."""
+        deadline = time.monotonic() + 60
+        while (now := lifecycle.snapshot(self.settings)).state in ("starting", "loading"):
+            assert time.monotonic() < deadline, now
+            time.sleep(0.05)
+        return now
 
     def _answer(self) -> str:
         body = {"model": "local-llama", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}
