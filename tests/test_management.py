@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
+from api_client import Served, request
 from claude_local import journal
 from claude_local.settings import load_settings
 from claude_local.switch import Journal
@@ -63,6 +65,21 @@ def test_without_docker_engine_its_model_is_told_as_failed(machine: Machine) -> 
 
     facts = {name: status[name] for name in ("state", "engine", "reason")}
     assert facts == {"state": "failed", "engine": "docker", "reason": "Docker Engine does not answer"}
+
+
+def test_a_server_that_is_told_to_end_ends_cleanly(tmp_path: Path) -> None:
+    with Served(tmp_path) as served:
+        record = tmp_path / "state" / "management" / "process.json"
+        was_written = record.exists()
+        listener = served.api.connect()
+        listener.sendall(request("GET", "/events", served.api.port))
+        listener.recv(100)
+        served.process.terminate()
+        code = served.process.wait(30)
+        listener.close()
+
+    assert (was_written, code, record.exists()) == (True, 0, False)
+    assert served.log.read_text() == ""
 
 
 def test_the_module_says_how_it_is_used(machine: Machine) -> None:

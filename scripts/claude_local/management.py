@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +100,17 @@ def serve(settings: Settings) -> None:
     supervisor.start()
     operations.recover()
     _write_record(settings)
+    code = 1
     try:
         server.serve()
+        code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         supervisor.stop()
         operations.wait_for_jobs(JOB_SECONDS)
         _record(settings).unlink(missing_ok=True)
-        os._exit(0)  # threads of slow readers do not keep us
+        os._exit(code)  # threads of slow readers do not keep us
 
 
 def token(settings: Settings) -> str | None:

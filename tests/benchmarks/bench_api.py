@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 import socket
 import statistics
 import subprocess
@@ -106,6 +107,7 @@ def places(folder: str) -> dict[str, str]:
 
 def add_models(folder: Path, shape: DemoShape) -> None:
     (folder / "profiles").mkdir()
+    shutil.copy(ROOT / "profiles" / "_defaults.yaml", folder / "profiles")
     for seed, name in enumerate(("one", "two"), start=1):
         write_demo_model(folder / "models" / f"{name}.gguf", seed=seed, shape=shape)
         (folder / "profiles" / f"{name}.yaml").write_text(

@@ -51,8 +51,7 @@ class DockerEngine:
             )
 
     def is_running(self) -> bool:
-        container = self._container()
-        return container is not None
+        return self.snapshot() != STOPPED
 
     def start(self, profile: Profile) -> None:
         script = self.settings.build_dir / "bin" / "llama-up"
@@ -68,10 +67,9 @@ class DockerEngine:
         give it to the new section, load. A request in between may load the old model again: then once
         more. Starts the container again where it died.
         """
-        container = self._container()
-        if container is None or container.status != "running":
-            return self.start(profile)
         router = self._router()
+        if not router.models():
+            return self.start(profile)
         for _ in range(ALIAS_ATTEMPTS):
             router.unload_all()
             for active in (None, profile.name):
@@ -105,7 +103,12 @@ class DockerEngine:
         return not scripts.isdisjoint(argv) or ("compose" in argv and set(folder) <= set(argv))
 
     def snapshot(self) -> Snapshot:
-        container = self._container()
+        """What is true now. Without Docker Engine the router alone is asked: it may well live on."""
+        try:
+            container = self._find_container()
+        except EngineUnavailable:
+            is_router = any("status" in model for model in self._router().models())
+            return self._running_snapshot(None) if is_router else STOPPED
         if container is None:
             return STOPPED
         if container.status != "running":
@@ -124,7 +127,7 @@ class DockerEngine:
             *lines, rest = (rest + chunk).split(b"\n")
             yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
 
-    def _running_snapshot(self, container: Any) -> Snapshot:
+    def _running_snapshot(self, container: Any | None) -> Snapshot:
         router = self._router()
         models = router.models()
         if not models and router.refuses_our_key():
@@ -140,14 +143,16 @@ class DockerEngine:
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
             loaded_profile=loaded,
-            uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]),
-            server_process_id=container.attrs["State"].get("Pid") or None,
+            uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]) if container else None,
+            server_process_id=(container.attrs["State"].get("Pid") or None) if container else None,
             load_fraction=(status.get("progress") or {}).get("value"),
             reason=self._reason(container, "the model's process ended") if now == "failed" else None,
             **(router.facts(loaded) if loaded and now != "loading" else {}),
         )
 
-    def _reason(self, container: Any, otherwise: str) -> str:
+    def _reason(self, container: Any | None, otherwise: str) -> str:
+        if container is None:
+            return otherwise
         return reason_in(docker_client.last_lines(container, REASON_LINES), otherwise)
 
     def _write_presets(self, active: str | None) -> None:
@@ -168,15 +173,19 @@ class DockerEngine:
         return "the NVIDIA cards" if has_nvidia else "the CPU, as Docker has no NVIDIA runtime"
 
     def _container(self) -> Any | None:
+        try:
+            return self._find_container()
+        except EngineUnavailable:
+            return None
+
+    def _find_container(self) -> Any | None:
+        """Our container, running or not. Raises EngineUnavailable if Docker does not answer."""
         labels = [
             f"com.docker.compose.project={self.settings.compose_project}",
             "com.docker.compose.service=llama",
         ]
-        try:
-            with docker_client.connected() as client:
-                found = client.containers.list(all=True, filters={"label": labels})
-        except EngineUnavailable:
-            return None
+        with docker_client.connected() as client:
+            found = client.containers.list(all=True, filters={"label": labels})
         return found[0] if found else None
 
 
