@@ -12,7 +12,7 @@ from claude_local.dashboard.keys import NAMES, KeyDecoder
 from claude_local.dashboard.log_view import LogView, visible
 from claude_local.dashboard.scene import LogTail, Scene
 from claude_local.dashboard.view import Leave, Stop, Switch, View, Wish, choices, reduce
-from claude_local.snapshot import STOPPED
+from claude_local.snapshot import STOPPED, Work
 from dashboard_screens import SCENE
 
 ROWS = 10
@@ -79,6 +79,14 @@ def test_r_stops_at_once_where_no_reply_is_cut_and_opens_the_picker() -> None:
 @pytest.mark.parametrize("scene", [replace(SCENE, now=STOPPED), replace(SCENE, trouble="away")])
 def test_q_does_not_ask_where_there_is_nothing_to_stop(scene: Scene) -> None:
     assert press("q", scene=scene)[1] == Leave(stop_model=False)
+
+
+def test_a_switch_that_goes_on_is_not_stopped_on_leaving() -> None:
+    work = Work("switch glm", "verifying", since=0.0, process_id=1)
+
+    view, wish = press("q", "s", scene=replace(SCENE, now=replace(SCENE.now, work=work)))
+
+    assert (view, wish) == (View(message="`switch glm` goes on: stop it after that"), None)
 
 
 def test_the_picker_narrows_by_name_alias_and_description() -> None:

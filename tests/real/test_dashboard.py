@@ -162,6 +162,7 @@ def test_r_stops_and_the_picker_starts_again(serving: Machine) -> None:
         terminal.wait_for("Which model? other")
         terminal.keys("Enter")
         terminal.wait_for("● ready  other")
+        terminal.wait_until_gone("▸ verifying")
         terminal.keys("q")
         terminal.wait_for("keep the model serving")
         terminal.keys("s")
@@ -205,6 +206,7 @@ def test_up_opens_the_dashboard_at_a_terminal(machine: Machine) -> None:
         terminal.run(up, env=machine.environment, cwd=machine.checkout)
         terminal.wait_for(FRAME_TEXT)
         terminal.wait_for("● ready  demo")
+        terminal.wait_until_gone("▸ verifying")
         terminal.keys("q", "s")
         terminal.wait_for("exit code: 0")
 

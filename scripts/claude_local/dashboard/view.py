@@ -79,7 +79,7 @@ def reduce(view: View, key: str, scene: Scene, log_rows: int) -> tuple[View, Wis
     if view.dialog == "picker":
         return _in_picker(view, key, scene)
     if view.dialog == "leave":
-        return _asked_to_leave(view, key)
+        return _asked_to_leave(view, key, scene)
     if view.dialog == "stop":
         return _asked_to_stop(view, key)
     if view.dialog == "help":
@@ -173,9 +173,13 @@ def _in_picker(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
     return replace(view, typed=_edited(view.typed, key), picked=0), None
 
 
-def _asked_to_leave(view: View, key: str) -> tuple[View, Wish]:
+def _asked_to_leave(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
     if key in ("k", "q", "enter"):
         return view, Leave(stop_model=False)
+    if key == "s" and scene.now.work:  # it would be refused when nobody sees this screen any more
+        return replace(
+            view, dialog="", message=f"`{scene.now.work.purpose}` goes on: stop it after that"
+        ), None
     if key == "s":
         return view, Leave(stop_model=True)
     return replace(view, dialog=""), None
