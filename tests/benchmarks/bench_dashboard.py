@@ -191,7 +191,7 @@ def main() -> int:
     figures = dashboard_figures()
     figures.append(("terminal, growth in 15 minutes", growth_megabytes(), 2, "MB"))
     if "--page" in sys.argv[1:]:
-        from page_figures import page_figures
+        from benchmarks.page_figures import page_figures
 
         with flood(0) as port:
             figures += page_figures(f"http://127.0.0.1:{port}/")

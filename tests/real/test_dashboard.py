@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import psutil
 import pytest
 
 from machine import Machine, error_of
+from management_server import end_management, end_server, wait_for_api
 from terminal import WAIT_SECONDS, Terminal
 
 INVOKE = [sys.executable, "-m", "invoke"]
@@ -44,19 +43,6 @@ def api_alone(machine: Machine) -> Iterator[Machine]:
     wait_for_api(machine)
     yield machine
     end_server(machine, server)
-
-
-def end_server(machine: Machine, server: subprocess.Popen[str]) -> None:
-    """Everything is stopped. The server is our child: somebody has to wait for it while `down` does."""
-    down = machine.start("down")
-    server.communicate(timeout=WAIT_SECONDS)
-    down.communicate(timeout=WAIT_SECONDS)
-
-
-def wait_for_api(machine: Machine) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while machine.invoke("dashboard", "--json").returncode:
-        assert time.monotonic() < deadline, "the management API does not answer"
 
 
 def dashboard(terminal: Terminal, machine: Machine, *options: str, **environment: str) -> None:
@@ -227,17 +213,6 @@ def test_it_waits_for_a_server_that_went_away(serving: Machine) -> None:
         terminal.keys("C-c")
         terminal.wait_for("exit code: 0")
     end_server(serving, server)
-
-
-def end_management(machine: Machine) -> None:
-    """The management API dies."""
-    (process,) = (
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if {"claude_local", "serve", str(machine.checkout)} <= set(process.info["cmdline"] or [])
-    )
-    process.kill()
-    process.wait(WAIT_SECONDS)
 
 
 @pytest.mark.tools

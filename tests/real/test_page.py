@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
-from test_dashboard import end_management, end_server, wait_for_api
 
 from claude_local.web_files import FOLDER
 from machine import CLIENTS, Machine
+from management_server import end_management, end_server, wait_for_api
 
 CHROMIUM = "/usr/bin/chromium"
 AXE = CLIENTS / "axe-core" / "axe.min.js"
