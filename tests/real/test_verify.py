@@ -28,6 +28,7 @@ PLAIN_LAUNCHER = """#!/usr/bin/env bash
 # {{ header }}
 export ANTHROPIC_BASE_URL={{ settings.base_url | sh }} ANTHROPIC_AUTH_TOKEN=local ANTHROPIC_API_KEY=
 export ANTHROPIC_MODEL=local-llama CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1
+[[ $1 != --sandbox ]] || shift 2
 exec claude "$@"
 """
 
