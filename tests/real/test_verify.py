@@ -153,6 +153,20 @@ def test_a_wrapper_that_does_not_trust_when_told_to_is_found_out(tmp_path: Path,
 
 
 @pytest.mark.real_cli
+@BOTH_CLIENTS
+def test_a_wrapper_that_starts_a_trusted_projects_mcp_servers_is_found_out(
+    tmp_path: Path, client: str
+) -> None:
+    strict = "mcp=(--strict-mcp-config)"
+
+    results = run_with_wrapper(tmp_path, lambda text: text.replace(strict, "mcp=()"), client, TRUSTING)
+
+    leaks = {result.name: result.leak for result in results if result.leak}
+    assert leaks.pop("home-files").startswith("changed: .cache, .cache/claude-cli-nodejs")  # their logs
+    assert leaks.keys() == {"project-mcp-command", "project-mcp-url", "home-mcp"}
+
+
+@pytest.mark.real_cli
 def test_a_wrapper_without_the_key_gets_no_answer_from_our_own_server(tmp_path: Path) -> None:
     group = Group((CASES["env-secrets"],), own_server=True)
 
