@@ -9,6 +9,8 @@ import pytest
 
 from jail.host import Host, remove
 
+pytestmark = pytest.mark.tools
+
 GIT = "git init -q . && echo a >a && git add a && git commit -q -m one"
 
 

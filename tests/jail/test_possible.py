@@ -13,6 +13,8 @@ from claude_local.recorder import Recorded, Recorder
 from jail.host import Host
 from machine import CLIENT_FOLDERS
 
+pytestmark = pytest.mark.tools
+
 GIT = "git init -q . && echo a >a && git add a && git commit -q -m one"
 WORKTREE = (
     f"mkdir ../main && cd ../main && {GIT} && git branch b && rmdir @WORK@ && git worktree add -q @WORK@ b"

@@ -16,6 +16,8 @@ from jail.attack import PRELUDE
 from jail.cases_processes import FORGET_THE_PARENT
 from jail.host import KEY, SECRET, Host
 
+pytestmark = pytest.mark.tools
+
 # Uses every descriptor above 2: reads and writes it, and climbs out where it is a folder.
 USE_DESCRIPTORS = """
 for fd in /proc/self/fd/*; do
