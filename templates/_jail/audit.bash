@@ -47,7 +47,7 @@ repository_parts() {
 hooks_path() {
   local text=''
   [[ -f $1 ]] || return 0
-  IFS= read -r -N "$LARGEST_COPY" text <"$1" || true
+  IFS= read -r -d '' -n "$LARGEST_COPY" text <"$1" || true
   [[ ${text,,} != *hookspath* ]] || harmless_git config --file "$PWD/$1" --no-includes --get core.hookspath || true
 }
 
@@ -234,11 +234,13 @@ is_unchanged() {
 # is_harmless PATH: HEAD files, and a repository's parts that start nothing.
 is_harmless() {
   local file=$workspace/$1
+  local -a fields
+  read -ra fields <<<"${entries[$1]}"
   [[ ${entries[$1]} != 'o l '* ]] || return 1
   ! is_obeyed "$1" || return 1
   case $1 in
     HEAD | */HEAD) return 0 ;;
-    config | */config | config.worktree | */config.worktree) [[ -f $file ]] && is_harmless_config "$file" ;;
+    config | */config | config.worktree | */config.worktree) [[ ${fields[1]} == f && ${fields[4]} -le $LARGEST_COPY ]] && is_harmless_config "$file" ;;
     hooks | */hooks) [[ ${entries[$1]} == 'o d '* ]] ;; # the hooks in it are looked at
     .git | */.git) leads_inside "$file" 'gitdir: ' ;;
     commondir | */commondir) leads_inside "$file" '' ;;
@@ -288,14 +290,18 @@ put_aside() {
   fi
 }
 
-# describe_notes: adds to listed why a changed file is worth a line. Where links lead is asked for some hundreds only.
+# describe_notes: adds to listed why a changed file is worth a line; of many, only some are looked at.
 describe_notes() {
   local path line target
-  local -i asked=0
+  local -i asked=0 more=0
   for path in "${!notes[@]}"; do
+    if ((${#listed[@]} >= 20 || asked >= 200)); then
+      more+=1
+      continue
+    fi
     case ${notes[$path]} in
       l\ *)
-        ((asked++ < 500)) || continue
+        asked+=1
         target=$(realpath --canonicalize-missing -- "$workspace/$path")
         ! contains "$workspace" "$target" || continue
         printf -v line '%q is a link that leads out of the workspace, to %q' "$path" "$target"
@@ -309,7 +315,7 @@ describe_notes() {
     esac
     listed+=("$line")
   done
-  ((asked <= 500)) || listed+=("and $((asked - 500)) links more, which were not followed")
+  ((more == 0)) || listed+=("… and up to $more more")
 }
 
 is_run_on_purpose() {
@@ -321,21 +327,19 @@ is_run_on_purpose() {
 report() {
   if [[ ${#moved[@]} -gt 0 ]]; then
     say "${#moved[@]} file(s) that other programs would obey were put aside:"
-    list_some %q "${moved[@]}"
+    list_some "${moved[@]}"
     printf '  read them in %q\n  take them back: claude-local quarantine restore %s\n' "$1" "${1##*/}" >&2
   fi
   if [[ ${#stuck[@]} -gt 0 ]]; then
     say 'other programs would obey these too, but they cannot be put aside; delete them:'
-    list_some %q "${stuck[@]}"
+    list_some "${stuck[@]}"
   fi
   [[ ${#listed[@]} -gt 0 ]] || return 0
   say 'changed in this session; read them before you build, test or run:'
-  list_some %s "${listed[@]}"
+  printf '  %s\n' "${listed[@]}" >&2
 }
 
-# list_some FORMAT LINES…
 list_some() {
-  # shellcheck disable=SC2059  # the format is ours
-  printf "  $1\n" "${@:2:20}" >&2
-  (($# <= 21)) || printf '  … and %s more\n' "$(($# - 21))" >&2
+  printf '  %q\n' "${@:1:20}" >&2
+  (($# <= 20)) || printf '  … and %s more\n' "$(($# - 20))" >&2
 }

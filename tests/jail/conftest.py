@@ -17,6 +17,8 @@ PROGRAMS = {
     "git": "git",
     "setpriv": "util-linux",
     "node": "nodejs",
+    "curl": "curl",
+    "gcc": "gcc",
 }
 
 

@@ -93,6 +93,7 @@ class Host:
     victim: subprocess.Popen[bytes] | None = None
     before: dict[str, str] = field(default_factory=dict)
     ignored: tuple[Path, ...] = ()
+    groups: tuple[int, ...] = ()
 
     @property
     def home(self) -> Path:
@@ -294,7 +295,7 @@ class Host:
             pass_fds=pass_fds,
             user=self.account.uid if is_root else None,
             group=self.account.gid if is_root else None,
-            extra_groups=[] if is_root else None,
+            extra_groups=self.groups if is_root else None,
         )
 
     def close(self) -> None:

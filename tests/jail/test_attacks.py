@@ -17,6 +17,8 @@ from jail import (
 from jail.attack import Attack
 from jail.host import Host
 
+pytestmark = pytest.mark.tools
+
 GROUPS = {
     "files": cases_files.CASES,
     "delayed": cases_delayed.CASES,

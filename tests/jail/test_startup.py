@@ -9,6 +9,8 @@ import pytest
 
 from jail.host import Host
 
+pytestmark = pytest.mark.tools
+
 
 @dataclass(frozen=True)
 class Place:
