@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,8 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
                 body(*arguments, **named)
             except UserError as error:
                 raise Exit(_error_text(error), code=1) from None
-            except KeyboardInterrupt:
-                raise Exit("interrupted", code=130) from None
+            except KeyboardInterrupt as interrupt:
+                raise Exit(str(interrupt) or "interrupted", code=130) from None
 
         return task(**options)(run)
 
@@ -53,11 +54,24 @@ def _settings(engine: str | None = None) -> Settings:
 
     environment = {
         "CLAUDE_LOCAL_PYTHON": sys.executable,
+        "CLAUDE_LOCAL_FIT_TARGET": _fit_target(),
         **settings_file.variables(ROOT),
         **os.environ,
         **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {}),
     }
     return load_settings(environment, ROOT, user_id=os.getuid(), group_id=os.getgid())
+
+
+def _fit_target() -> str:
+    """What llama-server leaves free on each card of this machine."""
+    from claude_local.gpus import GpuReader
+    from claude_local.verdicts import fit_targets
+
+    reader = GpuReader()
+    try:
+        return fit_targets(reader.read())
+    finally:
+        reader.close()
 
 
 def _profiles(settings: Settings) -> Mapping[str, Profile]:
@@ -75,10 +89,38 @@ def _render(settings: Settings, profiles: Mapping[str, Profile]) -> int:
     return len(changes)
 
 
-@verb(help={"model": "profile name, alias or beginning", "engine": "docker, embedded, external or auto"})
-def up(c, model=None, engine=None, detach=False):
-    """Start a model and wait until it answers (--detach is the default until the dashboard exists)."""
-    from claude_local import console, lifecycle
+def _stop_everything(settings: Settings) -> None:
+    from claude_local import console, lifecycle, management
+
+    names = lifecycle.down(settings)
+    names += ["management API"] if management.stop(settings) else []
+    console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
+
+
+def _open_dashboard(settings: Settings, layout: str = "auto") -> None:
+    """Shows the dashboard until somebody leaves; stops everything if they want that."""
+    from claude_local import console, management
+    from claude_local.dashboard import session
+
+    look, client = session.look_of(os.environ, layout), session.client_of(settings)
+    management.start(settings)
+    if session.run(client, look).stop_model:
+        _stop_everything(settings)
+    else:
+        console.say("the model goes on. Again: invoke dashboard; stop: invoke down")
+
+
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "engine": "docker, embedded, external or auto",
+        "force": "try a model that does not fit by its plan",
+        "detach": "return when the model answers; else the dashboard opens, where there is a terminal",
+    }
+)
+def up(c, model=None, engine=None, detach=False, force=False):
+    """Start a model, wait until it answers, open the dashboard."""
+    from claude_local import console, lifecycle, management
     from claude_local.profiles import find_profile
 
     settings = _settings(engine)
@@ -87,22 +129,68 @@ def up(c, model=None, engine=None, detach=False):
     _render(settings, profiles)
     chosen, why = lifecycle.choose_engine(settings)
     console.say(f"engine: {chosen.describe()} ({why})")
+    management.check(settings)
     with console.loading(profile.name) as progress:
-        now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress))
+        now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress, force=force))
+    management.start(settings)
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
+    if not detach and settings.management_port and console.is_interactive(os.environ):
+        _open_dashboard(settings)
+
+
+@verb(
+    help={
+        "once": "print one picture and end",
+        "json": "print what /status says and end",
+        "layout": "auto, compact or full",
+    }
+)
+def dashboard(c, once=False, json=False, layout="auto"):
+    """Watch the model and switch it: log, cards, context, speed, cache. It goes on when you leave."""
+    from claude_local.dashboard import session
+
+    settings = _settings()
+    if json:
+        session.as_json(session.client_of(settings))
+    elif once:
+        session.once(session.client_of(settings), session.look_of(os.environ, layout))
+    else:
+        _open_dashboard(settings, layout)
 
 
 @verb()
 def down(c):
     """Stop the model and everything that was started for it."""
-    from claude_local import console, lifecycle
-
-    names = lifecycle.down(_settings())
-    console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
+    _stop_everything(_settings())
 
 
-@verb(help={"model": "profile name, alias or beginning"})
-def switch(c, model):
+@verb()
+def serve(c):
+    """Run the management API in the foreground; `up` starts it by itself."""
+    from claude_local import management
+
+    management.serve(_settings())
+
+
+@verb(help={"remove": "take the unit away again"})
+def install_service(c, remove=False):
+    """Put a systemd unit for the management API into your home folder."""
+    from claude_local import service
+
+    settings = _settings()
+    _render(settings, _profiles(settings))
+    for line in service.remove(settings) if remove else service.install(settings):
+        print(line)
+
+
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "now": "cut replies that are being written",
+        "force": "try a model that does not fit by its plan",
+    }
+)
+def switch(c, model, now=False, force=False):
     """Make another model the active one; on failure the old one comes back."""
     from claude_local import console, lifecycle
     from claude_local.profiles import find_profile
@@ -112,17 +200,25 @@ def switch(c, model):
     profile = find_profile(profiles, model)
     _render(settings, profiles)
     with console.loading(profile.name) as progress:
-        now = lifecycle.switch(settings, lifecycle.Request(profile, profiles, progress))
-    console.show_result(now, lifecycle.warnings_of(settings, now), settings)
+        begun: list[bool] = []
+        request = lifecycle.Request(
+            profile, profiles, progress, cut_replies=now, force=force, on_begin=lambda: begun.append(True)
+        )
+        result = lifecycle.switch(settings, request)
+    if not begun:
+        console.say(f"`{profile.name}` is active already; nothing was changed")
+    console.show_result(result, lifecycle.warnings_of(settings, result), settings)
 
 
 @verb(help={"json": "print JSON"})
 def status(c, json=False):
     """Say what is loaded, its real context and speed, and how to connect."""
-    from claude_local import console, lifecycle
+    from claude_local import console, lifecycle, speeds
 
     settings = _settings()
-    console.show_snapshot(lifecycle.snapshot(settings), settings, as_json=json)
+    now = lifecycle.snapshot(settings)
+    speeds.record(settings, now)
+    console.show_snapshot(now, settings, as_json=json)
 
 
 @verb(help={"follow": "go on as lines come", "tail": "how many lines to begin with"})
@@ -142,6 +238,76 @@ def profiles(c):
 
     settings = _settings()
     console.show_profiles(settings, _profiles(settings))
+
+
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "record": "write checksum and size into a profile that has none",
+        "force": "download again what is there",
+    }
+)
+def pull(c, model, record=False, force=False):
+    """Download a model's files, go on where an earlier try stopped, and check them."""
+    from claude_local import console, model_report, progress
+    from claude_local.profiles import find_profile
+    from claude_local.pull import pull
+    from claude_local.record import record as write_into_profile
+
+    settings = _settings()
+    profile = find_profile(_profiles(settings), model)
+    try:
+        pulled = pull(settings, profile, progress.transfer, force=force)
+    except KeyboardInterrupt:
+        console.say(f"what came so far is kept; go on: invoke pull {profile.name}")
+        raise
+    if record:
+        print(write_into_profile(settings, profile, pulled), end="")
+    model_report.show_pulled(settings, profile, pulled)
+
+
+@verb(
+    help={
+        "prune": "delete what belongs to no profile, after asking",
+        "yes": "do not ask",
+        "json": "print JSON",
+    }
+)
+def models(c, prune=False, yes=False, json=False):
+    """List model files: what is on disk, what a profile lacks, what belongs to none."""
+    from claude_local import console, model_report, models
+    from claude_local.progress import size_text
+
+    settings = _settings()
+    seen = models.inventory(settings, _profiles(settings))
+    model_report.show_inventory(seen, as_json=json)
+    if not (prune and seen.deletable):
+        return
+    question = f"delete these {len(seen.deletable)} file(s)?"
+    if yes or console.confirm(question, hint="delete them without asking: invoke models --prune --yes"):
+        console.say(f"freed: {size_text(models.prune(settings, seen.deletable))}")
+
+
+@verb(
+    help={
+        "source": "owner/name, owner/name:QUANT or owner/name:FILE on a hub, or the path of a GGUF file",
+        "name": "the profile's name; default: made from the file's",
+        "yes": "write it without asking",
+    }
+)
+def add_profile(c, source, name=None, yes=False):
+    """Write a commented profile for a model on a hub or on this disk."""
+    import shlex
+
+    from claude_local import add_profile, console
+
+    settings = _settings()
+    proposal = add_profile.propose(settings, _profiles(settings), source, name)
+    print(proposal.diff, end="")
+    accept = f"write it: invoke add-profile {shlex.quote(source)} --name {proposal.name} --yes"
+    if yes or console.confirm(f"write {proposal.file}?", hint=accept):
+        add_profile.write(proposal)
+        console.say(f"wrote {proposal.file}; next: invoke pull {proposal.name}, invoke plan {proposal.name}")
 
 
 @verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})
@@ -181,14 +347,15 @@ def quickstart(c):
     quickstart.run(settings, profiles)
 
 
-@verb()
-def verify(c):
+@verb(help={"sandbox": "let a hostile model try to get out, in every mode"})
+def verify(c, sandbox=False):
     """Try to divert a local session in every known way, in a throw-away home folder, and show what held."""
-    from claude_local import verify
+    from claude_local import verify, verify_sandbox
 
-    results = verify.run(_settings(), os.environ)
-    verify.show(results)
-    verify.check(results)
+    proof = verify_sandbox if sandbox else verify
+    results = proof.run(_settings(), os.environ)
+    proof.show(results)
+    proof.check(results)
 
 
 @verb(help={"full": "all of Claude Code's tools instead of the lean set", "json": "print JSON"})
@@ -207,6 +374,41 @@ def bench(c, client=False, json=False):
     if not client:
         raise UserError("what shall be measured?", hint="there is one benchmark: invoke bench --client")
     bench.show(bench.run(_settings(), os.environ), as_json=json)
+
+
+@verb(
+    help={
+        "model": "profile name, alias or beginning",
+        "all": "every profile, which is the default",
+        "ctx": "with another context, in tokens",
+        "json": "print JSON",
+    },
+)
+def plan(c, model=None, all=False, ctx=None, json=False):
+    """Say whether a model fits, here, before anything is loaded; exit code 1 if the one asked for does not."""
+    from claude_local import lifecycle, plan, plan_table
+    from claude_local.profiles import find_profile
+
+    settings = _settings()
+    profiles = _profiles(settings)
+    chosen = [find_profile(profiles, model)] if model else list(profiles.values())
+    tokens = plan.tokens_of(ctx)
+    hardware, is_loaded = plan.hardware_now(), lifecycle.snapshot(settings).state == "ready"
+    verdicts = [
+        plan.verdict(settings, plan.with_context(profile, tokens), hardware=hardware, is_loaded=is_loaded)
+        for profile in chosen
+    ]
+    plan_table.show(verdicts, as_json=json)
+    raise Exit(code=int(bool(model) and verdicts[0].outcome == "does not fit"))
+
+
+@verb(help={"json": "print JSON", "fix": "take away what earlier runs left behind"})
+def doctor(c, json=False, fix=False):
+    """Look at everything that a start depends on, and say what helps; exit code 1 for an error."""
+    from claude_local import doctor
+    from claude_local.checks import Host
+
+    raise Exit(code=doctor.run(Host(_settings(), os.environ), fix_first=fix, as_json=json))
 
 
 @verb()
@@ -255,14 +457,107 @@ def uninstall_claude_local(c, purge=False, dry_run=False):
         print(line)
 
 
-@verb(help={"dry_run": "print the command and do nothing"})
-def build_image(c, dry_run=False):
-    """Build the llama-server image for your NVIDIA cards from pinned source."""
+IMAGE_OPTIONS = {
+    "source": "folder of a llama.cpp checkout to build instead of the pinned commit",
+    "variant": "cuda, vulkan or cpu",
+    "prebuilt": "take the official image, pinned by digest, instead of compiling",
+    "architectures": 'CUDA architectures, for instance "89-real;120a-real"; default: those of your cards',
+    "jobs": "compilers at once; default: as many as fit into the memory",
+    "build_base": "image to compile in",
+    "runtime_base": "image that the result is put on",
+    "force": "build again what is there already, from the beginning",
+    "dry_run": "print the command and do nothing",
+}
+
+
+@verb(
+    help={"source": "folder of a llama.cpp checkout to build instead of the pinned commit", **IMAGE_OPTIONS}
+)
+def build_image(
+    c,
+    variant="cuda",
+    source="",
+    prebuilt=False,
+    architectures="",
+    jobs=0,
+    build_base="",
+    runtime_base="",
+    force=False,
+    dry_run=False,
+):
+    """Build the llama-server image for your cards from pinned source."""
+    from claude_local import image, image_console
+
+    options = {"architectures": architectures, "build_base": build_base, "runtime_base": runtime_base}
+    spec = image.wanted(variant, source=source, prebuilt=prebuilt, jobs=jobs, **options)
+    settings = _settings()
+    _render(settings, _profiles(settings))
+    print(shlex.join(image.command(settings, spec, force=force)), flush=True)
+    if not dry_run:
+        with image_console.building() as progress:
+            said = image.build_and_use(settings, spec, progress, force=force)
+        print(*said, sep="\n")
+
+
+@verb(help={"to": "full id of a llama.cpp commit; default: the pinned one", **IMAGE_OPTIONS})
+def upgrade_image(
+    c,
+    to="",
+    variant="cuda",
+    source="",
+    prebuilt=False,
+    architectures="",
+    jobs=0,
+    build_base="",
+    runtime_base="",
+    force=False,
+    dry_run=False,
+):
+    """Build a new image beside the old one, try it, and use it only if all is well."""
+    from claude_local import image, image_console, upgrade
+
+    options = {"architectures": architectures, "build_base": build_base, "runtime_base": runtime_base}
+    spec = image.wanted(variant, commit=to, source=source, prebuilt=prebuilt, jobs=jobs, **options)
+    settings = _settings()
+    profiles = _profiles(settings)
+    _render(settings, profiles)
+    print(shlex.join(image.command(settings, spec, force=force)), flush=True)
+    if dry_run:
+        return
+    with image_console.building() as progress:
+        built = image.build(settings, spec, progress, force=force)
+    print(built.describe())
+    results = upgrade.try_image(settings, profiles, built.tag, image_console.show_check)
+    image_console.show_failures(results)
+    print(upgrade.accept(settings, built.tag, results))
+
+
+@verb()
+def rollback_image(c):
+    """Go back to the image before the present one."""
     from claude_local import image
+
+    print(image.rollback(_settings()))
+
+
+@verb(
+    help={
+        "base": "another Debian image with Node.js and npm",
+        "packages": "Debian packages instead of our list of tools",
+        "more_packages": "Debian packages besides, for instance 'golang-go cargo'",
+        "certificates": "PEM file that the download of Claude Code shall trust as well",
+        "dry_run": "print the command and do nothing",
+    }
+)
+def build_client_image(c, base="", packages="", more_packages="", certificates="", dry_run=False):
+    """Build the image with Claude Code for `claude-local --sandbox container`."""
+    from claude_local import client_image
 
     settings = _settings()
     _render(settings, _profiles(settings))
-    image.build(settings, dry_run=dry_run, say=print)
+    trusted = Path(certificates).expanduser().absolute() if certificates else None
+    choices = client_image.Choices(base, packages, more_packages, trusted)
+    client_image.build(settings, choices, dry_run=dry_run, say=print)
 
 
 @verb(help={"unit": "only tests that need no Docker and no Claude Code"})

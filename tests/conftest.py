@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from images import Images, make_bases
 from machine import ROOT, Machine
 
 PARTS = {
     "real_cli": "the real Claude Code CLI",
-    "docker": "the real llama-server in Docker",
+    "docker": "Docker Engine",
     "embedded": "the embedded engine",
+    "browser": "the real Chromium",
 }
 
 
@@ -45,10 +47,12 @@ def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
     """A user's machine: own home, state, port and Compose project. Everything is stopped afterwards."""
     home = tmp_path / "my höme"
     home.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = Machine(checkout, home, port, project=f"claude-local-test-{uuid.uuid4().hex[:8]}")
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        port, management_port = first.getsockname()[1], second.getsockname()[1]
+    project = f"claude-local-test-{uuid.uuid4().hex[:8]}"
+    own = Machine(checkout, home, port, project, management_port=management_port)
     yield own
     own.invoke("down")
 
@@ -76,3 +80,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def test_image() -> str:
     """The Debian image with a real llama-server that scripts/test made."""
     return os.environ["CLAUDE_LOCAL_IMAGE"]
+
+
+@pytest.fixture(scope="session")
+def bases(test_image: str) -> list[str]:
+    """The images that the tests' own images are built with: runtime, build, official."""
+    return list(make_bases(test_image))
+
+
+@pytest.fixture
+def images(machine: Machine) -> Iterator[Images]:
+    """Names of images that only this test uses; the machine's image is one of them."""
+    own = Images()
+    machine.extra["CLAUDE_LOCAL_IMAGE"] = own.image
+    yield own
+    machine.invoke("down")
+    own.remove()

@@ -32,6 +32,8 @@ class Machine:
     port: int
     project: str
     extra: dict[str, str] = field(default_factory=dict)
+    management_port: int = 0
+    """Of the management API; 0 is off."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -42,6 +44,7 @@ class Machine:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "CLAUDE_LOCAL_LLAMA_PORT": str(self.port),
+            "CLAUDE_LOCAL_MANAGEMENT_PORT": str(self.management_port or "off"),
             "CLAUDE_LOCAL_COMPOSE_PROJECT": self.project,
             **{name: os.environ[name] for name in passed if name in os.environ},
             **self.extra,
@@ -54,6 +57,10 @@ class Machine:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def management_url(self) -> str:
+        return f"http://127.0.0.1:{self.management_port}"
 
     @property
     def key(self) -> str:

@@ -70,6 +70,8 @@ def settings_in(root: Path) -> Settings:
         jail_switching=True,
         client_image="claude-local/client:latest",
         llama_port=8080,
+        management_port=8081,
+        management_token_file=None,
         image="claude-local/llama:latest",
         compose_project="claude-local",
     )

@@ -26,7 +26,7 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tmux("kill-server")
+        subprocess.run(["tmux", "-L", self.socket, "kill-server"], capture_output=True, check=False)
 
     def run(self, argv: list[str], *, env: dict[str, str], cwd: Path) -> None:
         """Types a command that runs with exactly this environment (and TERM)."""
@@ -49,9 +49,9 @@ class Terminal:
     def resize(self, *, columns: int, rows: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
-    def screen(self) -> str:
-        """What is on the screen now, as text."""
-        return self._tmux("capture-pane", "-p", "-J")
+    def screen(self, *, styles: bool = False) -> str:
+        """What is on the screen now, as text; with `styles` also the escape sequences that make its styles."""
+        return self._tmux("capture-pane", "-p", "-J", *(["-e"] if styles else []))
 
     def wait_for(self, text: str) -> str:
         """The screen as soon as `text` is on it. Fails with the screen if it never is."""
@@ -60,6 +60,22 @@ class Terminal:
             assert time.monotonic() < deadline, f"`{text}` did not appear:\n{screen}"
             time.sleep(0.05)
         return screen
+
+    def wait_until_gone(self, text: str) -> str:
+        """The screen as soon as `text` is no longer on it."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while text in (screen := self.screen()):
+            assert time.monotonic() < deadline, f"`{text}` stays:\n{screen}"
+            time.sleep(0.05)
+        return screen
+
+    def modes(self) -> str:
+        """Whether the alternate screen is on, the cursor is visible, long lines wrap: `0 1 1` for a shell."""
+        return self._tmux("display-message", "-p", "#{alternate_on} #{cursor_flag} #{wrap_flag}").strip()
+
+    def close(self) -> None:
+        """The terminal goes away, as when a connection is lost."""
+        self._tmux("kill-session")
 
     def _tmux(self, *arguments: str) -> str:
         argv = ["tmux", "-L", self.socket, *arguments]

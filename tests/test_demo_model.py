@@ -112,3 +112,14 @@ def test_no_two_layers_share_their_weights(reader: Any) -> None:
     matrices = [tensor.data.tobytes() for tensor in reader.tensors if "norm" not in tensor.name]
 
     assert len(set(matrices)) == len(matrices) == 9
+
+
+def test_a_token_can_be_added_that_is_said_often_and_is_text(tmp_path: Path) -> None:
+    write_demo_model(tmp_path / "demo.gguf", shape=SMALL, said_often="<call>")
+
+    fields = gguf.GGUFReader(tmp_path / "demo.gguf").fields
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    types = fields["tokenizer.ggml.token_type"].contents()
+    said = tokens.index("<call>")
+    assert (len(tokens), types[said]) == (VOCABULARY_SIZE, gguf.TokenType.USER_DEFINED)
+    assert types[tokens.index(END_OF_TURN)] == gguf.TokenType.CONTROL

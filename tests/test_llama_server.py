@@ -193,6 +193,19 @@ def test_every_allowed_extra_flag_reaches_llama_server(flag: str) -> None:
 
 def test_a_profile_that_sets_nothing_is_its_model_alone() -> None:
     assert options(profile(), "/models") == [("model", "/models/sub folder/a.gguf")]
+
+
+def test_projector_and_draft_model_become_paths_that_llama_server_knows() -> None:
+    model = {"file": "a.gguf", "mmproj": {"file": "eyes.gguf"}, "draft": {"file": "sub/quick.gguf"}}
+    with_both = Profile.model_validate({"name": "a", "title": "T", "description": "D", "model": model})
+
+    expected = [
+        ("model", "/models/a.gguf"),
+        ("mmproj", "/models/eyes.gguf"),
+        ("spec-draft-model", "/models/sub/quick.gguf"),
+    ]
+    assert options(with_both, "/models") == expected
+    assert {f"--{flag}" for flag, _ in expected} <= ENTRIES.keys()
     assert server_argv(profile(), "/models") == ["--model", "/models/sub folder/a.gguf"]
 
 
@@ -271,7 +284,8 @@ def test_every_key_of_the_reference_becomes_its_flag_in_the_same_order(tmp_path:
 
     flags = [flag for flag, _ in options(reference, "/models")]
 
-    assert flags == ["model", *(field.replace("_", "-") for field in FIELDS), "chat-template-file", "keep"]
+    files = ["model", "mmproj", "spec-draft-model"]
+    assert flags == [*files, *(field.replace("_", "-") for field in FIELDS), "chat-template-file", "keep"]
 
 
 HARD_VALUES = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,9 +50,7 @@ def test_a_missing_model_is_told_with_the_way_to_get_it(settings: Settings) -> N
 
     file = settings.models_dir / "a.gguf"
     assert caught.value.message == f"profile `p` has no model file: {file} is missing"
-    assert caught.value.hint == (
-        f"download it: hf download owner/name a.gguf --local-dir {settings.models_dir}"
-    )
+    assert caught.value.hint == "download it: invoke pull p"
 
 
 def test_the_missing_demo_model_is_written_here(settings: Settings) -> None:
@@ -71,15 +68,29 @@ def test_a_missing_model_of_unknown_origin_is_not_said_to_be_the_demo_model(sett
     assert str(settings.models_dir) in caught.value.hint
 
 
-def test_the_way_to_get_a_model_is_a_command_that_a_shell_can_take(tmp_path: Path) -> None:
-    spaced = load_settings({"HOME": "/"}, tmp_path / "my models", user_id=1, group_id=1)
+def test_a_missing_shard_or_projector_is_told(settings: Settings) -> None:
+    sharded = profile(file="a-00001-of-00002.gguf", mmproj={"file": "eyes.gguf"})
+    told = []
+    for name in ("a-00001-of-00002.gguf", "a-00002-of-00002.gguf", "eyes.gguf"):
+        with pytest.raises(UserError) as caught:
+            check_model_file(settings, sharded)
+        told.append(caught.value.message.split(": ")[1])
+        (settings.models_dir / name).write_bytes(b"GGUF")
 
-    with pytest.raises(UserError) as caught:
-        check_model_file(spaced, profile(file="it's a.gguf", repo="o/n"))
+    check_model_file(settings, sharded)
+    names = ("a-00001-of-00002.gguf", "a-00002-of-00002.gguf", "eyes.gguf")
+    assert told == [f"{settings.models_dir / name} is missing" for name in names]
 
-    command = caught.value.hint.removeprefix("download it: ")
-    expected = ["hf", "download", "o/n", "it's a.gguf", "--local-dir", str(spaced.models_dir)]
-    assert shlex.split(command) == expected
+
+def test_the_size_of_a_sharded_model_is_that_of_all_shards(settings: Settings) -> None:
+    sharded = profile(file="a-00001-of-00002.gguf", size_bytes=1000)
+    (settings.models_dir / "a-00001-of-00002.gguf").write_bytes(b"GGUF+3B")
+
+    assert model_size_bytes(settings, sharded) == 1000
+
+    (settings.models_dir / "a-00002-of-00002.gguf").write_bytes(b"GGUF")
+
+    assert model_size_bytes(settings, sharded) == 11
 
 
 @pytest.mark.parametrize("content", [b"", b"GGU", b"<!DOCTYPE html>", b"version https://git-lfs"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from claude_local.model_source import HubFile, ModelSource
 from claude_local.profile_schema import schema_text, write_schema
-from claude_local.profiles import ModelSource, Profile, ServerOptions
+from claude_local.profiles import Profile, ServerOptions
 
 SHIPPED = Path(__file__).parents[1] / "profiles" / "schema.json"
 
@@ -23,14 +24,15 @@ def test_the_schema_names_every_key_and_the_name_is_none() -> None:
     assert list(schema["properties"]) == [name for name in Profile.model_fields if name != "name"]
     assert list(schema["$defs"]["ServerOptions"]["properties"]) == list(ServerOptions.model_fields)
     assert list(schema["$defs"]["ModelSource"]["properties"]) == list(ModelSource.model_fields)
+    assert list(schema["$defs"]["HubFile"]["properties"]) == list(HubFile.model_fields)
 
 
 def test_the_schema_asks_for_what_a_profile_needs_and_refuses_unknown_keys() -> None:
     schema = json.loads(schema_text())
 
     assert schema["required"] == ["title", "description", "model"]
-    parts = [schema, schema["$defs"]["ServerOptions"], schema["$defs"]["ModelSource"]]
-    assert [part["additionalProperties"] for part in parts] == [False, False, False]
+    parts = [schema, *schema["$defs"].values()]
+    assert [part["additionalProperties"] for part in parts] == [False, False, False, False]
 
 
 def test_writing_it_returns_where_it_is(tmp_path: Path) -> None:

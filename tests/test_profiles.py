@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from claude_local.errors import ProfileError, UnknownProfile, UserError
+from claude_local.model_source import ModelSource
 from claude_local.profiles import (
-    ModelSource,
     Profile,
     ServerOptions,
     find_profile,

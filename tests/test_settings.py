@@ -40,6 +40,8 @@ def test_without_any_variable_everything_has_its_default() -> None:
         jail_switching=True,
         client_image="claude-local/client:latest",
         llama_port=8080,
+        management_port=8081,
+        management_token_file=None,
         image="claude-local/llama:latest",
         compose_project="claude-local",
     )
@@ -85,8 +87,11 @@ def test_every_field_can_be_set_by_its_name_in_capitals() -> None:
         "jail_switching": False,
         "client_image": "mine/client@sha256:1",
         "llama_port": 65535,
+        "management_port": 65534,
+        "management_token_file": Path("/t"),
         "image": "registry:5000/llama@sha256:0",
         "compose_project": "mine",
+        "fit_target": "768,2048",
     }
 
     special = {"jail_read_only": "~/.cargo:/opt/go", "jail_switching": "no"}
@@ -129,6 +134,16 @@ def test_an_engine_can_be_chosen(engine: str) -> None:
             "ENGINE",
             "podman",
             "CLAUDE_LOCAL_ENGINE should be one of auto, docker, embedded, external, not `podman`",
+        ),
+        (
+            "FIT_TARGET",
+            "1 GB",
+            "CLAUDE_LOCAL_FIT_TARGET should be MiB such as `768` or `768,2048`, not `1 GB`",
+        ),
+        (
+            "FIT_TARGET",
+            "768,",
+            "CLAUDE_LOCAL_FIT_TARGET should be MiB such as `768` or `768,2048`, not `768,`",
         ),
         (
             "EXTERNAL_URL",
@@ -202,3 +217,10 @@ def test_an_engine_chosen_by_name_wins_over_an_external_address(engine: str, is_
     settings = replace(load({"CLAUDE_LOCAL_EXTERNAL_URL": "http://gpu"}), engine=engine)
 
     assert settings.is_external is is_external
+
+
+def test_the_management_api_can_be_switched_off_and_that_survives_a_round_trip() -> None:
+    settings = load({"CLAUDE_LOCAL_MANAGEMENT_PORT": "off"})
+
+    assert settings.management_port is None
+    assert load(settings.to_environment()) == settings

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from claude_local.errors import UserError
 from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
+from claude_local.gguf_header import read_header
 from claude_local.llama_server import chat_template_file
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
 
 PRELUDE = Path("_chat") / "later_system_messages.jinja"
-TEMPLATE_KEY = "tokenizer.chat_template"
 
 
 def prepare(settings: Settings, profile: Profile) -> None:
@@ -31,23 +31,22 @@ def prepare(settings: Settings, profile: Profile) -> None:
     origin = f"{{#- made from {model.name}, {model.stat().st_size} bytes, {model.stat().st_mtime_ns} -#}}\n"
     if target.is_file() and target.read_text(encoding="utf-8").startswith(origin):
         return
-    prelude = (settings.templates_dir / PRELUDE).read_text(encoding="utf-8").rstrip("\n")
     private_directory(target.parent)
-    text = origin + prelude + read_chat_template(model, profile.name)
+    text = origin + prelude(settings) + read_chat_template(model, profile.name)
     write_atomic(target, text.encode(), mode=PRIVATE_FILE)
 
 
-def read_chat_template(model: Path, name: str) -> str:
-    """The chat template inside a GGUF file. Takes seconds for large vocabularies."""
-    import gguf
+def prelude(settings: Settings) -> str:
+    """What makes a template tolerant, to be put before it."""
+    return (settings.templates_dir / PRELUDE).read_text(encoding="utf-8").rstrip("\n")
 
-    try:
-        field = gguf.GGUFReader(model).get_field(TEMPLATE_KEY)
-    except (ValueError, OSError, IndexError) as error:
-        raise UserError(f"{model} cannot be read: {error}", hint="download it again") from None
-    if field is None:
+
+def read_chat_template(model: Path, name: str) -> str:
+    """The chat template inside a GGUF file of profile `name`. Raises UserError where there is none."""
+    template = read_header(model).chat_template
+    if template is None:
         raise UserError(
             f"the model of profile `{name}` has no chat template of its own",
             hint=f"take `chat_template: tolerant` out of profiles/{name}.yaml",
         )
-    return str(field.contents())
+    return template

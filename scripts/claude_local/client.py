@@ -37,6 +37,9 @@ ARGUMENTS = ("--exclude-dynamic-system-prompt-sections",)
 # The first version without known bugs in its file tools.
 OLDEST_CLAUDE = "2.1.128"
 
+# What `tests/client/package.json` pins: every test with a real Claude Code runs these two.
+TESTED_CLAUDE = ("2.1.197", "2.1.329")
+
 # Claude Code keeps 13,000 tokens and the longest answer free before it compacts a conversation; its
 # lean prompt takes some 7,000. Below the first number nothing useful is left, below the second little.
 SMALLEST_CONTEXT_TOKENS = 32768

@@ -13,18 +13,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from claude_local import lifecycle, preflight
+from claude_local import lifecycle, plan, preflight
 from claude_local.errors import UserError
+from claude_local.plain_text import harmless as harmless
 
 if TYPE_CHECKING:
     from claude_local.profiles import Profile
     from claude_local.settings import Settings
     from claude_local.snapshot import Snapshot
+    from claude_local.verdicts import Hardware
 
 talk = Console(stderr=True, highlight=False)
 data = Console(highlight=False)
 
-CONTROL_CHARACTERS = dict.fromkeys((*range(32), 127, *range(128, 160)), "·")
+
+def is_interactive(environment: Mapping[str, str]) -> bool:
+    """Whether somebody sits at a terminal that can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and environment.get("TERM", "dumb") != "dumb"
 
 
 def say(text: str) -> None:
@@ -50,9 +55,12 @@ def loading(name: str) -> Iterator[lifecycle.Progress]:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
 
 
-def harmless(text: str) -> str:
-    """Text with every control character shown as a dot."""
-    return text.translate(CONTROL_CHARACTERS)
+def confirm(question: str, *, hint: str) -> bool:
+    """Whether the person at the terminal says yes. Raises UserError with `hint` where there is none."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError("nobody is there to ask: no terminal", hint=hint)
+    answer = talk.input(escape(f"{question} [y/N] ")).strip().lower()
+    return answer in ("y", "yes")
 
 
 def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile:
@@ -60,7 +68,8 @@ def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile
     names = list(profiles)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UserError("which model?", hint=f"pass one: --model {' | '.join(names)}")
-    rows = [_row(settings, profile) for profile in profiles.values()]
+    hardware = plan.hardware_now()
+    rows = [_row(settings, profile, hardware) for profile in profiles.values()]
     with contextlib.suppress(ImportError, OSError, EOFError):
         return profiles[_pick_with_arrows(names, rows)]
     return profiles[_pick_by_number(names, rows)]
@@ -91,11 +100,12 @@ def _pick_by_number(names: list[str], rows: list[str]) -> str:
     return names[int(answer) - 1]
 
 
-def _row(settings: Settings, profile: Profile) -> str:
+def _row(settings: Settings, profile: Profile, hardware: Hardware) -> str:
     here = "  " if (settings.models_dir / profile.model.file).is_file() else "↓ "
-    return (
-        f"{here}{profile.name:20} {_size(settings, profile):>8} {_context(profile):>6}  {profile.description}"
-    )
+    found = plan.verdict(settings, profile, hardware=hardware, quick=True)
+    fits = "" if found.outcome == "unknown" else f"({found.text}) "
+    facts = f"{profile.name:20} {_size(settings, profile):>8} {_context(profile):>6}"
+    return f"{here}{facts}  {fits}{profile.description}"
 
 
 def _size(settings: Settings, profile: Profile) -> str:
@@ -158,12 +168,33 @@ def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]
         )
     if now.uptime_seconds is not None:
         yield "uptime", f"{now.uptime_seconds:,.0f} s"
+    yield "waiting", f"{now.requests_waiting} request(s)" if now.requests_waiting else ""
     yield "speed", ", ".join(_speeds(now))
+    yield "cache", "" if now.cache_hit_fraction is None else f"{now.cache_hit_fraction:.0%} of prompts reused"
+    yield "going on", _work(now)
+    yield "last switch", _last_switch(now)
     if now.state in ("stopped", "failed"):
         yield "next", "invoke up" if now.state == "stopped" else "invoke logs; invoke down"
     else:
         yield "connect", f"{settings.build_dir / 'bin' / 'claude-local'}"
         yield "other clients", f"{now.base_url} with the key in {settings.api_key_file}"
+
+
+def _work(now: Snapshot) -> str:
+    if now.work is None:
+        return ""
+    phase = f", {now.work.phase}" if now.work.phase else ""
+    return (
+        f"{now.work.purpose}{phase} (process {now.work.process_id}), for {time.time() - now.work.since:.0f} s"
+    )
+
+
+def _last_switch(now: Snapshot) -> str:
+    last = now.last_switch
+    if last is None:
+        return ""
+    way = f"{last.from_profile} to {last.to_profile}" if last.from_profile else last.to_profile
+    return f"{way}: {last.outcome} in {last.seconds:.1f} s{f', {last.reason}' if last.reason else ''}"
 
 
 def _speeds(now: Snapshot) -> Iterator[str]:

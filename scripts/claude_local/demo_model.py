@@ -42,32 +42,37 @@ class DemoShape:
 
 
 def write_demo_model(
-    path: Path, *, seed: int = 1, shape: DemoShape | None = None, chat_template: str = CHAT_TEMPLATE
+    path: Path,
+    *,
+    seed: int = 1,
+    shape: DemoShape | None = None,
+    chat_template: str = CHAT_TEMPLATE,
+    said_often: str = "",
 ) -> bool:
     """Writes the demo model to `path` and returns True, or returns False if it is already there.
 
-    The same seed, shape and Python version give the same bytes: the vocabulary is learned from text
-    that belongs to the Python version.
+    `said_often` becomes one more token, which is every fifth that the model says. The same arguments and
+    Python version give the same bytes: the vocabulary is learned from text that belongs to that version.
     """
     if path.exists():
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        _write_gguf(partial, seed, shape or DemoShape(), chat_template)
+        _write_gguf(partial, seed, shape or DemoShape(), chat_template, said_often)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return True
 
 
-def _write_gguf(path: Path, seed: int, shape: DemoShape, chat_template: str) -> None:
+def _write_gguf(path: Path, seed: int, shape: DemoShape, chat_template: str, said_often: str) -> None:
     import gguf
 
-    tokens, merges, frequencies = _learn_vocabulary()
+    tokens, merges, frequencies = _learn_vocabulary(said_often)
     writer = gguf.GGUFWriter(path, "llama")
     _add_metadata(writer, shape)
-    _add_tokenizer(writer, tokens, merges)
+    _add_tokenizer(writer, tokens, merges, said_often)
     writer.add_chat_template(chat_template)
     _add_weights(writer, seed, shape, frequencies)
     writer.write_header_to_file()
@@ -89,14 +94,15 @@ def _add_metadata(writer: Any, shape: DemoShape) -> None:
     writer.add_file_type(1)  # mostly f16
 
 
-def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str]) -> None:
+def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str], said_often: str) -> None:
     import gguf
 
-    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    special = dict.fromkeys(CONTROL_TOKENS, gguf.TokenType.CONTROL)
+    special[said_often] = gguf.TokenType.USER_DEFINED  # unlike a control token it is text of the answer
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types([control if token in CONTROL_TOKENS else normal for token in tokens])
+    writer.add_token_types([special.get(token, gguf.TokenType.NORMAL) for token in tokens])
     writer.add_token_merges(merges)
     writer.add_eos_token_id(tokens.index(END_OF_TURN))
     writer.add_bos_token_id(tokens.index(CONTROL_TOKENS[0]))
@@ -131,7 +137,7 @@ def _add_weights(writer: Any, seed: int, shape: DemoShape, frequencies: list[flo
         writer.add_tensor(f"{block}.ffn_down.weight", matrix(width, hidden, 0.05))
 
 
-def _learn_vocabulary() -> tuple[list[str], list[str], list[float]]:
+def _learn_vocabulary(said_often: str) -> tuple[list[str], list[str], list[float]]:
     """Tokens in id order, merges in rank order, and how often the model shall say each token."""
     import json
     import pydoc_data.topics
@@ -146,7 +152,7 @@ def _learn_vocabulary() -> tuple[list[str], list[str], list[float]]:
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY_SIZE,
         show_progress=False,
-        special_tokens=list(CONTROL_TOKENS),
+        special_tokens=[*CONTROL_TOKENS, *([said_often] if said_often else [])],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(text, trainer)
@@ -157,6 +163,8 @@ def _learn_vocabulary() -> tuple[list[str], list[str], list[float]]:
     total = sum(counts.values())
     shares = [_share(token, counts[i] / total) for i, token in enumerate(tokens)]
     shares[tokens.index(END_OF_TURN)] = sum(shares) / WORDS_PER_ANSWER
+    if said_often:
+        shares[tokens.index(said_often)] = sum(shares) / 4
     return tokens, merges, shares
 
 

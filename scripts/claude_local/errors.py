@@ -28,6 +28,14 @@ class BuildConflict(UserError):
     """A file in build/ that we did not write stands where one of ours belongs."""
 
 
+class BrokenModelFile(UserError):
+    """A model file that is no GGUF, or not all of one."""
+
+
+class HubFailed(UserError):
+    """A model hub that does not answer, refuses, or does not have what was asked for."""
+
+
 class EngineFailed(UserError):
     """An engine that did not start, died, or could not load a model."""
 
@@ -36,5 +44,20 @@ class EngineUnavailable(UserError):
     """An engine that cannot run on this machine as it is."""
 
 
+class StateNotWritten(UserError):
+    """The state folder does not take a file: disk full, broken or without rights."""
+
+
+class NotIdle(UserError):
+    """A reply was being written for longer than somebody wanted to wait."""
+
+
 class Busy(UserError):
-    """Another command holds the lock."""
+    """Another command holds the lock. Says who, and since when, where that is known."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", holder: str | None = None, since: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.holder = holder
+        self.since = since

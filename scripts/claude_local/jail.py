@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from claude_local import client, seccomp
 from claude_local.settings import Settings
 
-MANAGEMENT_PORT = 8081
+NO_PORT = 9  # "discard": where nothing listens, for the door where the management server is off
 
 # Parts of /etc that programs need to know users, libraries and time zones. No resolv.conf: there is no network.
 VISIBLE_ETC = (
@@ -115,10 +115,10 @@ def template_values(settings: Settings) -> dict[str, object]:
         "harmless_git_keys": HARMLESS_GIT_KEYS,
         "limits": Limits(),
         "door": door_target(settings),
-        "management_port": MANAGEMENT_PORT,
+        "management_port": settings.management_port or NO_PORT,
         "door_socket": client.DOOR_SOCKET,
         "jail_environment": client.JAIL_ENVIRONMENT,
-        "token_file": "",
+        "token_file": settings.management_token_file or "",
         "seccomp_listing": list(seccomp.listing(seccomp.program())),
     }
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import contextlib
+import dataclasses
+from collections.abc import Mapping
 
-from claude_local import chat_templates, preflight, state
-from claude_local.engines import Engine, docker, probe
+from claude_local import journal, state
+from claude_local import switch as transaction
+from claude_local.engines import Engine, docker_client, probe
 from claude_local.engines.docker import DockerEngine
 from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.engines.external import ExternalEngine
 from claude_local.engines.http import LlamaHttp
-from claude_local.errors import EngineFailed, UserError
+from claude_local.errors import UserError
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
-from claude_local.snapshot import STOPPED, Snapshot
+from claude_local.snapshot import STOPPED, Snapshot, Work
+from claude_local.switch_steps import Progress, Request, Steps
 
-POLL_SECONDS = 0.15
-LOG_LINES = 8
-
-Progress = Callable[[Snapshot, str], None]
-"""Called while a model loads, with the snapshot and the last line of the server's log."""
+__all__ = ["Progress", "Request"]
 
 
 def choose_engine(settings: Settings) -> tuple[Engine, str]:
@@ -33,7 +31,7 @@ def choose_engine(settings: Settings) -> tuple[Engine, str]:
         return ExternalEngine(settings), "CLAUDE_LOCAL_EXTERNAL_URL is set"
     if settings.engine == "embedded":
         return EmbeddedEngine(settings), "chosen"
-    problem = docker.why_unavailable()
+    problem = docker_client.why_unavailable()
     if problem is None:
         return DockerEngine(settings), "chosen" if settings.engine == "docker" else "Docker answers"
     if settings.engine == "docker":
@@ -49,121 +47,127 @@ def running_engine(settings: Settings) -> Engine | None:
     return next((engine for engine in engines if engine.is_running()), None)
 
 
-@dataclass(frozen=True)
-class Request:
-    """What somebody wants to serve: a profile out of all profiles, with someone watching."""
-
-    profile: Profile
-    profiles: Mapping[str, Profile]
-    progress: Progress
-
-
 def up(settings: Settings, engine: Engine, request: Request) -> Snapshot:
     """Starts a profile, or switches to it where an engine runs; returns when it answers.
 
     On failure, Ctrl-C included, nothing that was not running before is left running.
     """
     with state.lock(settings, f"up {request.profile.name}"):
+        if engine.name == "external":
+            engine.check(request.profile)
+            return engine.snapshot()
+        _recover(settings, request)
         current = running_engine(settings)
         if current and current.name != engine.name:
             raise UserError(f"the {current.name} engine is running", hint="stop it first: invoke down")
-        if current and current.name != "external":
-            if current.snapshot().state != "failed":
-                return _switch(settings, current, request)
+        if current and current.snapshot().state == "failed":
             current.stop()  # what is left of one that died
-        return _start(settings, engine, request)
+        return _switch(settings, engine, request)
 
 
-def switch(settings: Settings, request: Request) -> Snapshot:
+def switch(settings: Settings, request: Request, *, purpose: str = "switch") -> Snapshot:
     """Makes a profile the active one of the running engine; brings the old one back on failure."""
     name = request.profile.name
-    with state.lock(settings, f"switch {name}"):
+    with state.lock(settings, f"{purpose} {name}"):
+        _recover(settings, request)
         engine = running_engine(settings)
         if engine is None:
             raise UserError("no engine is running", hint=f"start one: invoke up --model {name}")
         return _switch(settings, engine, request)
 
 
+def restart(settings: Settings, profiles: Mapping[str, Profile]) -> Snapshot:
+    """Starts again what is meant to serve and died. Raises UserError if it cannot, or nothing died."""
+    wanted = journal.read(settings).serving or ""
+    with state.lock(settings, f"restart {wanted}"):
+        engine = engine_named(settings, journal.read(settings).engine)
+        if wanted not in profiles or engine is None or engine.snapshot().state != "failed":
+            raise UserError("there is nothing to restart", hint="see: invoke status")
+        request = Request(profiles[wanted], profiles, cut_replies=True)
+        steps = Steps(settings, engine, request)
+        steps.start(wanted)
+        steps.verify(wanted)
+        return engine.snapshot()
+
+
+def can_restart(settings: Settings) -> bool:
+    """Whether trying makes sense: without Docker Engine, its containers have to wait for it."""
+    return journal.read(settings).engine != "docker" or docker_client.answers()
+
+
+def recover(settings: Settings, profiles: Mapping[str, Profile]) -> None:
+    """Finishes or undoes what a process that was killed left behind. Raises UserError if neither works."""
+    attempt = journal.read(settings).attempt
+    if attempt and profiles:
+        with state.lock(settings, f"finish the switch to {attempt.new}"):
+            _finish(settings, Request(next(iter(profiles.values())), profiles))
+
+
 def down(settings: Settings) -> list[str]:
     """Stops every engine of ours that runs, and returns their names."""
     with state.lock(settings, "down"):
+        before = journal.read(settings)
+        if before.attempt and (interrupted := engine_named(settings, before.engine)):
+            interrupted.settle()
         engines: list[Engine] = [EmbeddedEngine(settings), DockerEngine(settings)]
         stopped = [engine for engine in engines if engine.snapshot() != STOPPED]
         for engine in stopped:
             engine.stop()
+        if before != before.stopped():
+            journal.write(settings, before.stopped())
         return [engine.name for engine in stopped]
 
 
 def snapshot(settings: Settings) -> Snapshot:
-    """What is true now."""
-    engine = running_engine(settings)
-    return engine.snapshot() if engine else STOPPED
+    """What is true now, and what goes on."""
+    engine, record = running_engine(settings), journal.read(settings)
+    now = (engine or engine_named(settings, record.engine) or _NoEngine()).snapshot()
+    if now == STOPPED and record.serving and record.engine == "docker" and not docker_client.answers():
+        now = Snapshot(state="failed", engine="docker", reason="Docker Engine does not answer")
+    held = state.holder(settings)
+    phase = record.attempt.phase if record.attempt else None
+    work = Work(held.purpose, phase, held.since, held.process_id) if held else None
+    return dataclasses.replace(now, work=work, last_switch=record.last)
 
 
-def _start(settings: Settings, engine: Engine, request: Request) -> Snapshot:
-    engine.check(request.profile)
-    if engine.name != "external":
-        preflight.check_model_file(settings, request.profile)
-        state.prepare(settings)
-        chat_templates.prepare(settings, request.profile)
-        preflight.check_port(settings.llama_port)
-    try:
-        engine.start(request.profile)
-        return _wait_until_ready(engine, request.profile, request.progress)
-    except BaseException:
-        engine.stop()
-        raise
+class _NoEngine:
+    def snapshot(self) -> Snapshot:
+        return STOPPED
+
+
+def _recover(settings: Settings, request: Request) -> None:
+    """Before something new begins: a failure is written down and does not stand in its way."""
+    if journal.read(settings).attempt:
+        with contextlib.suppress(UserError):
+            _finish(settings, request)
+
+
+def _finish(settings: Settings, request: Request) -> None:
+    record = journal.read(settings)
+    engine = engine_named(settings, record.engine)
+    if engine:
+        engine.settle()
+        transaction.recover(Steps(settings, engine, request), record, engine.snapshot())
 
 
 def _switch(settings: Settings, engine: Engine, request: Request) -> Snapshot:
-    before = engine.snapshot()
-    if before.profile == request.profile.name and before.state == "ready":
+    before, name = engine.snapshot(), request.profile.name
+    if before.state == "ready" and (before.profile, before.loaded_profile) == (name, name):
         return before
-    engine.check(request.profile)
-    if engine.name != "external":
-        preflight.check_model_file(settings, request.profile)
-        chat_templates.prepare(settings, request.profile)
-    try:
-        engine.activate(request.profile)
-        return _wait_until_ready(engine, request.profile, request.progress)
-    except EngineFailed as error:
-        raise _after_going_back(engine, request, before, error) from None
-    except KeyboardInterrupt:
-        raise _after_going_back(engine, request, before, EngineFailed("interrupted")) from None
+    if engine.name == "external":
+        engine.activate(request.profile)  # says why not
+    steps = Steps(settings, engine, request)
+    old = _to_bring_back(before, name, request.profiles)
+    transaction.run(steps, journal.read(settings), engine=engine.name, old=old, new=name)
+    return engine.snapshot()
 
 
-def _after_going_back(
-    engine: Engine, request: Request, before: Snapshot, failure: EngineFailed
-) -> EngineFailed:
-    """Brings back what served before, and returns the error that tells both stories."""
-    old = request.profiles.get(before.profile or "")
-    if before.state != "ready" or old is None:
-        return failure
-    try:
-        engine.activate(old)
-        _wait_until_ready(engine, old, request.progress)
-    except EngineFailed as error:
-        return EngineFailed(
-            f"{failure.message}; and `{old.name}` did not come back: {error.message}",
-            details=failure.details,
-            hint=f"start again: invoke down, then invoke up --model {old.name}",
-        )
-    return EngineFailed(failure.message, details=failure.details, hint=f"`{old.name}` serves again")
-
-
-def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> Snapshot:
-    while True:
-        now = engine.snapshot()
-        if now.state == "ready" and now.profile in (profile.name, None):
-            return now
-        if now.state in ("failed", "stopped"):
-            raise EngineFailed(
-                f"`{profile.name}` did not load: {now.reason or 'the engine ended'}",
-                details="\n".join(engine.log_lines(tail=LOG_LINES, follow=False)),
-                hint="choose another model (invoke profiles) or change this profile",
-            )
-        progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
-        time.sleep(POLL_SECONDS)
+def _to_bring_back(before: Snapshot, new: str, profiles: Mapping[str, Profile]) -> str | None:
+    """The profile that serves now: the one in memory, else the one that `local-llama` means."""
+    if before.state not in ("ready", "unloaded", "loading"):
+        return None
+    candidates = (before.loaded_profile, before.profile)
+    return next((name for name in candidates if name in profiles and name != new), None)
 
 
 def warnings_of(settings: Settings, now: Snapshot) -> list[str]:
@@ -171,6 +175,12 @@ def warnings_of(settings: Settings, now: Snapshot) -> list[str]:
     key_file = settings.client_key_file
     key = key_file.read_text().strip() if key_file else "local"
     return probe.warnings_of(LlamaHttp(settings.base_url, key), now.profile or "")
+
+
+def engine_named(settings: Settings, name: str | None) -> Engine | None:
+    """The engine of ours with this name."""
+    engines: list[Engine] = [EmbeddedEngine(settings), DockerEngine(settings)]
+    return next((engine for engine in engines if engine.name == name), None)
 
 
 def log_engine(settings: Settings) -> Engine:

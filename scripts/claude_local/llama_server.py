@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from claude_local.errors import UserError
 from claude_local.extra_args import is_flag_token
+from claude_local.model_source import HubFile
 from claude_local.profiles import ACTIVE_ALIAS, Profile
 
 Option = tuple[str, str | bool]
@@ -45,6 +46,7 @@ def options(profile: Profile, models_dir: str, runtime_dir: str = CONTAINER_RUNT
     chosen = [(name.replace("_", "-"), _text(value)) for name, value in values.items()]
     return [
         ("model", f"{models_dir}/{profile.model.file}"),
+        *((flag, f"{models_dir}/{part.file}") for flag, part in _companions(profile) if part),
         *chosen,
         *_template_option(profile, runtime_dir),
         *_extra_options(profile.server.extra_args),
@@ -91,6 +93,10 @@ def activate(presets: str, name: str | None) -> str:
 def chat_template_file(profile: Profile, runtime_dir: str) -> str:
     """Where the tolerant chat template of a profile lies."""
     return f"{runtime_dir}/chat_templates/{profile.name}.jinja"
+
+
+def _companions(profile: Profile) -> list[tuple[str, HubFile | None]]:
+    return [("mmproj", profile.model.mmproj), ("spec-draft-model", profile.model.draft)]
 
 
 def _template_option(profile: Profile, runtime_dir: str) -> list[Option]:

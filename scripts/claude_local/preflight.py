@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import socket
 from collections.abc import Iterator
-
-import psutil
+from typing import TYPE_CHECKING
 
 from claude_local.errors import UserError
-from claude_local.profiles import Profile
+from claude_local.model_files import Wanted, wanted_files
 from claude_local.settings import Settings
+
+if TYPE_CHECKING:
+    from claude_local.engines import Engine
+    from claude_local.profiles import Profile
 
 GGUF_MAGIC = b"GGUF"
 
 
 def check_model_file(settings: Settings, profile: Profile) -> None:
-    """Raises UserError if the profile's GGUF file is missing or plainly is none."""
-    file = settings.models_dir / profile.model.file
+    """Raises UserError if one of the profile's GGUF files is missing or plainly is none."""
+    for wanted in wanted_files(settings, profile):
+        _check_file(settings, profile, wanted)
+
+
+def _check_file(settings: Settings, profile: Profile, wanted: Wanted) -> None:
+    file = wanted.target
     if not file.is_file():
         raise UserError(
             f"profile `{profile.name}` has no model file: {file} is missing",
@@ -27,15 +34,36 @@ def check_model_file(settings: Settings, profile: Profile) -> None:
     with file.open("rb") as opened:
         if opened.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
             raise UserError(f"{file} is no GGUF file", hint=_how_to_get(profile, settings))
+    size, expected = file.stat().st_size, wanted.size_bytes
+    if expected and size != expected:
+        raise UserError(
+            f"{file} has {size:,} bytes, the profile says {expected:,}",
+            hint=f"it may be half a download; {_how_to_get(profile, settings)}",
+        )
+
+
+def check_memory(settings: Settings, profile: Profile, engine: Engine) -> None:
+    """Raises UserError if the model does not fit by `plan.verdict`. The one place that asks before a start.
+
+    What is loaded now will have left by then, so it does not count.
+    """
+    from claude_local import plan
+
+    hardware = plan.hardware_now()
+    is_running = engine.is_running()
+    # Without cards the model file tells as much as llama-fit-params does, and at once.
+    quick = is_running or not hardware.cards or engine.name == "embedded"
+    plan.check(plan.verdict(settings, profile, hardware=hardware, quick=quick, is_loaded=is_running))
 
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
-    """Size of the model file on disk, else what the profile says of it."""
-    file = settings.models_dir / profile.model.file
-    return file.stat().st_size if file.is_file() else profile.model.size_bytes
+    """Size of the model's own files on disk, else what the profile says of it."""
+    files = [settings.models_dir / shard.file for shard in profile.model.shards()]
+    here = all(file.is_file() for file in files)
+    return sum(file.stat().st_size for file in files) if here else profile.model.size_bytes
 
 
-def check_port(port: int) -> None:
+def check_port(port: int, setting: str = "CLAUDE_LOCAL_LLAMA_PORT") -> None:
     """Raises UserError with the holder's name if the port on 127.0.0.1 is taken."""
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -44,8 +72,15 @@ def check_port(port: int) -> None:
         except OSError:
             raise UserError(
                 f"port {port} is in use{_holders(port)}",
-                hint="end that program, or choose another port: CLAUDE_LOCAL_LLAMA_PORT=8090",
+                hint=f"end that program, or choose another port: {setting}=8090",
             ) from None
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody uses at the moment."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _holders(port: int) -> str:
@@ -54,6 +89,10 @@ def _holders(port: int) -> str:
 
 
 def _holder_names(port: int) -> Iterator[str]:
+    try:
+        import psutil
+    except ImportError:  # `doctor` asks before anything is installed
+        return
     with contextlib.suppress(psutil.AccessDenied, psutil.NoSuchProcess):
         for connection in psutil.net_connections("tcp"):
             local = connection.laddr
@@ -63,8 +102,7 @@ def _holder_names(port: int) -> Iterator[str]:
 
 def _how_to_get(profile: Profile, settings: Settings) -> str:
     if profile.model.repo is not None:
-        command = ["hf", "download", profile.model.repo, profile.model.file]
-        return f"download it: {shlex.join([*command, '--local-dir', str(settings.models_dir)])}"
+        return f"download it: invoke pull {profile.name}"
     if profile.name == "demo":
         return "write it: invoke demo-model"
     return f"put it into {settings.models_dir}; the profile does not say where it comes from"

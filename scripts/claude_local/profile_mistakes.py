@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -109,7 +109,8 @@ def _nearest(model: type[BaseModel], path: KeyPath) -> str:
     fields = model.model_fields
     for part in path[:-1]:
         annotation = fields[str(part)].annotation if str(part) in fields else None
-        fields = getattr(annotation, "model_fields", {})
+        known = [getattr(kind, "model_fields", None) for kind in (annotation, *get_args(annotation))]
+        fields = next((found for found in known if found), {})
     near = difflib.get_close_matches(str(path[-1]), [field for field in fields if field != "name"], n=1)
     return f"did you mean `{near[0]}` instead of `{printable(str(path[-1]))}`?" if near else ""
 

@@ -6,73 +6,27 @@ between the two; a test compares the names with `llama-server --help`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from claude_local import extra_args
 from claude_local.errors import ProfileError, UnknownProfile
+from claude_local.model_source import ModelSource
 from claude_local.profile_mistakes import describe, mistakes_of
+from claude_local.profile_parts import Count, Name, Part, Text, json_text
 from claude_local.yaml_source import Mistake, YamlSource, read_yaml
 
 ACTIVE_ALIAS = "local-llama"
 """The name that means whatever profile is active."""
 
 DEFAULTS_FILE = "_defaults.yaml"
-NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
 OnOff = Literal["on", "off"]
 OnOffAuto = Literal["on", "off", "auto"]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("should have no control characters or line ends")
-    return text
-
-
-def _json_text(values: dict[str, Any]) -> dict[str, Any]:
-    try:
-        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError):
-        raise ValueError("should hold texts, numbers, true, false, null, lists and mappings") from None
-    return values
-
-
-Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_printable)]
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """A frozen, strict part of a profile: no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
-    )
-
-
-class ModelSource(Part):
-    """Which GGUF file, and where it can be had."""
-
-    file: Text
-    """Path of the (first) GGUF file below the models folder."""
-    repo: Text | None = None
-    """Hub repository that holds the file, as `owner/name`."""
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
-    size_bytes: Annotated[int, Field(gt=0)] | None = None
-
-    @field_validator("file")
-    @classmethod
-    def _stays_below_the_models_folder(cls, file: str) -> str:
-        path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts or not file.endswith(".gguf"):
-            raise ValueError("should be a .gguf file below the models folder")
-        return file
 
 
 class ServerOptions(Part):
@@ -112,7 +66,7 @@ class ServerOptions(Part):
     load_mode: Literal["auto", "none", "mmap", "mlock", "mmap+mlock", "dio"] | None = None
     lazy_mode: OnOffAuto | None = None
     jinja: bool | None = None
-    chat_template_kwargs: Annotated[dict[Text, Any], AfterValidator(_json_text)] | None = None
+    chat_template_kwargs: Annotated[dict[Text, Any], AfterValidator(json_text)] | None = None
     """Values for the chat template, for instance `{enable_thinking: false}`."""
     reasoning: OnOffAuto | None = None
     reasoning_effort: Text | None = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.markup import escape
 from rich.table import Table
 
-from claude_local import console, lifecycle, state
+from claude_local import console, lifecycle, management, small_model, state
 from claude_local.demo_model import write_demo_model
 from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.engines.http import LlamaHttp
@@ -31,14 +31,22 @@ def run(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     _start(settings, profiles)
     console.say("3/3  its answer, streamed from /v1/messages. It is nonsense, and that is right:")
     _show_answer(settings)
-    console.data.print(_next_steps(settings))
+    serving = small_model.offer(settings, profiles, lambda small: _switch(settings, profiles, small))
+    console.data.print(_next_steps(settings, serving or DEMO))
 
 
 def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     with console.loading(DEMO) as progress:
         request = lifecycle.Request(profiles[DEMO], profiles, progress)
+        management.check(settings)
         now = lifecycle.up(settings, EmbeddedEngine(settings), request)
+    management.start(settings)
     console.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot:,} tokens of context")
+
+
+def _switch(settings: Settings, profiles: Mapping[str, Profile], profile: Profile) -> None:
+    with console.loading(profile.name) as progress:
+        lifecycle.switch(settings, lifecycle.Request(profile, profiles, progress))
 
 
 def _show_answer(settings: Settings) -> None:
@@ -53,15 +61,15 @@ def _show_answer(settings: Settings) -> None:
         raise EngineFailed("the model answered nothing", hint="see the log: .venv/bin/invoke logs")
 
 
-def _next_steps(settings: Settings) -> Table:
+def _next_steps(settings: Settings, model: str) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
-        "running": f"llama-server with the demo model on {settings.base_url}",
+        "running": f"llama-server with the {model} model on {settings.base_url}",
         "where": f"{settings.root} (.venv, build, models, .state); nothing outside it was touched",
         "Claude Code on it": f"{settings.build_dir / 'bin' / 'claude-local'}",
         "look, stop": ".venv/bin/invoke status    .venv/bin/invoke down",
-        "a real model": ".venv/bin/invoke profiles shows them and says how to get one; then",
-        "": ".venv/bin/invoke up --model NAME",
+        "a real model": f".venv/bin/invoke pull {small_model.SMALL} gets a small one, for any CPU",
+        "": ".venv/bin/invoke profiles shows all; then: invoke pull NAME, invoke up --model NAME",
     }
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/bold]", escape(value))

@@ -6,6 +6,7 @@ whom. It is no model: its answers are whatever its script says.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -168,7 +169,8 @@ class Recorder:
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):  # who hangs up wants no more
+                    self.wfile.write(body)
 
         return Handler
 

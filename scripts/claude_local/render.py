@@ -13,9 +13,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import jinja2
+import jinja2.sandbox
 
-from claude_local import client, image_pins, jail, llama_server
+from claude_local import client, client_image_pins, jail, llama_server
 from claude_local.errors import UserError
+from claude_local.image_spec import image_spec
 from claude_local.profiles import ACTIVE_ALIAS, Profile
 from claude_local.settings import Settings
 
@@ -26,6 +28,8 @@ PROGRAMS = ("inside",)
 
 # An unprivileged user of the container, used where the person who runs us is root.
 FALLBACK_USER_ID = 10001
+FIT_TARGET_MIB = "1024"
+"""llama-server's own default, for a machine whose cards nobody looked at."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,8 @@ def _environment(settings: Settings) -> jinja2.Environment:
         "dotenv": quote_dotenv,
         "yaml": quote_compose,
         "dirname": lambda value: str(PurePosixPath(value).parent),
+        "systemd": quote_systemd,
+        "dockerfile": quote_dockerfile,
         "json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
     }
     return environment
@@ -96,9 +102,12 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "preset_sections": [llama_server.preset_lines(profile) for profile in profiles.values()],
         "router_argv": llama_server.router_argv(),
         "container_user": container_user(settings),
+        "fit_target": settings.fit_target or FIT_TARGET_MIB,
         "container_models_dir": llama_server.CONTAINER_MODELS_DIR,
         "container_runtime_dir": llama_server.CONTAINER_RUNTIME_DIR,
         "container_port": llama_server.CONTAINER_PORT,
+        # Where the management API runs, it counts restarts and tells the reason.
+        "restart_policy": "no" if settings.management_port else "on-failure:3",
         "when_active": llama_server.WHEN_ACTIVE,
         "active_alias": ACTIVE_ALIAS,
         "key_file": settings.client_key_file or "",
@@ -117,8 +126,42 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "good_context": client.GOOD_CONTEXT_TOKENS,
         "client_arguments": client.ARGUMENTS,
         "passed_variables": client.PASSED_VARIABLES,
-        "image": image_pins.PINS,
+        "image_arguments": image_spec().build_args(),
+        "client_image": client_image_pins.PINS,
+        "client_version_label": client_image_pins.VERSION_LABEL,
+        "client_needs": client_image_pins.NEEDED_PACKAGES,
+        "client_tools": client_image_pins.TOOL_PACKAGES,
+        "client_package": client_image_pins.package(client_image_pins.PINS),
+        "client_package_lock": client_image_pins.package_lock(client_image_pins.PINS),
     }
+
+
+def render_chat(template: str, messages: list[dict[str, str]]) -> str:
+    """What a model's chat template makes of `messages`. Raises jinja2's errors as ValueError.
+
+    The template comes from a stranger: it cannot reach Python, but it can take for ever.
+    """
+
+    def raise_exception(message: str) -> None:
+        raise jinja2.TemplateError(message)
+
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
+    known = {
+        "raise_exception": raise_exception,
+        "strftime_now": lambda form: "2026-01-01" if form else "",
+        "tools": [{"type": "function", "function": {"name": "Read", "parameters": {"type": "object"}}}],
+        "bos_token": "",
+        "eos_token": "",
+    }
+    try:
+        return environment.from_string(template, globals=known).render(
+            messages=messages, add_generation_prompt=True
+        )
+    except (jinja2.TemplateError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise ValueError(str(error) or type(error).__name__) from None
 
 
 def quote_shell(value: object) -> str:
@@ -135,6 +178,18 @@ def quote_dotenv(value: object) -> str:
 def quote_compose(value: object) -> str:
     """A YAML text for docker-compose.yml that Compose does not interpolate."""
     return json.dumps(_one_line(value).replace("$", "$$"), ensure_ascii=False)
+
+
+def quote_systemd(value: object) -> str:
+    """One word of a systemd unit, in which no specifier is expanded. (A command expands `$` as well.)"""
+    text = _one_line(value).replace("%", "%%")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def quote_dockerfile(value: object) -> str:
+    """A value of a Dockerfile's ARG: in double quotes, nothing in it is expanded."""
+    text = _one_line(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
 
 
 def _one_line(value: object) -> str:

@@ -57,10 +57,16 @@ class Settings:
     """The image with Claude Code for `--sandbox container`. Default: `claude-local/client:latest`."""
     llama_port: int
     """TCP port of llama-server on 127.0.0.1. Default: 8080."""
+    management_port: int | None
+    """TCP port of the management API on 127.0.0.1; None where it is off. Default: 8081."""
+    management_token_file: Path | None
+    """File with a secret that everything but looking needs. Default: none."""
     image: str
     """The container image that runs llama-server. Default: `claude-local/llama:latest`."""
     compose_project: str
     """Name of the Compose project. Default: `claude-local`."""
+    fit_target: str = ""
+    """MiB that llama-server leaves free, one value or one per card in PCI order. Default: by card."""
 
     def to_environment(self) -> dict[str, str]:
         """The variables that lead `load_settings` to these settings again."""
@@ -69,7 +75,7 @@ class Settings:
             PREFIX + name.upper(): _text(value)
             for name, value in given.items()
             if name not in ("root", "user_id", "group_id", "home") and value not in (None, "", ())
-        }
+        } | ({} if self.management_port else {PREFIX + "MANAGEMENT_PORT": "off"})
 
     @property
     def templates_dir(self) -> Path:
@@ -147,10 +153,17 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
             "CLIENT_IMAGE", environment.get(PREFIX + "CLIENT_IMAGE") or "claude-local/client:latest"
         ),
         llama_port=_port("LLAMA_PORT", environment.get(PREFIX + "LLAMA_PORT") or "8080"),
+        management_port=_port_or_off(
+            "MANAGEMENT_PORT", environment.get(PREFIX + "MANAGEMENT_PORT") or "8081"
+        ),
+        management_token_file=_optional_path(
+            "MANAGEMENT_TOKEN_FILE", environment.get(PREFIX + "MANAGEMENT_TOKEN_FILE") or ""
+        ),
         image=_word("IMAGE", environment.get(PREFIX + "IMAGE") or "claude-local/llama:latest"),
         compose_project=_word(
             "COMPOSE_PROJECT", environment.get(PREFIX + "COMPOSE_PROJECT") or "claude-local"
         ),
+        fit_target=_megabytes("FIT_TARGET", environment.get(PREFIX + "FIT_TARGET") or ""),
     )
 
 
@@ -195,6 +208,16 @@ def _port(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535):
         raise UserError(f"{PREFIX}{name} should be a port from 1 to 65535, not `{value}`")
     return int(value)
+
+
+def _megabytes(name: str, value: str) -> str:
+    if value and not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in value.split(",")):
+        raise UserError(f"{PREFIX}{name} should be MiB such as `768` or `768,2048`, not `{value}`")
+    return value
+
+
+def _port_or_off(name: str, value: str) -> int | None:
+    return None if value == "off" else _port(name, value)
 
 
 def _word(name: str, value: str) -> str:

@@ -9,13 +9,18 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
+
+import psutil
 
 from claude_local.errors import Busy
 from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.settings import Settings
 
 KEY_BYTES = 32
+LOCK = "lock"
 
 
 def prepare(settings: Settings) -> None:
@@ -45,25 +50,68 @@ def lock(settings: Settings, purpose: str) -> Iterator[None]:
     The kernel releases it with the process, whatever ends that. Raises Busy with the holder.
     """
     private_directory(settings.state_dir)
-    path = settings.state_dir / "lock"
+    path = settings.state_dir / LOCK
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     with os.fdopen(descriptor, "r+") as file:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(
-                f"another command is at work: {_holder(path)}", hint="wait for it, or end it"
-            ) from None
+            raise _busy(path) from None
+        _say_who(file, purpose)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+
+
+def holder(settings: Settings) -> Holder | None:
+    """Who holds the lock now; None if nobody does.
+
+    Does not touch the lock, so that looking never stands in somebody's way.
+    """
+    held = _read_holder(settings.state_dir / LOCK)
+    try:
+        # A number that a later process got again is not the holder's.
+        alive = held and psutil.Process(held.process_id).create_time() <= held.since + 1
+    except psutil.Error:
+        return None
+    return held if alive else None
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock, as far as it is known."""
+
+    purpose: str
+    process_id: int
+    since: float
+    """Seconds since 1970."""
+
+
+def _say_who(file: TextIO, purpose: str) -> None:
+    with contextlib.suppress(OSError):  # a full disk takes the name, not the lock
         file.truncate()
-        json.dump({"pid": os.getpid(), "purpose": purpose, "since": int(time.time())}, file)
+        json.dump({"pid": os.getpid(), "purpose": purpose, "since": time.time()}, file)
         file.flush()
-        yield
 
 
-def _holder(path: Path) -> str:
+def _busy(path: Path) -> Busy:
+    held = _read_holder(path)
+    if held is None:
+        return Busy("another command is at work: it does not say which", hint="wait for it, or end it")
+    who = f"`{held.purpose}` (process {held.process_id})"
+    return Busy(
+        f"another command is at work: {who}, for {time.time() - held.since:.0f} s",
+        hint="wait for it, or end it",
+        holder=held.purpose,
+        since=held.since,
+    )
+
+
+def _read_holder(path: Path) -> Holder | None:
     try:
         held = json.loads(path.read_text())
-        seconds = int(time.time()) - int(held["since"])
-        return f"`{held['purpose']}` (process {held['pid']}), for {seconds} s"
+        return Holder(str(held["purpose"]), int(held["pid"]), float(held["since"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return "it does not say which"
+        return None

@@ -59,7 +59,7 @@ def test_a_missing_model_file_says_how_to_get_it_and_the_old_model_serves_on(mac
 
     message, hints = error_of(done)
     assert message.startswith("profile `gpt-oss-20b` has no model file: ")
-    assert hints[0].startswith("download it: hf download ggml-org/gpt-oss-20b-GGUF ")
+    assert hints == ["download it: invoke pull gpt-oss-20b"]
     after = machine.status()
     assert (after["profile"], after["state"]) == ("demo", "ready")
     assert after["uptime_seconds"] > before["uptime_seconds"]

@@ -9,7 +9,7 @@ import pytest
 from machine import Machine
 from terminal import Terminal
 
-UP = [sys.executable, "-m", "invoke", "up", "--engine", "embedded"]
+UP = [sys.executable, "-m", "invoke", "up", "--detach", "--engine", "embedded"]
 
 
 @pytest.mark.embedded

@@ -30,11 +30,17 @@ class Engine(Protocol):
     def start(self, profile: Profile) -> None:
         """Starts llama-server with `profile` active and returns while the model loads."""
 
+    def release(self) -> None:
+        """Takes the model out of memory, whatever it does. Does nothing if none is there."""
+
     def activate(self, profile: Profile) -> None:
         """Makes `profile` the active one of the running engine; returns while the model loads."""
 
     def stop(self) -> None:
         """Stops everything that `start` started. Does nothing if nothing runs."""
+
+    def settle(self) -> None:
+        """Returns when nothing is under way any more that a killed command of ours had begun."""
 
     def snapshot(self) -> Snapshot:
         """What is true now. Never loads a model."""

@@ -6,16 +6,20 @@ only loads and unloads models.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from claude_local import llama_server, state
+from claude_local.engines import docker_client
 from claude_local.engines.http import LlamaHttp
-from claude_local.engines.router import Model, Router, active_model, reason_in
-from claude_local.errors import EngineFailed, EngineUnavailable
+from claude_local.engines.router import Model, Router, active_model, loaded_model
+from claude_local.errors import EngineFailed, EngineUnavailable, StateNotWritten
+from claude_local.failure_reasons import reason_in
 from claude_local.files import write_atomic
 from claude_local.processes import run
 from claude_local.profiles import Profile
@@ -23,6 +27,9 @@ from claude_local.settings import Settings
 from claude_local.snapshot import STOPPED, Snapshot, State
 
 ALIAS_ATTEMPTS = 3
+REASON_LINES = 200
+SETTLE_SECONDS = 60.0
+SETTLE_POLL_SECONDS = 0.1
 
 
 class DockerEngine:
@@ -37,37 +44,38 @@ class DockerEngine:
         return f"llama-server in Docker, on {self._devices()} (image {self.settings.image})"
 
     def check(self, profile: Profile) -> None:
-        import docker
-
-        with _client() as client:
-            try:
-                client.images.get(self.settings.image)
-            except docker.errors.ImageNotFound:
-                raise EngineUnavailable(
-                    f"the image `{self.settings.image}` is not there",
-                    hint="build it: invoke build-image; or run without it: --engine embedded",
-                ) from None
+        if not docker_client.has_image(self.settings.image):
+            raise EngineUnavailable(
+                f"the image `{self.settings.image}` is not there",
+                hint="build it: invoke build-image; or run without it: --engine embedded",
+            )
 
     def is_running(self) -> bool:
-        container = self._container()
-        return container is not None
+        return self.snapshot() != STOPPED
 
     def start(self, profile: Profile) -> None:
         script = self.settings.build_dir / "bin" / "llama-up"
         run([script, "--no-wait", profile.name], failure="the container did not start")
 
+    def release(self) -> None:
+        self._router().unload_all()
+
     def activate(self, profile: Profile) -> None:
         """Moves `local-llama` to `profile` and loads it, in the order that build 11669 needs.
 
-        An alias cannot move while its holder is loaded, so: unload, take the alias away, give it to
-        the new section, load. A request in between may load the old model again: then once more.
+        An alias cannot move while its holder or the new one is loaded, so: unload, take the alias away,
+        give it to the new section, load. A request in between may load the old model again: then once
+        more. Starts the container again where it died.
         """
         router = self._router()
+        if not router.models():
+            return self.start(profile)
         for _ in range(ALIAS_ATTEMPTS):
             router.unload_all()
             for active in (None, profile.name):
-                self._write_presets(active)
-                router.read_presets_again()
+                if active_model(router.models()).get("id") != profile.name:
+                    self._write_presets(active)
+                    router.read_presets_again()
             if active_model(router.models()).get("id") == profile.name:
                 return router.load(profile.name)
         raise EngineFailed(
@@ -79,13 +87,32 @@ class DockerEngine:
         script = self.settings.build_dir / "bin" / "llama-down"
         run([script], failure="the container did not stop")
 
+    def settle(self) -> None:
+        """Waits for `docker compose` of a command that was killed: it goes on by itself."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline and any(map(self._is_ours, psutil.process_iter())):
+            time.sleep(SETTLE_POLL_SECONDS)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            argv = process.cmdline()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+        scripts = {str(self.settings.build_dir / "bin" / name) for name in ("llama-up", "llama-down")}
+        folder = ["--project-directory", str(self.settings.build_dir)]
+        return not scripts.isdisjoint(argv) or ("compose" in argv and set(folder) <= set(argv))
+
     def snapshot(self) -> Snapshot:
-        container = self._container()
+        """What is true now. Without Docker Engine the router alone is asked: it may well live on."""
+        try:
+            container = self._find_container()
+        except EngineUnavailable:
+            is_router = any("status" in model for model in self._router().models())
+            return self._running_snapshot(None) if is_router else STOPPED
         if container is None:
             return STOPPED
         if container.status != "running":
-            reason = self._reason(container)
-            return Snapshot(state="failed", engine=self.name, reason=reason)
+            return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
         return self._running_snapshot(container)
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
@@ -93,106 +120,81 @@ class DockerEngine:
         if container is None:
             return
         if not follow:
-            yield from container.logs(tail=tail).decode(errors="replace").splitlines()
+            yield from docker_client.last_lines(container, tail)
             return
         rest = b""
         for chunk in container.logs(tail=tail, follow=True, stream=True):
             *lines, rest = (rest + chunk).split(b"\n")
             yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
 
-    def _running_snapshot(self, container: Any) -> Snapshot:
+    def _running_snapshot(self, container: Any | None) -> Snapshot:
         router = self._router()
         models = router.models()
         if not models and router.refuses_our_key():
             reason = f"the server does not take the key in {self.settings.api_key_file}"
             return Snapshot(state="failed", engine=self.name, reason=reason)
-        active = active_model(models)
-        name: str = active.get("id", "")
+        active, loaded = active_model(models), loaded_model(models)
         status = active.get("status", {})
         now = _state(models, status)
         return Snapshot(
             state=now,
             engine=self.name,
-            profile=name or None,
+            profile=active.get("id"),
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
-            uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]),
+            loaded_profile=loaded,
+            uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]) if container else None,
+            server_process_id=(container.attrs["State"].get("Pid") or None) if container else None,
             load_fraction=(status.get("progress") or {}).get("value"),
-            reason=self._reason(container) if now == "failed" else None,
-            **(router.facts(name) if now == "ready" else {}),
+            reason=self._reason(container, "the model's process ended") if now == "failed" else None,
+            **(router.facts(loaded) if loaded and now != "loading" else {}),
         )
 
-    def _reason(self, container: Any) -> str:
-        lines = container.logs(tail=200).decode(errors="replace").splitlines()
-        return reason_in(lines)
+    def _reason(self, container: Any | None, otherwise: str) -> str:
+        if container is None:
+            return otherwise
+        return reason_in(docker_client.last_lines(container, REASON_LINES), otherwise)
 
     def _write_presets(self, active: str | None) -> None:
         rendered = (self.settings.build_dir / "presets.ini").read_text(encoding="utf-8")
         target = self.settings.runtime_dir / "presets.ini"
-        write_atomic(target, llama_server.activate(rendered, active).encode())
+        try:
+            write_atomic(target, llama_server.activate(rendered, active).encode())
+        except OSError as error:
+            raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
     def _router(self) -> Router:
         key = state.api_key(self.settings)
         return Router(LlamaHttp(f"http://127.0.0.1:{self.settings.llama_port}", key))
 
     def _devices(self) -> str:
-        with _client() as client:
+        with docker_client.connected() as client:
             has_nvidia = "nvidia" in client.info().get("Runtimes", {})
         return "the NVIDIA cards" if has_nvidia else "the CPU, as Docker has no NVIDIA runtime"
 
     def _container(self) -> Any | None:
+        try:
+            return self._find_container()
+        except EngineUnavailable:
+            return None
+
+    def _find_container(self) -> Any | None:
+        """Our container, running or not. Raises EngineUnavailable if Docker does not answer."""
         labels = [
             f"com.docker.compose.project={self.settings.compose_project}",
             "com.docker.compose.service=llama",
         ]
-        try:
-            with _client() as client:
-                found = client.containers.list(all=True, filters={"label": labels})
-        except EngineUnavailable:
-            return None
+        with docker_client.connected() as client:
+            found = client.containers.list(all=True, filters={"label": labels})
         return found[0] if found else None
 
 
-def why_unavailable() -> EngineUnavailable | None:
-    """Why Docker cannot be used here, and what helps; None if it can."""
-    try:
-        with _client() as client:
-            client.ping()
-        run(["docker", "compose", "version"], failure="Compose v2 is missing")
-    except EngineUnavailable as problem:
-        return problem
-    except EngineFailed:
-        return EngineUnavailable(
-            "Docker has no Compose v2",
-            hint="install it: sudo apt install docker-compose-v2 (Ubuntu), docker-compose (Debian 13)",
-        )
-    return None
-
-
-@contextlib.contextmanager
-def _client() -> Iterator[Any]:
-    import docker
-
-    try:
-        client = docker.from_env(timeout=20)
-        with contextlib.closing(client):
-            yield client
-    except (docker.errors.DockerException, OSError) as error:
-        if isinstance(error, docker.errors.NotFound):
-            raise
-        raise EngineUnavailable(_docker_reason(error), hint=_docker_hint(error)) from None
-
-
-def _docker_reason(error: Exception) -> str:
-    if "Permission denied" in str(error):
-        return "Docker Engine does not let this user in"
-    return "Docker Engine does not answer"
-
-
-def _docker_hint(error: Exception) -> str:
-    if "Permission denied" in str(error):
-        return "sudo usermod --append --groups docker $USER, then log in again"
-    return "start it: sudo systemctl start docker; or run without it: --engine embedded"
+def _end(container: Any) -> str:
+    """How a container ended, in words."""
+    state = container.attrs["State"]
+    if state.get("OOMKilled"):
+        return "out of memory: the kernel ended the container"
+    return f"the container is {container.status}, exit code {state.get('ExitCode')}"
 
 
 def _state(models: list[Model], status: dict[str, Any]) -> State:

@@ -7,6 +7,7 @@ command finds it again.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import os
@@ -22,8 +23,9 @@ import psutil
 
 from claude_local import llama_server, state
 from claude_local.engines.http import LlamaHttp
-from claude_local.engines.router import reason_in, server_facts
-from claude_local.errors import EngineUnavailable
+from claude_local.engines.router import server_facts
+from claude_local.errors import EngineUnavailable, StateNotWritten
+from claude_local.failure_reasons import reason_in
 from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.processes import start_detached
 from claude_local.profiles import Profile
@@ -60,30 +62,42 @@ class EmbeddedEngine:
         return self._process() is not None
 
     def start(self, profile: Profile) -> None:
-        private_directory(self.directory)
-        write_atomic(self.spec_file, json.dumps(self._spec(profile)).encode(), mode=PRIVATE_FILE)
-        argv = [sys.executable, "-m", "claude_local.engines.embedded_server", str(self.spec_file)]
-        package_root = Path(__file__).parents[2]
-        environment = {**os.environ, "PYTHONPATH": str(package_root), "PYTHONUNBUFFERED": "1"}
-        pid = start_detached(argv, environment=environment, log=self.log_file)
-        started = {"pid": pid, "create_time": psutil.Process(pid).create_time(), "profile": profile.name}
-        write_atomic(self.process_file, json.dumps(started).encode(), mode=PRIVATE_FILE)
+        """Starts the process. Where the disk takes no file, nothing is left running."""
+        self.stop()
+        try:
+            private_directory(self.directory)
+            write_atomic(self.spec_file, json.dumps(self._spec(profile)).encode(), mode=PRIVATE_FILE)
+            pid = start_detached(self._argv(), environment=_environment(), log=self.log_file)
+            started = {"pid": pid, "create_time": psutil.Process(pid).create_time(), "profile": profile.name}
+            write_atomic(self.process_file, json.dumps(started).encode(), mode=PRIVATE_FILE)
+        except (OSError, psutil.NoSuchProcess) as error:
+            self.stop()
+            raise StateNotWritten(f"{self.directory} cannot be written: {error}") from None
+
+    def release(self) -> None:
+        """Stops the process: it is the model."""
+        self.stop()
 
     def activate(self, profile: Profile) -> None:
         """Stops the process and starts another: this engine holds one model."""
-        self.stop()
         self.start(profile)
 
     def stop(self) -> None:
-        process = self._process()
-        if process is not None:
+        """Ends the server, and any that a killed command started without writing it down."""
+        processes = [process for process in psutil.process_iter() if self._is_ours(process)]
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGTERM)
-                _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT_SECONDS)
-                for survivor in alive:
-                    survivor.kill()
-                    survivor.wait(STOP_TIMEOUT_SECONDS)
-        self.process_file.unlink(missing_ok=True)
+        _, alive = psutil.wait_procs(processes, timeout=STOP_TIMEOUT_SECONDS)
+        for survivor in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                survivor.kill()
+        psutil.wait_procs(alive, timeout=STOP_TIMEOUT_SECONDS)
+        with contextlib.suppress(OSError):
+            self.process_file.unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """Nothing goes on here without us."""
 
     def snapshot(self) -> Snapshot:
         started = self._started()
@@ -93,12 +107,16 @@ class EmbeddedEngine:
             state="loading",
             engine=self.name,
             profile=started["profile"],
+            loaded_profile=started["profile"],
             model_file=Path(json.loads(self.spec_file.read_text())["model"]).name,
             base_url=self.settings.base_url,
             uptime_seconds=round(time.time() - started["create_time"], 1),
+            server_process_id=started["pid"],
         )
         if self._process() is None:
-            return _with(base, state="failed", uptime_seconds=None, reason=self._reason())
+            return _with(
+                base, state="failed", uptime_seconds=None, loaded_profile=None, reason=self._reason()
+            )
         return self._with_model_facts(base)
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
@@ -118,6 +136,15 @@ class EmbeddedEngine:
         if http.status_of("/health") != 200:
             return base
         return _with(base, state="ready", **server_facts(http))
+
+    def _argv(self) -> list[str]:
+        return [sys.executable, "-m", "claude_local.engines.embedded_server", str(self.spec_file)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.cmdline()[-2:] == self._argv()[-2:]
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
 
     def _spec(self, profile: Profile) -> dict[str, Any]:
         (_, model), *options = llama_server.options(
@@ -150,8 +177,12 @@ class EmbeddedEngine:
         return None
 
     def _reason(self) -> str:
-        return reason_in(list(self.log_lines(tail=200, follow=False)))
+        return reason_in(list(self.log_lines(tail=200, follow=False)), "the server's process ended")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
 
 
 def _with(base: Snapshot, **changes: Any) -> Snapshot:
-    return Snapshot(**{**base.to_dict(), **changes})
+    return dataclasses.replace(base, **changes)

@@ -53,6 +53,9 @@ class ExternalEngine:
     def start(self, profile: Profile) -> None:
         self.check(profile)
 
+    def release(self) -> None:
+        """Leaves the server alone: it is not ours."""
+
     def activate(self, profile: Profile) -> None:
         raise UserError(
             f"{self.settings.external_url} is run by somebody else and not switched from here",
@@ -61,6 +64,9 @@ class ExternalEngine:
 
     def stop(self) -> None:
         """Leaves the server alone: it is not ours."""
+
+    def settle(self) -> None:
+        """Nothing goes on here without us."""
 
     def snapshot(self) -> Snapshot:
         state: State = "ready" if self.is_running() else "stopped"

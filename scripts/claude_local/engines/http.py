@@ -22,7 +22,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class LlamaHttp:
-    """A llama-server at `base_url` that wants `key`."""
+    """A llama-server at `base_url` that wants `key`; an empty key is not sent."""
 
     base_url: str
     key: str
@@ -43,10 +43,10 @@ class LlamaHttp:
         except (OSError, HTTPException):
             return ""
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
+    def post(self, path: str, body: dict[str, Any], *, timeout_seconds: float = TIMEOUT_SECONDS) -> Any:
         """The JSON answer. Raises EngineFailed with what the server says against it."""
         try:
-            with self._open(path, body, TIMEOUT_SECONDS) as answer:
+            with self._open(path, body, timeout_seconds) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise EngineFailed(f"llama-server refuses {path}: {error_text(error)}") from None
@@ -83,7 +83,8 @@ class LlamaHttp:
         request = urllib.request.Request(  # noqa: S310  settings allow http and https only
             self.base_url + path,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
+            headers={"Content-Type": "application/json"}
+            | ({"Authorization": f"Bearer {self.key}"} if self.key else {}),
         )
         return _opener.open(request, timeout=timeout_seconds)
 
@@ -97,9 +98,9 @@ def error_text(error: urllib.error.HTTPError) -> str:
 
 
 def metric(metrics: str, name: str) -> float | None:
-    """One value of llama-server's Prometheus text; None where it is missing or still zero."""
+    """One value of llama-server's Prometheus text; None where it is missing."""
     found = re.search(rf"^llamacpp:{name} ([0-9.e+-]+)$", metrics, re.MULTILINE)
-    return float(found.group(1)) or None if found else None
+    return float(found.group(1)) if found else None
 
 
 def _text_deltas(lines: Any) -> Iterator[str]:

@@ -6,6 +6,8 @@ from claude_local.engines.http import LlamaHttp
 from claude_local.errors import EngineFailed
 from claude_local.profiles import ACTIVE_ALIAS
 
+UNAUTHORIZED = 401
+
 # As Claude Code does it: a system message behind the user's, and a tool.
 REQUEST = {
     "model": ACTIVE_ALIAS,
@@ -17,6 +19,26 @@ REQUEST = {
     ],
     "tools": [{"name": "Read", "description": "Reads a file", "input_schema": {"type": "object"}}],
 }
+
+ANSWER_TIMEOUT_SECONDS = 300  # the first token of a large model on the CPU
+
+
+def check_locked(base_url: str) -> None:
+    """Raises EngineFailed unless the server refuses a request without our key."""
+    status = LlamaHttp(base_url, "").status_of("/models")
+    if status != UNAUTHORIZED:
+        raise EngineFailed(
+            f"llama-server should refuse a request without a key (401) and says {status or 'nothing'}",
+            hint="the key file must not be empty; look for another server on this port",
+        )
+
+
+def check_answers(http: LlamaHttp, model: str) -> None:
+    """Lets the model write one token. Raises EngineFailed if it does not, or another one answers."""
+    question = {"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "Say ok."}]}
+    answer = http.post("/v1/messages", question, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+    if answer.get("model") != model:
+        raise EngineFailed(f"`{answer.get('model')}` answers in place of `{model}`")
 
 
 def warnings_of(http: LlamaHttp, profile_name: str) -> list[str]:

@@ -6,7 +6,6 @@ Any request that names a model loads it, a GET too. Every look here says `autolo
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,10 @@ from typing import Any
 from claude_local.engines.http import LlamaHttp, metric
 from claude_local.errors import EngineFailed
 from claude_local.profiles import ACTIVE_ALIAS
+from claude_local.snapshot import SlotUse
 
 UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end after 10
-POLL_SECONDS = 0.1
-MODEL_LINE = re.compile(r"\[(?P<port>\d+)\] (?P<text>.*)")
+POLL_SECONDS = 0.02
 
 Model = dict[str, Any]
 """One entry of `GET /models`: id, aliases, status {value, args, failed, progress}, …"""
@@ -68,33 +67,37 @@ def active_model(models: list[Model]) -> Model:
     return next((model for model in models if ACTIVE_ALIAS in model["aliases"]), {})
 
 
+def loaded_model(models: list[Model]) -> str | None:
+    """The name of the model in memory or on its way there; None if none."""
+    return next((model["id"] for model in models if model["status"]["value"] != "unloaded"), None)
+
+
 def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
     """What a llama-server with a loaded model tells of it, under the names in a Snapshot."""
-    slots = http.get(f"/slots{query}") or []
+    slots = [_slot_use(slot) for slot in http.get(f"/slots{query}") or []]
     metrics = http.get_text(f"/metrics{query}")
+    waiting = metric(metrics, "requests_deferred")
     return {
         "build": (http.get(f"/props{query}") or {}).get("build_info"),
         "slots": len(slots) or None,
-        "slots_busy": sum(slot["is_processing"] for slot in slots),
-        "context_tokens_per_slot": slots[0]["n_ctx"] if slots else None,
-        "prompt_tokens_per_second": metric(metrics, "prompt_tokens_seconds"),
-        "generation_tokens_per_second": metric(metrics, "predicted_tokens_seconds"),
+        "slots_busy": sum(slot.busy for slot in slots),
+        "slot_uses": tuple(slots),
+        "context_tokens_per_slot": slots[0].context_tokens if slots else None,
+        "requests_waiting": None if waiting is None else int(waiting),
+        "cache_hit_fraction": _cache_hit_fraction(metrics),
+        "prompt_tokens_per_second": metric(metrics, "prompt_tokens_seconds") or None,
+        "generation_tokens_per_second": metric(metrics, "predicted_tokens_seconds") or None,
     }
 
 
-def reason_in(lines: list[str]) -> str:
-    """The line of a router's log that tells why the last model failed, else its last ones.
-
-    The router puts `[port] ` before what a model's own process says. Its own lines also complain about
-    every profile whose file is not there, which is no failure.
-    """
-    models = [match for line in lines if (match := MODEL_LINE.match(line))]
-    if models:
-        last = models[-1]["port"]
-        lines = [match["text"] for match in models if match["port"] == last]
-    wrong = [line for line in lines if " E " in line or "error" in line.lower()]
-    return " / ".join(_without_prefix(line) for line in (wrong[:1] or lines[-2:]))
+def _slot_use(slot: dict[str, Any]) -> SlotUse:
+    # Despite its name it counts the answer too (seen on build 11669).
+    return SlotUse(int(slot["n_ctx"]), int(slot.get("n_prompt_tokens", 0)), bool(slot["is_processing"]))
 
 
-def _without_prefix(line: str) -> str:
-    return re.sub(r"^[\d.]+ [A-Z] \S*\s+", "", line)
+def _cache_hit_fraction(metrics: str) -> float | None:
+    # Prompt tokens that were read, and those that were not, each counted since the model was loaded.
+    read, cached = metric(metrics, "prompt_tokens_total"), metric(metrics, "prompt_tokens_cached_total")
+    if read is None or cached is None or not read + cached:
+        return None
+    return round(cached / (read + cached), 4)

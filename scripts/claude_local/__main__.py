@@ -1,0 +1,33 @@
+"""What our own long-running processes are started as: `python -m claude_local serve CHECKOUT STATE_DIR`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from claude_local.errors import UserError
+from claude_local.settings import PREFIX, load_settings
+
+
+def main() -> None:
+    """Runs the server named by the first argument, with the settings of the environment."""
+    match sys.argv[1:]:
+        case ["serve", root, state_dir]:
+            _serve(Path(root), state_dir)
+        case _:
+            sys.exit("usage: python -m claude_local serve CHECKOUT STATE_DIR")
+
+
+def _serve(root: Path, state_dir: str) -> None:
+    from claude_local import management
+
+    environment = {**os.environ, PREFIX + "STATE_DIR": state_dir}
+    try:
+        management.serve(load_settings(environment, root, user_id=os.getuid(), group_id=os.getgid()))
+    except UserError as error:
+        sys.exit(f"error: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""))
+
+
+if __name__ == "__main__":
+    main()

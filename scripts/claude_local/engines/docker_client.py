@@ -1,0 +1,83 @@
+"""The Docker SDK: whether Docker Engine answers, and what it says. Nothing is created or changed here."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from claude_local.errors import EngineFailed, EngineUnavailable
+from claude_local.processes import run
+
+
+def why_unavailable() -> EngineUnavailable | None:
+    """Why Docker cannot be used here, and what helps; None if it can."""
+    try:
+        with connected() as client:
+            client.ping()
+        run(["docker", "compose", "version"], failure="Compose v2 is missing")
+    except EngineUnavailable as problem:
+        return problem
+    except EngineFailed:
+        return EngineUnavailable(
+            "Docker has no Compose v2",
+            hint="install it: sudo apt install docker-compose-v2 (Ubuntu), docker-compose (Debian 13)",
+        )
+    return None
+
+
+def answers() -> bool:
+    """Whether Docker Engine answers at all."""
+    try:
+        with connected() as client:
+            return bool(client.ping())
+    except EngineUnavailable:
+        return False
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[Any]:
+    import docker
+
+    try:
+        client = docker.from_env(timeout=20)
+        with contextlib.closing(client):
+            yield client
+    except (docker.errors.DockerException, OSError) as error:
+        if isinstance(error, docker.errors.NotFound):
+            raise
+        raise EngineUnavailable(_docker_reason(error), hint=_docker_hint(error)) from None
+
+
+def has_image(name: str) -> bool:
+    """Whether Docker has an image. Raises EngineUnavailable."""
+    import docker
+
+    with connected() as client:
+        try:
+            client.images.get(name)
+        except docker.errors.ImageNotFound:
+            return False
+        return True
+
+
+def last_lines(container: Any, tail: int) -> list[str]:
+    """The end of a container's log; nothing if Docker or the container went away meanwhile."""
+    import docker
+
+    try:
+        return list(container.logs(tail=tail).decode(errors="replace").splitlines())
+    except (docker.errors.DockerException, OSError):
+        return []
+
+
+def _docker_reason(error: Exception) -> str:
+    if "Permission denied" in str(error):
+        return "Docker Engine does not let this user in"
+    return "Docker Engine does not answer"
+
+
+def _docker_hint(error: Exception) -> str:
+    if "Permission denied" in str(error):
+        return "sudo usermod --append --groups docker $USER, then log in again"
+    return "start it: sudo systemctl start docker; or run without it: --engine embedded"

@@ -1,0 +1,47 @@
+"""Why a model failed, in one line, from what llama-server wrote into its log."""
+
+from __future__ import annotations
+
+import re
+
+MODEL_LINE = re.compile(r"\[(?P<port>\d+)\] (?P<text>.*)")
+NO_ROOM = re.compile(r"allocating (?P<mib>[\d.]+) MiB on device (?P<gpu>\d+): \w+ failed: out of memory")
+FREE = re.compile(r"using device [A-Za-z]+(?P<gpu>\d+) .* - (?P<mib>\d+) MiB free")
+MIB_PER_GB = 1e9 / 2**20
+
+
+def reason_in(lines: list[str], otherwise: str = "") -> str:
+    """The line of a router's log that tells why the last model failed, else `otherwise` or its last lines.
+
+    The router puts `[port] ` before what a model's own process says. Its own lines also complain about
+    every profile whose file is not there, which is no failure.
+    """
+    models = [match for line in lines if (match := MODEL_LINE.match(line))]
+    if models:
+        last = models[-1]["port"]
+        lines = [match["text"] for match in models if match["port"] == last]
+    if words := _out_of_memory(lines):
+        return words
+    wrong = [line for line in lines if " E " in line or "error" in line.lower()]
+    if otherwise and not wrong:
+        return otherwise
+    return " / ".join(_without_prefix(line) for line in (wrong[:1] or lines[-2:]))
+
+
+def _out_of_memory(lines: list[str]) -> str:
+    """`out of memory: needs 21.3 GB, 19.8 GB free on GPU 0`; "" where it was something else.
+
+    Lines as llama.cpp's CUDA backend writes them. What was free is known from the start of the load, so it
+    may be more than what is needed: other buffers came first.
+    """
+    missing = [match for line in lines if (match := NO_ROOM.search(line))]
+    if not missing:
+        return ""
+    gpu = missing[-1]["gpu"]
+    free = [float(match["mib"]) for line in lines if (match := FREE.search(line)) and match["gpu"] == gpu]
+    room = f"{free[-1] / MIB_PER_GB:.1f} GB free on GPU {gpu}" if free else f"more than is free on GPU {gpu}"
+    return f"out of memory: needs {float(missing[-1]['mib']) / MIB_PER_GB:.1f} GB, {room}"
+
+
+def _without_prefix(line: str) -> str:
+    return re.sub(r"^[\d.]+ [A-Z] \S*\s+", "", line)

@@ -1,0 +1,59 @@
+"""What people see of an image: the progress of a build, and the table of what was tried."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from rich.markup import escape
+from rich.table import Table
+
+from claude_local.build_progress import STAGES, BuildProgress, duration
+from claude_local.console import data, harmless, say, talk
+from claude_local.image import OnProgress
+from claude_local.upgrade_checks import Check
+
+PERCENT_PER_LINE = 10
+
+
+@contextlib.contextmanager
+def building() -> Iterator[OnProgress]:
+    """Shows the stage, percent, elapsed time and estimate while an image is built.
+
+    Without a terminal: a line for each stage and for every tenth of the compilation.
+    """
+    began = time.monotonic()
+    said: list[str] = []
+    with talk.status("preparing") as status:
+
+        def on_progress(now: BuildProgress, line: str) -> None:
+            text = f"{now.describe()}, {duration(time.monotonic() - began)} so far"
+            shown = harmless(line)[: max(20, talk.width - len(text) - 8)]
+            status.update(f"{escape(text)}  [dim]{escape(shown)}[/dim]")
+            milestone = _milestone(now)
+            if not talk.is_terminal and milestone not in said:
+                said.append(milestone)
+                say(text)
+
+        yield on_progress
+
+
+def _milestone(now: BuildProgress) -> str:
+    tenth = int(100 * (now.fraction or 0)) // PERCENT_PER_LINE
+    return f"{STAGES.get(now.stage, 'preparing')} {tenth}"
+
+
+def show_check(check: Check) -> None:
+    """One line as soon as it is known."""
+    say(f"{'✓' if check.passed else '✗'} {check.name}: {harmless(check.result)}")
+
+
+def show_failures(checks: list[Check]) -> None:
+    """What failed, as a table."""
+    table = Table("what failed", "why")
+    for check in checks:
+        if not check.passed:
+            table.add_row(escape(check.name), escape(harmless(check.result)))
+    if table.row_count:
+        data.print(table)

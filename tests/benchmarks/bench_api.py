@@ -1,0 +1,194 @@
+"""How quick the management API and its switches are: `python tests/benchmarks/bench_api.py [status|switch|many N]`.
+
+Everything runs on this machine, one after the other, and only ratios of one run mean something elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+
+from api_client import Api, Served, request  # noqa: E402  the path comes first
+from claude_local.demo_model import DemoShape, write_demo_model  # noqa: E402
+from claude_local.engines.http import LlamaHttp  # noqa: E402
+from claude_local.engines.router import Router  # noqa: E402
+from machine import Machine  # noqa: E402
+
+SECONDS = 5
+CLIENTS = 2
+LISTENERS = 4
+ROUNDS = 10
+LARGER = DemoShape(embedding=1024, layers=12, heads=16, feed_forward=4096)
+"""About 0.8 GB: large enough that loading it takes its time."""
+
+
+def ask_for_seconds(port: int, results: multiprocessing.Queue[list[float]]) -> None:
+    """Asks for /status over one connection, again and again, and gives back how long each answer took."""
+    asked = request("GET", "/status", port, headers={"Connection": "keep-alive"})
+    took = []
+    with Api(port).connect() as connection:
+        end = time.perf_counter() + SECONDS
+        while (began := time.perf_counter()) < end:
+            connection.sendall(asked)
+            answer = connection.recv(65536)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            missing = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]) - len(body)
+            while missing > 0:
+                missing -= len(connection.recv(65536))
+            took.append(time.perf_counter() - began)
+    results.put(took)
+
+
+def status() -> None:
+    """Requests a second, the slowest in a hundred, and memory, while others listen to events."""
+    with tempfile.TemporaryDirectory() as folder, Served(Path(folder)) as served:
+        listeners = [served.api.connect() for _ in range(LISTENERS)]
+        for listener in listeners:
+            listener.sendall(request("GET", "/events", served.api.port))
+        results: multiprocessing.Queue[list[float]] = multiprocessing.Queue()
+        workers = [
+            multiprocessing.Process(target=ask_for_seconds, args=(served.api.port, results))
+            for _ in range(CLIENTS)
+        ]
+        for worker in workers:
+            worker.start()
+        took = sorted(seconds for _ in workers for seconds in results.get())
+        resident = psutil.Process(served.process.pid).memory_info().rss
+        for connection in listeners:
+            connection.close()
+    print(f"/status: {len(took) / SECONDS:,.0f} requests/s over {CLIENTS} connections, {LISTENERS} listeners")
+    print(f"/status: p50 {took[len(took) // 2] * 1e3:.2f} ms, p99 {took[len(took) * 99 // 100] * 1e3:.2f} ms")
+    print(f"resident memory {resident / 1e6:.1f} MB")
+
+
+def on_a_machine(then: Callable[[Machine], None], shape: DemoShape) -> None:
+    """Does something on a machine whose Docker serves one of two models."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        port, management_port = first.getsockname()[1], second.getsockname()[1]
+        own = Machine(
+            ROOT,
+            Path(folder),
+            port,
+            f"claude-local-bench-{port}",
+            places(folder),
+            management_port=management_port,
+        )
+        add_models(Path(folder), shape)
+        for probe in (first, second):
+            probe.close()
+        try:
+            own.invoke_ok("up", "--model", "one", "--engine", "docker")
+            then(own)
+        finally:
+            own.invoke("down")
+
+
+def places(folder: str) -> dict[str, str]:
+    return {
+        f"CLAUDE_LOCAL_{name.upper()}_DIR": f"{folder}/{name}" for name in ("build", "models", "profiles")
+    }
+
+
+def add_models(folder: Path, shape: DemoShape) -> None:
+    (folder / "profiles").mkdir()
+    shutil.copy(ROOT / "profiles" / "_defaults.yaml", folder / "profiles")
+    for seed, name in enumerate(("one", "two"), start=1):
+        write_demo_model(folder / "models" / f"{name}.gguf", seed=seed, shape=shape)
+        (folder / "profiles" / f"{name}.yaml").write_text(
+            f"title: {name}\ndescription: for a measurement\nmodel: {{file: {name}.gguf}}\n"
+            "server: {ctx_size: 65536, parallel: 1}\n"
+        )
+
+
+def plain_load_seconds(own: Machine) -> list[float]:
+    """What llama-server's router itself takes to load a model after another."""
+    router = Router(LlamaHttp(own.url, own.key))
+    took = []
+    for number in range(ROUNDS):
+        router.unload_all()
+        began = time.perf_counter()
+        router.load(("two", "one")[number % 2])
+        while not any(model["status"]["value"] == "loaded" for model in router.models()):
+            time.sleep(0.02)
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def switch_seconds(own: Machine) -> list[float]:
+    took = []
+    for number in range(ROUNDS):
+        began = time.perf_counter()
+        answer = Api(own.management_port).post("/switch", {"model": ("two", "one")[number % 2]})
+        assert answer.status == 200, answer
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def container_seconds(own: Machine) -> list[float]:
+    """What it takes to stop the container and to start it with the other model."""
+    scripts = Path(own.environment["CLAUDE_LOCAL_BUILD_DIR"]) / "bin"
+    took = []
+    for number in range(ROUNDS // 2):
+        began = time.perf_counter()
+        for argv in ([scripts / "llama-down"], [scripts / "llama-up", ("two", "one")[number % 2]]):
+            subprocess.run(argv, env=own.environment, check=True, capture_output=True)
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def compare(own: Machine) -> None:
+    """A switch, against loading the model alone and against a new container."""
+    switch = statistics.median(switch_seconds(own))
+    container = statistics.median(container_seconds(own))
+    plain = statistics.median(plain_load_seconds(own))
+    print(f"switch {switch:.2f} s, plain load {plain:.2f} s, stop and compose up {container:.2f} s")
+    print(f"switch / plain load = {switch / plain:.2f}, switch / container = {switch / container:.2f}")
+
+
+def many(count: int) -> Callable[[Machine], None]:
+    """Switches again and again, and says what grew."""
+
+    def then(own: Machine) -> None:
+        record = json.loads((own.state_dir / "management" / "process.json").read_text())
+        process = psutil.Process(record["pid"])
+        for number in range(count):
+            if number in (20, count - 1):
+                resident = process.memory_info().rss / 1e6
+                print(
+                    f"after {number + 1}: {resident:.1f} MB, {process.num_fds()} descriptors, "
+                    f"{process.num_threads()} threads, {len(own.left_in_docker())} in Docker"
+                )
+            answer = Api(own.management_port).post("/switch", {"model": ("two", "one")[number % 2]})
+            assert answer.status == 200, answer
+
+    return then
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["many", number]:
+            on_a_machine(many(int(number)), DemoShape())
+        case ["switch"]:
+            on_a_machine(compare, LARGER)
+        case _:
+            status()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+#error "only llama-server and llama-fit-params are built"

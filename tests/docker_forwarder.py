@@ -1,0 +1,54 @@
+"""A socket that leads to Docker Engine until it is cut: Docker Engine's end, without ending it for everybody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tempfile
+import threading
+from pathlib import Path
+
+
+class DockerForwarder:
+    """Forwards a unix socket of its own to Docker Engine's."""
+
+    def __init__(self) -> None:
+        engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        self._engine = engine.removeprefix("unix://")
+        self._folder = tempfile.TemporaryDirectory()
+        self._path = Path(self._folder.name) / "docker.sock"
+        self._open: set[socket.socket] = set()
+        self._is_cut = False
+
+    def start(self) -> str:
+        """Begins to forward; returns the value for DOCKER_HOST."""
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(self._path))
+        self._server.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+        return f"unix://{self._path}"
+
+    def cut(self) -> None:
+        """From now on nothing answers there."""
+        self._is_cut = True
+        self._path.unlink()
+        for connection in (self._server, *self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self._is_cut:
+                ours, _ = self._server.accept()
+                theirs = socket.socket(socket.AF_UNIX)
+                theirs.connect(self._engine)
+                self._open |= {ours, theirs}
+                for source, target in ((ours, theirs), (theirs, ours)):
+                    threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
