@@ -30,7 +30,7 @@ from jail.host import Host, close_account, make_host, open_account  # noqa: E402
 FILES = 100_000
 FOLDERS = 1000
 
-# Asks a server by its socket or port some times: milliseconds to the first token, and tokens per second.
+# Asks a server by its socket or port some times: milliseconds to the first token, and pieces of text per second.
 ASK = """
 import http.client, json, socket, sys, time
 class Door(http.client.HTTPConnection):
@@ -40,14 +40,16 @@ class Door(http.client.HTTPConnection):
 where, key, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 for _ in range(count):
     connection = Door(where) if where.startswith("/") else http.client.HTTPConnection(where)
-    body = {"model": "local-llama", "max_tokens": 200, "stream": True, "messages": [{"role": "user", "content": "count"}]}
+    body = {"model": "local-llama", "max_tokens": 2000, "stream": True, "ignore_eos": True, "messages": [{"role": "user", "content": "count"}]}
     begin = time.perf_counter()
     connection.request("POST", "/v1/messages", json.dumps(body), {"Content-Type": "application/json", "Authorization": "Bearer " + key})
     times = []
-    for line in connection.getresponse():
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+    for line in answer:
         if b"content_block_delta" in line and line.startswith(b"data"):
             times.append(time.perf_counter())
-    print(json.dumps([(times[0] - begin) * 1000, (len(times) - 1) / (times[-1] - times[0])]))
+    print(json.dumps([(times[0] - begin) * 1000, len(times) / (times[-1] - begin)]))
 """
 
 
@@ -148,14 +150,14 @@ def door_cost(host: Host, runs: int) -> Iterator[Row]:
         host.fresh()
         (host.work / "ask.py").write_text(ASK)
         host.give(host.work)
-        ask = f"/usr/bin/python3 ask.py {address} {key} 5"
+        ask = f"/usr/bin/python3 ask.py {address} {key} 20"
         found: dict[str, list[list[float]]] = {"door": [], "direct": []}
         for _ in range(runs + 1):
             inside = session(host, "jail", ask.replace(f"{address} {key}", "$ANTHROPIC_UNIX_SOCKET none"))
             found["door"] += [json.loads(line) for line in inside.stdout.splitlines()]
             found["direct"] += [json.loads(line) for line in host.unconfined(ask).stdout.splitlines()]
-    first = {way: statistics.median(row[0] for row in rows[5:]) for way, rows in found.items()}
-    speed = {way: statistics.median(row[1] for row in rows[5:]) for way, rows in found.items()}
+    first = {way: statistics.median(row[0] for row in rows[20:]) for way, rows in found.items()}
+    speed = {way: statistics.median(row[1] for row in rows[20:]) for way, rows in found.items()}
     print(f"first token: door {first['door']:.2f} ms, direct {first['direct']:.2f} ms")
     print(
         f"tokens per second: door {speed['door']:.0f}, direct {speed['direct']:.0f}, ratio {speed['door'] / speed['direct']:.3f}"

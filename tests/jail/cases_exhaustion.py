@@ -106,8 +106,8 @@ escaped(libc.mlock(ctypes.c_void_p(address), ctypes.c_size_t(4 << 30)) == 0)""")
     Attack(
         "raises its priority",
         "nice -n -10 true 2>&1 | grep -q . || echo ESCAPED; chrt --fifo 1 true && echo ESCAPED",
-        control="renice -n 1 -p @VICTIM@ && echo ESCAPED",
-        note="raising needs a right; the control lowers another's",
+        control="renice -n 19 -p $$ && echo ESCAPED",
+        note="raising needs a right; the control lowers its own",
     ),
     Attack(
         "outlives others when memory is short", "[[ $(cat /proc/self/oom_score_adj) == 500 ]] || echo ESCAPED"

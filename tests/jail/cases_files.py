@@ -31,9 +31,7 @@ CASES = [
     Attack("changes modes outside", "chmod 777 @HOME@/.ssh/id_ed25519"),
     Attack(
         "changes times outside",
-        python("""
-os.utime("@HOME@/.bashrc", (0, 0))
-escaped(os.stat("@HOME@/.bashrc").st_size > 0)"""),
+        "touch -d 2001-01-01 @HOME@/.bashrc",
     ),
     Attack("replaces the wrapper", "echo evil >@BASE@/build/bin/claude-local && echo ESCAPED"),
     Attack(

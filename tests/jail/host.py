@@ -206,7 +206,10 @@ class Host:
                 path = Path(folder) / name
                 status = path.lstat()
                 text = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-                yield str(path.relative_to(self.home)), f"{status.st_mode} {status.st_ino} {text!r}"
+                yield (
+                    str(path.relative_to(self.home)),
+                    f"{status.st_mode} {status.st_ino} {status.st_mtime_ns} {text!r}",
+                )
 
     def effects(self, *outputs: str) -> list[str]:
         """What was touched outside the workspace, and what got into `outputs`, in a few words each."""
