@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from claude_local import verify_sandbox
 from claude_local.client_image_pins import PINS
 from claude_local.recorder import Recorded, Recorder
+from claude_local.settings import load_settings
+from claude_local.verify_trial import Outcome
 from jail.docker_user import KEY, DockerUser, docker_user
 from machine import CLIENT_FOLDERS, ROOT
 from terminal import Terminal
@@ -23,7 +26,7 @@ from terminal import Terminal
 pytestmark = [pytest.mark.docker, pytest.mark.tools]
 BASE = "claude-local/test-client-base:latest"
 IMAGE = "claude-local/test-client"
-FEW_PACKAGES = "git ripgrep jq less"
+FEW_PACKAGES = "git ripgrep jq less python3"
 CERTIFICATES = Path(os.environ.get("NODE_EXTRA_CA_CERTS", "/etc/ssl/certs/ca-certificates.crt"))
 IN_PIECES = ["--output-format", "json"]
 
@@ -169,6 +172,18 @@ def play(*uses: dict[str, Any]) -> Callable[[Recorded], list[dict[str, Any]]]:
         return [{"type": "text", "text": "ok"}]
 
     return script
+
+
+@pytest.mark.real_cli
+@pytest.mark.parametrize("client", ["new", "old"])
+def test_a_hostile_model_does_not_get_out(images: dict[str, str], client: str) -> None:
+    given = {"HOME": "/nowhere", "CLAUDE_LOCAL_CLIENT_IMAGE": images[client]}
+    settings = load_settings(given, ROOT, user_id=os.geteuid(), group_id=os.getegid())
+    environment = {**os.environ, "PATH": f"{CLIENT_FOLDERS[client]}:/usr/local/bin:/usr/bin:/bin"}
+
+    outcomes = verify_sandbox.run(settings, environment, ["container"])
+
+    assert outcomes == [Outcome("container")]
 
 
 # ---- The image
