@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import bottle
 from pydantic import BaseModel, ValidationError
 
-from claude_local import errors, lifecycle, preflight, strict_json, web_files
+from claude_local import errors, lifecycle, plan, preflight, strict_json, web_files
 from claude_local.api_guard import HEADERS, Head, Refusal, why_not
 from claude_local.api_routes import ROUTES, Body, LogsQuery, NoQuery, Route, StartBody, SwitchBody, openapi
 from claude_local.metrics_text import metrics_text
@@ -19,6 +19,7 @@ from claude_local.operations import Job, Operations
 from claude_local.plain_text import harmless
 from claude_local.settings import Settings
 from claude_local.supervisor import Supervisor
+from claude_local.verdicts import Hardware
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -66,8 +67,9 @@ class Api:
         return {"status": "ok"}
 
     def models(self) -> dict[str, Any]:
-        now = self.supervisor.status()
-        return {"models": [self._model(profile, now) for profile in self.operations.profiles().values()]}
+        now, hardware = self.supervisor.status(), plan.hardware_now()
+        profiles = self.operations.profiles().values()
+        return {"models": [self._model(profile, now, hardware) for profile in profiles]}
 
     def status(self) -> bytes:
         return self.supervisor.status_json()
@@ -115,7 +117,7 @@ class Api:
         status = job.snapshot.to_dict() if job.snapshot else None
         return {"outcome": done if job.has_begun else unchanged, "status": status}
 
-    def _model(self, profile: Any, now: Any) -> dict[str, Any]:
+    def _model(self, profile: Any, now: Any, hardware: Hardware) -> dict[str, Any]:
         return {
             "name": profile.name,
             "aliases": list(profile.aliases),
@@ -126,7 +128,9 @@ class Api:
             "on_disk": (self.settings.models_dir / profile.model.file).is_file(),
             "context_tokens": profile.server.ctx_size,
             "tested_on": profile.tested_on,
-            "verdict": None,  # the sentence on whether it fits into this machine, once that is worked out
+            "verdict": plan.verdict(
+                self.settings, profile, hardware=hardware, quick=True, is_loaded=True
+            ).text,
             "active": profile.name == now.profile,
             "loaded": profile.name == now.loaded_profile,
         }

@@ -122,8 +122,10 @@ TRUST = (
 )  # fmt: skip
 
 # A trusted project's own hooks run, and its texts are read; these are none of them.
-STILL_REFUSED = ("project-aws-refresh", "project-aws-export", "project-status-line", "project-telemetry",
-                 "project-telemetry-helper", "project-model")  # fmt: skip
+STILL_REFUSED = (
+    "project-aws-refresh", "project-aws-export", "project-status-line", "project-telemetry",
+    "project-telemetry-helper", "project-model", "project-mcp-command", "project-mcp-url", "home-mcp",
+)  # fmt: skip
 
 
 def _some(cases: tuple[Case, ...], names: tuple[str, ...]) -> tuple[Case, ...]:
@@ -135,7 +137,7 @@ def _all_but(cases: tuple[Case, ...], names: tuple[str, ...]) -> tuple[Case, ...
     return tuple(case for case in cases if case.name not in names)
 
 
-REFUSED_COMMANDS = _some(PROJECT_COMMANDS, STILL_REFUSED)
+REFUSED_COMMANDS = _some((*PROJECT_COMMANDS, *FROM_THE_USER), STILL_REFUSED)
 # Without a question that would have to be answered on the terminal.
 UNASKED_COMMANDS = tuple(case for case in PROJECT_COMMANDS if not case.model_asks)
 

@@ -101,9 +101,9 @@ own_arguments() {
   run wrap --full --trust-project -p --lean --model x </dev/null
   [ "${lines[1]}" = "<$CHECKOUT/build/client/off.full.json>" ]
   [ "${lines[3]}" = '<user,project,local>' ]
-  [ "${lines[5]}" = '<-p>' ]
-  [ "${lines[6]}" = '<--lean>' ]
-  [ "${lines[7]}" = '<--model>' ]
+  [ "${lines[5]}" = '<--strict-mcp-config>' ]
+  [ "${lines[6]}" = '<-p>' ]
+  [ "${lines[7]}" = '<--lean>' ]
 }
 
 @test "hands everything after -- to Claude Code, its own commands too" {

@@ -28,6 +28,7 @@ PLAIN_LAUNCHER = """#!/usr/bin/env bash
 # {{ header }}
 export ANTHROPIC_BASE_URL={{ settings.base_url | sh }} ANTHROPIC_AUTH_TOKEN=local ANTHROPIC_API_KEY=
 export ANTHROPIC_MODEL=local-llama CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1
+[[ $1 != --sandbox ]] || shift 2
 exec claude "$@"
 """
 
@@ -149,6 +150,20 @@ def test_a_wrapper_that_does_not_trust_when_told_to_is_found_out(tmp_path: Path,
 
     leaking = {result.name for result in results if result.leak}
     assert leaking == {"trusted-permissions", "trusted-memory"}
+
+
+@pytest.mark.real_cli
+@BOTH_CLIENTS
+def test_a_wrapper_that_starts_a_trusted_projects_mcp_servers_is_found_out(
+    tmp_path: Path, client: str
+) -> None:
+    strict = "mcp=(--strict-mcp-config)"
+
+    results = run_with_wrapper(tmp_path, lambda text: text.replace(strict, "mcp=()"), client, TRUSTING)
+
+    leaks = {result.name: result.leak for result in results if result.leak}
+    assert leaks.pop("home-files").startswith("changed: .cache, .cache/claude-cli-nodejs")  # their logs
+    assert leaks.keys() == {"project-mcp-command", "project-mcp-url", "home-mcp"}
 
 
 @pytest.mark.real_cli

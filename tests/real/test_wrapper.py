@@ -257,6 +257,36 @@ def test_a_trusted_project_still_does_not_say_where_requests_go(machine: Machine
     assert not marker.exists()
 
 
+@BOTH_CLIENTS
+def test_in_a_trusted_project_only_the_users_own_mcp_servers_start(machine: Machine, client: str) -> None:
+    def touch(name: str) -> list[str]:
+        return ["sh", "-c", f"touch '{machine.home / name}'"]
+
+    with Recorder() as ours:
+        machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = ours.url
+        machine.invoke_ok("render")
+        first = machine.claude_local(
+            "--sandbox", "off", "--trust-project", "-p", "hi", client=client
+        )  # there are none yet
+        command, *arguments = touch("project")
+        servers = {"mcpServers": {"theirs": {"command": command, "args": arguments}}}
+        workspace = machine.home / "workspace"
+        (workspace / ".mcp.json").write_text(json.dumps(servers))
+        (workspace / ".claude").mkdir()
+        (workspace / ".claude" / "settings.json").write_text('{"enableAllProjectMcpServers": true}')
+        added = machine.claude_local(
+            *("--sandbox", "off", "mcp", "add", "-s", "user", "own", "--", *touch("user")), client=client
+        )
+
+        second = machine.claude_local("--sandbox", "off", "--trust-project", "-p", "hi", client=client)
+
+    assert [done.returncode for done in (first, added, second)] == [0, 0, 0], added.stderr + second.stderr
+    assert {name: (machine.home / name).exists() for name in ("user", "project")} == {
+        "user": True,
+        "project": False,
+    }
+
+
 def test_the_wrapper_proves_its_isolation(machine: Machine) -> None:
     machine.invoke_ok("render")
 
