@@ -198,7 +198,7 @@ class Host:
         """`effects` counts from here on; it leaves out the workspace and `ignored`."""
         self.ignored = (self.home / "projects", self.state_dir, self.client_dir, *ignored)
         self.before = dict(self.snapshot())
-        self.listeners.hits.clear()
+        self.listeners.collect()
 
     def snapshot(self) -> Iterator[tuple[str, str]]:
         """What is in the home outside the workspace: path, and what it is."""
@@ -219,7 +219,7 @@ class Host:
         after = dict(self.snapshot())
         found = [f"changed {name}" for name in after if after[name] != self.before.get(name)]
         found += [f"deleted {name}" for name in self.before.keys() - after.keys()]
-        found += [f"reached {name}" for name in self.listeners.hits]
+        found += [f"reached {name}" for name in self.listeners.collect()]
         if self.victim is None or self.victim.poll() is not None:
             found.append("killed a process")
         text = "\n".join(outputs)

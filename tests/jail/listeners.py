@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import selectors
 import socket
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +18,6 @@ class Listeners:
     path: Path = Path("/nonexistent")
     _sockets: dict[str, socket.socket] = field(default_factory=dict)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-    _thread: threading.Thread | None = None
 
     @property
     def tcp(self) -> int:
@@ -43,8 +41,14 @@ class Listeners:
             self._add("an abstract socket", socket.socket(socket.AF_UNIX), f"\0{self.abstract}")
             self._add("a socket's file", socket.socket(socket.AF_UNIX), str(self.path))
             self.path.chmod(0o777)
-            self._thread = threading.Thread(target=self._serve, daemon=True)
-            self._thread.start()
+
+    def collect(self) -> list[str]:
+        """Names of the sockets that were reached since the last time: the kernel keeps who came."""
+        self.hits = []
+        while found := self._selector.select(0):
+            for key, _ in found:
+                self._answer(str(key.data), self._sockets[str(key.data)])
+        return self.hits
 
     def close(self) -> None:
         """Stops listening."""
@@ -61,11 +65,6 @@ class Listeners:
 
     def _port(self, name: str) -> int:
         return int(self._sockets[name].getsockname()[1]) if self._sockets else 0
-
-    def _serve(self) -> None:
-        while self._selector.get_map():
-            for key, _ in self._selector.select(0.2):
-                self._answer(str(key.data), self._sockets[str(key.data)])
 
     def _answer(self, name: str, listener: socket.socket) -> None:
         self.hits.append(name)

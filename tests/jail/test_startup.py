@@ -14,13 +14,12 @@ pytestmark = pytest.mark.tools
 
 @dataclass(frozen=True)
 class Place:
-    """A workspace that is refused. The control: with `instead` in the place of what is odd, the session runs."""
+    """A workspace that is refused."""
 
     name: str
     folder: str
     prepare: str
     reason: str
-    instead: str = ""
 
 
 HARMLESS = "mkdir -p @HOME@/projects/good"
