@@ -85,9 +85,20 @@ def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
         "context_tokens_per_slot": slots[0].context_tokens if slots else None,
         "requests_waiting": None if waiting is None else int(waiting),
         "cache_hit_fraction": _cache_hit_fraction(metrics),
-        "prompt_tokens_per_second": metric(metrics, "prompt_tokens_seconds") or None,
-        "generation_tokens_per_second": metric(metrics, "predicted_tokens_seconds") or None,
+        "prompt_tokens_per_second": _speed(metrics, "prompt_tokens_total", "prompt_seconds_total"),
+        "generation_tokens_per_second": _speed(
+            metrics, "tokens_predicted_total", "tokens_predicted_seconds_total"
+        ),
     }
+
+
+def _speed(metrics: str, tokens: str, seconds: str) -> float | None:
+    """Tokens per second since the model was loaded; None before the first.
+
+    The server's own averages begin anew whenever somebody reads its metrics.
+    """
+    taken = metric(metrics, seconds)
+    return round((metric(metrics, tokens) or 0) / taken, 2) if taken else None
 
 
 def _slot_use(slot: dict[str, Any]) -> SlotUse:
