@@ -129,7 +129,7 @@ def docker_user(server: Recorder, image: str) -> Iterator[DockerUser]:
         for name in user.containers():
             # One that is going already cannot be removed twice.
             subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a process of the case may still be dying
         if made:
             subprocess.run(["userdel", ACCOUNT], check=True)
 

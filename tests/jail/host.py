@@ -316,7 +316,7 @@ def remove(folder: Path) -> None:
     """Deletes a folder, also one whose modes forbid it to its owner."""
     if folder.exists():
         subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a process of the case may still be dying
 
 
 def make_host(account: Account, server: Recorder) -> Host:

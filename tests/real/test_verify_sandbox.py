@@ -69,9 +69,9 @@ def test_claude_codes_own_sandbox_holds_commands_only(client: str) -> None:
 
 WEAKER = {
     "the home folder is shown": (
-        "_jail/bubblewrap.bash",
-        '--size "$((HOME_MIB << 20))" --perms 0700 --tmpfs "$home"',
-        '--bind "$home" "$home"',
+        "_jail/mounts.bash",
+        'scratch "$HOME_MIB" 0700 "$HOME"',
+        'bind rw "$HOME"',
     ),
     "the network is shared": ("_jail/bubblewrap.bash", "--unshare-all", "--unshare-all --share-net"),
     "the environment is passed on": ("_jail/bubblewrap.bash", 'exec -c "$bwrap"', 'exec "$bwrap"'),
