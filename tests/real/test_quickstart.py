@@ -20,7 +20,8 @@ def test_quickstart_streams_an_answer_twice_and_touches_nothing_outside(machine:
     script = str(machine.checkout / "scripts" / "quickstart")
     invoke = str(machine.checkout / ".venv" / "bin" / "invoke")
     passed = {name: value for name, value in machine.environment.items() if "CLAUDE_LOCAL" not in name}
-    environment = {**passed, **package_index(), "CLAUDE_LOCAL_LLAMA_PORT": str(machine.port)}
+    ports = {"CLAUDE_LOCAL_LLAMA_PORT": str(machine.port), "CLAUDE_LOCAL_MANAGEMENT_PORT": "off"}
+    environment = {**passed, **package_index(), **ports}
 
     first = machine.run([script], env=environment, cwd=machine.home)
     second = machine.run([script], env=environment, cwd=machine.home)
