@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -24,10 +25,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
+from claude_local.demo_model import DemoShape, write_demo_model  # noqa: E402  the path comes first
 from claude_local.recorder import Recorder  # noqa: E402  the path comes first
 from jail.host import Host, close_account, make_host, open_account  # noqa: E402
 
 FILES = 100_000
+REQUESTS = 5
+SLOWER = DemoShape(embedding=768, layers=10, heads=12, feed_forward=3072)
+"""As many tokens per second as a real model on a card, rather than the thousands of the small demo model."""
+PROFILE = """title: demo
+description: for a measurement
+model: {file: demo.gguf}
+server: {ctx_size: 65536, parallel: 1, threads: 1, threads_batch: 1}
+"""  # one thread: a model on a card leaves the processor to others
 FOLDERS = 1000
 
 # Asks a server by its socket or port some times: milliseconds to the first token, and pieces of text per second.
@@ -40,7 +50,7 @@ class Door(http.client.HTTPConnection):
 where, key, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 for _ in range(count):
     connection = Door(where) if where.startswith("/") else http.client.HTTPConnection(where)
-    body = {"model": "local-llama", "max_tokens": 2000, "stream": True, "ignore_eos": True, "messages": [{"role": "user", "content": "count"}]}
+    body = {"model": "local-llama", "max_tokens": 150, "stream": True, "ignore_eos": True, "messages": [{"role": "user", "content": "count"}]}
     begin = time.perf_counter()
     connection.request("POST", "/v1/messages", json.dumps(body), {"Content-Type": "application/json", "Authorization": "Bearer " + key})
     times = []
@@ -121,7 +131,12 @@ def embedded_server() -> Iterator[tuple[str, str]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        places = {"MODELS_DIR": f"{home}/models", "STATE_DIR": f"{home}/state", "BUILD_DIR": f"{home}/build"}
+        places = {
+            "MODELS_DIR": f"{home}/models",
+            "STATE_DIR": f"{home}/state",
+            "BUILD_DIR": f"{home}/build",
+            "PROFILES_DIR": f"{home}/profiles",
+        }
         choices = {"ENGINE": "embedded", "LLAMA_PORT": str(port)}
         settings = {f"CLAUDE_LOCAL_{name}": value for name, value in {**places, **choices}.items()}
         environment = {"PATH": os.environ["PATH"], "HOME": home, "LANG": "C.UTF-8", **settings}
@@ -135,7 +150,10 @@ def embedded_server() -> Iterator[tuple[str, str]]:
                 capture_output=True,
             )
 
-        invoke("demo-model")
+        write_demo_model(Path(home, "models", "demo.gguf"), seed=1, shape=SLOWER)
+        Path(home, "profiles").mkdir()
+        shutil.copy(ROOT / "profiles" / "_defaults.yaml", Path(home, "profiles"))
+        Path(home, "profiles", "demo.yaml").write_text(PROFILE)
         invoke("up", "--model", "demo")
         try:
             yield f"127.0.0.1:{port}", Path(home, "state", "llama", "api_key").read_text()
@@ -151,14 +169,14 @@ def door_cost(host: Host, runs: int) -> Iterator[Row]:
         host.fresh()
         (host.work / "ask.py").write_text(ASK)
         host.give(host.work)
-        ask = f"/usr/bin/python3 ask.py {address} {key} 20"
+        ask = f"/usr/bin/python3 ask.py {address} {key} {REQUESTS}"
         found: dict[str, list[list[float]]] = {"door": [], "direct": []}
         for _ in range(runs + 1):
             inside = session(host, "jail", ask.replace(f"{address} {key}", "$ANTHROPIC_UNIX_SOCKET none"))
             found["door"] += [json.loads(line) for line in inside.stdout.splitlines()]
             found["direct"] += [json.loads(line) for line in host.unconfined(ask).stdout.splitlines()]
-    first = {way: statistics.median(row[0] for row in rows[20:]) for way, rows in found.items()}
-    speed = {way: statistics.median(row[1] for row in rows[20:]) for way, rows in found.items()}
+    first = {way: statistics.median(row[0] for row in rows[REQUESTS:]) for way, rows in found.items()}
+    speed = {way: statistics.median(row[1] for row in rows[REQUESTS:]) for way, rows in found.items()}
     print(f"first token: door {first['door']:.2f} ms, direct {first['direct']:.2f} ms")
     print(
         f"tokens per second: door {speed['door']:.0f}, direct {speed['direct']:.0f}, ratio {speed['door'] / speed['direct']:.3f}"
