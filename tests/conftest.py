@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import uuid
@@ -22,6 +23,10 @@ PARTS = {
     "embedded": "the embedded engine",
     "browser": "the real Chromium",
 }
+
+
+# Who runs the tests in the background has it ignored, and so would every program that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
