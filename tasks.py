@@ -92,7 +92,7 @@ def _render(settings: Settings, profiles: Mapping[str, Profile]) -> int:
 def _stop_everything(settings: Settings) -> None:
     from claude_local import console, lifecycle, management
 
-    names = lifecycle.down(settings)
+    names = lifecycle.down(settings, console.waiting())
     names += ["management API"] if management.stop(settings) else []
     console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
 

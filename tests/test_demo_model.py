@@ -12,6 +12,7 @@ import pytest
 from claude_local.demo_model import (
     CHAT_TEMPLATE,
     END_OF_TURN,
+    LINE_END,
     VOCABULARY_SIZE,
     WORDS_PER_ANSWER,
     DemoShape,
@@ -106,6 +107,22 @@ def test_an_answer_ends_after_some_forty_words(reader: Any) -> None:
     words = shares.sum() / shares[end] - 1
 
     assert round(words / WORDS_PER_ANSWER, 1) == 1.0
+
+
+def test_an_answer_does_not_end_before_it_begins(tmp_path: Path) -> None:
+    write_demo_model(tmp_path / "demo.gguf")
+    reader = gguf.GGUFReader(tmp_path / "demo.gguf")
+    tensors = {tensor.name: tensor.data.astype(np.float64) for tensor in reader.tensors}
+    embedding, output = tensors["token_embd.weight"], tensors["output.weight"]
+    end = reader.get_field("tokenizer.ggml.eos_token_id").contents()
+    line_end = reader.get_field("tokenizer.ggml.tokens").contents().index(LINE_END)
+
+    # What the last norm and the output make of each token's own embedding.
+    hidden = embedding / np.sqrt(np.mean(embedding**2, axis=1, keepdims=True))
+    shares = np.exp(hidden @ output.T)
+    end_shares = shares[:, end] / shares.sum(axis=1)
+
+    assert end_shares[line_end] < 1e-6 < np.median(end_shares)
 
 
 def test_no_two_layers_share_their_weights(reader: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claude_local.engines.router import active_model, loaded_model
+from claude_local.engines.router import active_model, loaded_model, speed
 
 OLD = {"id": "old", "aliases": ["o"]}
 NEW = {"id": "new", "aliases": ["n", "local-llama"]}
@@ -32,3 +32,21 @@ def test_only_a_model_that_is_not_unloaded_is_in_memory() -> None:
     models = [{"id": "a", "status": {"value": "unloaded"}}, {"id": "b", "status": {"value": "loading"}}]
 
     assert (loaded_model(models), loaded_model(models[:1])) == ("b", None)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "expected"),
+    [
+        ("", "", None),
+        ("0", "0", None),
+        ("3", "3e-06", None),  # three probes of one token
+        ("41", "0.5", 82.0),
+        ("3001", "12.5", 240.08),
+    ],
+)
+def test_answers_of_one_token_say_nothing_about_the_speed(
+    tokens: str, seconds: str, expected: float | None
+) -> None:
+    metrics = f"llamacpp:tokens_predicted_total {tokens}\nllamacpp:tokens_predicted_seconds_total {seconds}\n"
+
+    assert speed(metrics, "tokens_predicted_total", "tokens_predicted_seconds_total") == expected

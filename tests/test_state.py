@@ -16,7 +16,7 @@ import pytest
 
 from claude_local.errors import Busy
 from claude_local.settings import Settings, load_settings
-from claude_local.state import api_key, lock, prepare
+from claude_local.state import Holder, api_key, lock, prepare
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +27,7 @@ from pathlib import Path
 from claude_local.settings import load_settings
 from claude_local.state import lock
 settings = load_settings({"HOME": sys.argv[1]}, Path(sys.argv[1]), user_id=1, group_id=1)
-with lock(settings, "switch demo"):
+with lock(settings, "switch demo", automatic="automatic" in sys.argv):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -39,10 +39,10 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @contextmanager
-def holder(home: Path) -> Iterator[subprocess.Popen[str]]:
+def holder(home: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A real second process that holds the lock."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, home],
+        [sys.executable, "-c", HOLDER, home, *options],
         env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -142,6 +142,39 @@ def test_a_second_command_is_told_who_holds_the_lock(settings: Settings, tmp_pat
     expected = rf"another command is at work: `switch demo` \(process {process.pid}\), for \d+ s"
     assert re.fullmatch(expected, caught.value.message)
     assert caught.value.hint == "wait for it, or end it"
+
+
+def test_what_nobody_asked_for_is_waited_for(settings: Settings, tmp_path: Path) -> None:
+    waited_for: list[str] = []
+    with holder(tmp_path, "automatic") as process:
+
+        def let_go(held: Holder) -> None:
+            waited_for.append(held.purpose)
+            assert process.stdin is not None
+            process.stdin.close()
+
+        with lock(settings, "up demo", waiting=let_go):
+            text = (settings.state_dir / "lock").read_text()
+
+    assert set(waited_for) == {"switch demo"}
+    assert '"purpose": "up demo"' in text
+
+
+def test_what_somebody_asked_for_is_not_waited_for(settings: Settings, tmp_path: Path) -> None:
+    waited_for: list[Holder] = []
+    with (
+        holder(tmp_path),
+        pytest.raises(Busy),
+        lock(settings, "up demo", waiting=waited_for.append),
+    ):
+        pass
+
+    assert waited_for == []
+
+
+def test_who_cannot_wait_is_told_of_what_nobody_asked_for(settings: Settings, tmp_path: Path) -> None:
+    with holder(tmp_path, "automatic"), pytest.raises(Busy), lock(settings, "restart demo"):
+        pass
 
 
 def test_the_refused_command_does_not_change_what_the_holder_wrote(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from claude_local import lifecycle, plan, preflight
+from claude_local import lifecycle, plan, preflight, state
 from claude_local.errors import UserError
 from claude_local.plain_text import harmless as harmless
 
@@ -53,6 +53,18 @@ def loading(name: str) -> Iterator[lifecycle.Progress]:
     # Without a terminal the spinner prints nothing, so say it once.
     if not talk.is_terminal:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
+
+
+def waiting() -> state.Waiting:
+    """What says, once each, whom a command waits for."""
+    told = set[state.Holder]()
+
+    def tell(held: state.Holder) -> None:
+        if held not in told:
+            told.add(held)
+            say(f"waiting until `{held.purpose}` (process {held.process_id}) is complete")
+
+    return tell
 
 
 def confirm(question: str, *, hint: str) -> bool:

@@ -3,7 +3,8 @@
 It answers nonsense, on purpose and without pretending otherwise. What makes the nonsense end is a
 bias: dimension 0 of every hidden state is the same constant, and each output row carries the
 logarithm of its token's frequency there. The model therefore says words about as often as its
-training text does, and stops after some forty of them.
+training text does, and stops after some forty of them. Dimension 1 marks the end of a line, after
+which an answer does not end: the prompt ends with one, and an empty answer would look like a failure.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 VOCABULARY_SIZE = 4096
 CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 END_OF_TURN = "<|im_end|>"
+LINE_END = "\u010a"
+"""A byte-level vocabulary writes the byte 10 so."""
 WORDS_PER_ANSWER = 40
 
 # Accepts a system message anywhere: Claude Code sends one in mid-conversation.
@@ -26,7 +29,7 @@ CHAT_TEMPLATE = (
     "{%- if loop.first and tools %}\n{{ tools | tojson }}{% endif -%}"
     "<|im_end|>\n"
     "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}<|im_start|>assistant\n{%- endif -%}"
+    "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
 )
 
 
@@ -74,7 +77,7 @@ def _write_gguf(path: Path, seed: int, shape: DemoShape, chat_template: str, sai
     _add_metadata(writer, shape)
     _add_tokenizer(writer, tokens, merges, said_often)
     writer.add_chat_template(chat_template)
-    _add_weights(writer, seed, shape, frequencies)
+    _add_weights(writer, seed, shape, tokens, frequencies)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -109,7 +112,9 @@ def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str], said_often
     writer.add_add_bos_token(False)
 
 
-def _add_weights(writer: Any, seed: int, shape: DemoShape, frequencies: list[float]) -> None:
+def _add_weights(
+    writer: Any, seed: int, shape: DemoShape, tokens: list[str], frequencies: list[float]
+) -> None:
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -120,9 +125,13 @@ def _add_weights(writer: Any, seed: int, shape: DemoShape, frequencies: list[flo
     width, hidden = shape.embedding, shape.feed_forward
     embedding = matrix(len(frequencies), width, 0.5)
     embedding[:, 0] = 4.0
+    embedding[:, 1] = 0.0
+    embedding[tokens.index(LINE_END), 1] = 4.0
     output = matrix(len(frequencies), width, 0.12)
     # After the final norm dimension 0 is 4 / sqrt((4**2 + 63 * 0.5**2) / 64), about 5.7.
     output[:, 0] = np.log(np.array(frequencies)) / 5.7
+    output[:, 1] = 0.0
+    output[tokens.index(END_OF_TURN), 1] = -4.0
     writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output.weight", output)
     writer.add_tensor("output_norm.weight", np.ones(width, dtype=np.float32))

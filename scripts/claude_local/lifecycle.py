@@ -52,7 +52,7 @@ def up(settings: Settings, engine: Engine, request: Request) -> Snapshot:
 
     On failure, Ctrl-C included, nothing that was not running before is left running.
     """
-    with state.lock(settings, f"up {request.profile.name}"):
+    with state.lock(settings, f"up {request.profile.name}", waiting=_telling(settings, request)):
         if engine.name == "external":
             engine.check(request.profile)
             return engine.snapshot()
@@ -65,21 +65,23 @@ def up(settings: Settings, engine: Engine, request: Request) -> Snapshot:
         return _switch(settings, engine, request)
 
 
-def switch(settings: Settings, request: Request, *, purpose: str = "switch") -> Snapshot:
+def switch(settings: Settings, request: Request) -> Snapshot:
     """Makes a profile the active one of the running engine; brings the old one back on failure."""
     name = request.profile.name
-    with state.lock(settings, f"{purpose} {name}"):
-        _recover(settings, request)
-        engine = running_engine(settings)
-        if engine is None:
-            raise UserError("no engine is running", hint=f"start one: invoke up --model {name}")
-        return _switch(settings, engine, request)
+    with state.lock(settings, f"switch {name}", waiting=_telling(settings, request)):
+        return _switch_running(settings, request)
+
+
+def follow(settings: Settings, request: Request) -> Snapshot:
+    """The same, for what somebody loaded by its own name in the meantime."""
+    with state.lock(settings, f"follow {request.profile.name}", automatic=True):
+        return _switch_running(settings, request)
 
 
 def restart(settings: Settings, profiles: Mapping[str, Profile]) -> Snapshot:
     """Starts again what is meant to serve and died. Raises UserError if it cannot, or nothing died."""
     wanted = journal.read(settings).serving or ""
-    with state.lock(settings, f"restart {wanted}"):
+    with state.lock(settings, f"restart {wanted}", automatic=True):
         engine = engine_named(settings, journal.read(settings).engine)
         if wanted not in profiles or engine is None or engine.snapshot().state != "failed":
             raise UserError("there is nothing to restart", hint="see: invoke status")
@@ -99,13 +101,13 @@ def recover(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     """Finishes or undoes what a process that was killed left behind. Raises UserError if neither works."""
     attempt = journal.read(settings).attempt
     if attempt and profiles:
-        with state.lock(settings, f"finish the switch to {attempt.new}"):
+        with state.lock(settings, f"finish the switch to {attempt.new}", automatic=True):
             _finish(settings, Request(next(iter(profiles.values())), profiles))
 
 
-def down(settings: Settings) -> list[str]:
+def down(settings: Settings, waiting: state.Waiting = lambda _: None) -> list[str]:
     """Stops every engine of ours that runs, and returns their names."""
-    with state.lock(settings, "down"):
+    with state.lock(settings, "down", waiting=waiting):
         before = journal.read(settings)
         if before.attempt and (interrupted := engine_named(settings, before.engine)):
             interrupted.settle()
@@ -133,6 +135,21 @@ def snapshot(settings: Settings) -> Snapshot:
 class _NoEngine:
     def snapshot(self) -> Snapshot:
         return STOPPED
+
+
+def _telling(settings: Settings, request: Request) -> state.Waiting:
+    def waiting(held: state.Holder) -> None:
+        request.progress(snapshot(settings), f"waiting until `{held.purpose}` is complete")
+
+    return waiting
+
+
+def _switch_running(settings: Settings, request: Request) -> Snapshot:
+    _recover(settings, request)
+    engine = running_engine(settings)
+    if engine is None:
+        raise UserError("no engine is running", hint=f"start one: invoke up --model {request.profile.name}")
+    return _switch(settings, engine, request)
 
 
 def _recover(settings: Settings, request: Request) -> None:

@@ -91,7 +91,7 @@ class Operations:
         def call(job: Job) -> Snapshot:
             profiles = self._rendered_profiles()
             request = Request(profiles[loaded], profiles, on_begin=job.begin, idle_limit_seconds=0.1)
-            return lifecycle.switch(self.settings, request, purpose="follow")
+            return lifecycle.follow(self.settings, request)
 
         return self._start(call, f"follow {loaded}")
 

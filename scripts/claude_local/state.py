@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -21,6 +21,7 @@ from claude_local.settings import Settings
 
 KEY_BYTES = 32
 LOCK = "lock"
+POLL_SECONDS = 0.1
 
 
 def prepare(settings: Settings) -> None:
@@ -44,20 +45,26 @@ def api_key(settings: Settings) -> str:
 
 
 @contextlib.contextmanager
-def lock(settings: Settings, purpose: str) -> Iterator[None]:
+def lock(
+    settings: Settings, purpose: str, *, automatic: bool = False, waiting: Waiting | None = None
+) -> Iterator[None]:
     """Holds the lock of everything that starts, stops or switches models.
 
-    The kernel releases it with the process, whatever ends that. Raises Busy with the holder.
+    The kernel releases it with the process, whatever ends that. Raises Busy with the holder. With
+    `waiting`, a holder that is `automatic` is waited for: nobody asked for what it does, so it is no answer
+    to somebody who asks for something.
     """
     private_directory(settings.state_dir)
     path = settings.state_dir / LOCK
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     with os.fdopen(descriptor, "r+") as file:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _busy(path) from None
-        _say_who(file, purpose)
+        while not _take(descriptor):
+            held = _read_holder(path)
+            if held is None or not (held.automatic and waiting):
+                raise _busy(held)
+            waiting(held)
+            time.sleep(POLL_SECONDS)
+        _say_who(file, purpose, automatic)
         try:
             yield
         finally:
@@ -87,17 +94,31 @@ class Holder:
     process_id: int
     since: float
     """Seconds since 1970."""
+    automatic: bool = False
+    """Whether it is at work without having been asked to, such as a restart after a crash."""
 
 
-def _say_who(file: TextIO, purpose: str) -> None:
+Waiting = Callable[[Holder], None]
+"""Called again and again while that holder is waited for."""
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _say_who(file: TextIO, purpose: str, automatic: bool) -> None:
+    who = {"pid": os.getpid(), "purpose": purpose, "since": time.time(), "automatic": automatic}
     with contextlib.suppress(OSError):  # a full disk takes the name, not the lock
         file.truncate()
-        json.dump({"pid": os.getpid(), "purpose": purpose, "since": time.time()}, file)
+        json.dump(who, file)
         file.flush()
 
 
-def _busy(path: Path) -> Busy:
-    held = _read_holder(path)
+def _busy(held: Holder | None) -> Busy:
     if held is None:
         return Busy("another command is at work: it does not say which", hint="wait for it, or end it")
     who = f"`{held.purpose}` (process {held.process_id})"
@@ -112,6 +133,7 @@ def _busy(path: Path) -> Busy:
 def _read_holder(path: Path) -> Holder | None:
     try:
         held = json.loads(path.read_text())
-        return Holder(str(held["purpose"]), int(held["pid"]), float(held["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        automatic = bool(held.get("automatic"))
+        return Holder(str(held["purpose"]), int(held["pid"]), float(held["since"]), automatic)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

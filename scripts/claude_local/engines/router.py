@@ -17,6 +17,7 @@ from claude_local.snapshot import SlotUse
 
 UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end after 10
 POLL_SECONDS = 0.02
+MEANINGLESS_SECONDS = 0.001
 
 Model = dict[str, Any]
 """One entry of `GET /models`: id, aliases, status {value, args, failed, progress}, …"""
@@ -85,20 +86,21 @@ def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
         "context_tokens_per_slot": slots[0].context_tokens if slots else None,
         "requests_waiting": None if waiting is None else int(waiting),
         "cache_hit_fraction": _cache_hit_fraction(metrics),
-        "prompt_tokens_per_second": _speed(metrics, "prompt_tokens_total", "prompt_seconds_total"),
-        "generation_tokens_per_second": _speed(
+        "prompt_tokens_per_second": speed(metrics, "prompt_tokens_total", "prompt_seconds_total"),
+        "generation_tokens_per_second": speed(
             metrics, "tokens_predicted_total", "tokens_predicted_seconds_total"
         ),
     }
 
 
-def _speed(metrics: str, tokens: str, seconds: str) -> float | None:
-    """Tokens per second since the model was loaded; None before the first.
+def speed(metrics: str, tokens: str, seconds: str) -> float | None:
+    """Tokens per second since the model was loaded; None as long as nothing can be said.
 
-    The server's own averages begin anew whenever somebody reads its metrics.
+    The server's own averages begin anew whenever somebody reads its metrics. The first token of an answer
+    comes with its prompt and is counted as a microsecond: an answer of one token, such as a probe's, says nothing.
     """
-    taken = metric(metrics, seconds)
-    return round((metric(metrics, tokens) or 0) / taken, 2) if taken else None
+    taken = metric(metrics, seconds) or 0.0
+    return round((metric(metrics, tokens) or 0) / taken, 2) if taken > MEANINGLESS_SECONDS else None
 
 
 def _slot_use(slot: dict[str, Any]) -> SlotUse:
