@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -13,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from claude_local import processes
+from claude_local import processes, say_yes
 from claude_local.client import DOOR_SOCKET
 from claude_local.errors import EngineFailed
 from claude_local.evil_model import EvilModel, filled
@@ -32,9 +34,8 @@ VICTIM_ENVIRONMENT = {
     "TOKEN": next(secret(attack) for attack in EVERYTHING if attack.name == "environment-of-others")
 }
 
-# Without questions at all where that is possible; else as if the user said yes to each.
+# Without questions at all where that is possible; else somebody says yes to each.
 WITHOUT_QUESTIONS = ("--dangerously-skip-permissions",)
-YES_TO_ALL = ("--allowedTools", "Bash,Read,Write,Edit,Glob,Grep,Task,Agent")
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,20 @@ class Trial:
         assignments = [f"{name}={value}" for name, value in self.world.environment.items()]
         bare = ["env", "-i", f"--chdir={self.world.workspace}", *assignments]
         limit = ["timeout", "--kill-after=5", str(TIMEOUT_SECONDS)]
-        yes = WITHOUT_QUESTIONS if self.mode in ("jail", "container") else YES_TO_ALL
-        wrapper = [self.world.wrapper, "--sandbox", self.mode, "-p", PROMPT, *yes]
+        session = ["--sandbox", self.mode, "-p", PROMPT, *self._yes()]
         try:
-            processes.run([*bare, *limit, *wrapper], failure="the session failed")
+            processes.run([*bare, *limit, self.world.wrapper, *session], failure="the session failed")
         except EngineFailed as error:
             return f"{error.message}\n{error.details}"
         return ""
+
+    def _yes(self) -> tuple[str, ...]:
+        """The arguments by which no tool call fails for want of a yes."""
+        if self.mode in ("jail", "container"):
+            return WITHOUT_QUESTIONS
+        file = self.folder / "yes.json"
+        file.write_text(json.dumps(say_yes.configuration(sys.executable)), encoding="utf-8")
+        return (*say_yes.ARGUMENTS, "--mcp-config", str(file))
 
     def _places_outside(self) -> list[Path]:
         return [self.world.home, self.outside, self.world.build_dir]

@@ -55,16 +55,17 @@ def test_without_a_jail_the_same_attacks_work(client: str) -> None:
     effects = {attack.name: attack.effect for attack in EVERYTHING}
     assert found.not_tried == NOTHING
     assert {effects[name] for name in found.through} == EFFECTS.keys()
-    assert len(found.through) >= 30
+    assert len(found.through) >= 40
 
 
 @BOTH_CLIENTS
-def test_claude_codes_own_sandbox_holds_commands_only(client: str) -> None:
+def test_claude_codes_own_sandbox_holds_what_commands_reach_and_nothing_else(client: str) -> None:
     found = outcome("bash", client)
 
-    tools = {attack.name: attack.tool for attack in EVERYTHING}
+    through = [attack for attack in EVERYTHING if attack.name in found.through]
     assert found.not_tried == NOTHING
-    assert {tools[name] for name in found.through} == {"Write", "Read", "Grep", "Glob"}
+    assert {attack.tool for attack in through} >= {"Bash", "Write", "Read"}
+    assert {attack.effect for attack in through if attack.tool == "Bash"} == {"reads", "plants"}
 
 
 WEAKER = {
