@@ -47,6 +47,7 @@ PURE = [
     "samples",
     "gguf_bytes",
     "gguf_header",
+    "gguf_types",
     "kv_cache",
     "memory_estimate",
     "verdicts",
