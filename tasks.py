@@ -64,14 +64,10 @@ def _settings(engine: str | None = None) -> Settings:
 
 def _fit_target() -> str:
     """What llama-server leaves free on each card of this machine."""
-    from claude_local.gpus import GpuReader
+    from claude_local.gpus import read_gpus
     from claude_local.verdicts import fit_targets
 
-    reader = GpuReader()
-    try:
-        return fit_targets(reader.read())
-    finally:
-        reader.close()
+    return fit_targets(read_gpus())
 
 
 def _profiles(settings: Settings) -> Mapping[str, Profile]:

@@ -14,7 +14,7 @@ from claude_local import file_plan, fit_params, memory_estimate, speeds
 from claude_local.errors import UserError
 from claude_local.fit_params import FitUnavailable, Layout
 from claude_local.gguf_header import GgufHeader, read_model
-from claude_local.gpus import GpuReader
+from claude_local.gpus import read_gpus
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
 from claude_local.verdicts import GB, MIB, Hardware, Verdict, fit_targets, judge
@@ -25,11 +25,8 @@ LOADED = "a model is loaded now and leaves first: what it takes is counted as fr
 
 def hardware_now() -> Hardware:
     """This machine's memory, now."""
-    memory, reader = psutil.virtual_memory(), GpuReader()
-    try:
-        return Hardware(memory.total, memory.available, reader.read())
-    finally:
-        reader.close()
+    memory = psutil.virtual_memory()
+    return Hardware(memory.total, memory.available, read_gpus())
 
 
 def verdict(
