@@ -6,6 +6,7 @@ and the verdict says that it comes from there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import psutil
@@ -59,6 +60,15 @@ def verdict(
     else:
         found = _by_tool(settings, profile, header, hardware)
     return replace(found, tokens_per_second=speeds.load(settings).get(profile.name))
+
+
+def verdicts(
+    settings: Settings, profiles: Iterable[Profile], *, context_tokens: int | None, is_loaded: bool
+) -> list[Verdict]:
+    """The verdicts on several profiles by one look at the machine, with another context if one is given."""
+    hardware = hardware_now()
+    wanted = [with_context(profile, context_tokens) for profile in profiles]
+    return [verdict(settings, profile, hardware=hardware, is_loaded=is_loaded) for profile in wanted]
 
 
 def tokens_of(text: str | None) -> int | None:
