@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from claude_local.errors import UserError  # noqa: E402  the path comes first
-from claude_local.settings import Settings, load_settings  # noqa: E402
+from claude_local.settings import Settings  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,14 +54,14 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
 def _settings(engine: str | None = None) -> Settings:
     from claude_local import settings_file
 
-    environment = {
-        "CLAUDE_LOCAL_PYTHON": sys.executable,
-        "CLAUDE_LOCAL_FIT_TARGET": _fit_target(),
-        **settings_file.variables(ROOT),
-        **os.environ,
-        **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {}),
-    }
-    return load_settings(environment, ROOT, user_id=os.getuid(), group_id=os.getgid())
+    return settings_file.load(
+        ROOT,
+        os.environ,
+        defaults={"CLAUDE_LOCAL_PYTHON": sys.executable, "CLAUDE_LOCAL_FIT_TARGET": _fit_target()},
+        engine=engine,
+        user_id=os.getuid(),
+        group_id=os.getgid(),
+    )
 
 
 def _fit_target() -> str:

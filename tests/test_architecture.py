@@ -21,6 +21,7 @@ MODULES = {
 PURE = [
     "errors",
     "settings",
+    "setting_values",
     "profiles",
     "profile_parts",
     "model_source",
