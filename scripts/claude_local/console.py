@@ -189,7 +189,8 @@ def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]
         yield "next", "invoke up" if now.state == "stopped" else "invoke logs; invoke down"
     else:
         yield "connect", f"{settings.build_dir / 'bin' / 'claude-local'}"
-        yield "other clients", f"{now.base_url} with the key in {settings.api_key_file}"
+        key_file = settings.client_key_file
+        yield "other clients", f"{now.base_url}" + (f" with the key in {key_file}" if key_file else ", no key")
 
 
 def _work(now: Snapshot) -> str:
