@@ -53,6 +53,7 @@ PURE = [
     "memory_estimate",
     "verdicts",
     "file_plan",
+    "rough_plan",
     "turns",
     "plain_text",
     "dashboard.keys",

@@ -190,7 +190,10 @@ def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]
     else:
         yield "connect", f"{settings.build_dir / 'bin' / 'claude-local'}"
         key_file = settings.client_key_file
-        yield "other clients", f"{now.base_url}" + (f" with the key in {key_file}" if key_file else ", no key")
+        yield (
+            "other clients",
+            f"{now.base_url}" + (f" with the key in {key_file}" if key_file else ", no key"),
+        )
 
 
 def _work(now: Snapshot) -> str:
