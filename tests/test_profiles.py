@@ -304,7 +304,7 @@ def test_a_mistake_is_told_with_file_line_place_expectation_and_hint(
         ),
         ("{file: a.gguf, size_bytes: 0}", "model/size_bytes: should be more than 0, not 0"),
         ("{file: a.gguf, about_gb: 0}", "model/about_gb: should be more than 0.0, not 0"),
-        ("{file: a.gguf, about_gb: 1000000}", "model/about_gb: should be less than 1000000.0, not 1000000"),
+        ("{file: a.gguf, about_gb: 1000001}", "model/about_gb: should be 1000000.0 or less, not 1000001"),
     ],
 )
 def test_a_mistake_in_the_model_is_told(folder: Path, model: str, message: str) -> None:

@@ -44,7 +44,7 @@ class HubFile(Part):
     """Checksums of the second and later shards, in order."""
     size_bytes: Annotated[int, Field(gt=0)] | None = None
     """Size of the file, of all shards together."""
-    about_gb: Annotated[float, Field(gt=0, lt=1_000_000)] | None = None
+    about_gb: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     """The same in about so many GB, for a first guess whether it fits."""
 
     @property
