@@ -39,6 +39,9 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
         def run(*arguments: Any, **named: Any) -> None:
+            if {"--help", "-h"} & set(map(str, (*arguments[1:], *named.values()))):
+                _show_help(body.__name__.replace("_", "-"))
+                return
             try:
                 body(*arguments, **named)
             except UserError as error:
@@ -49,6 +52,13 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
         return task(**options)(run)
 
     return decorate
+
+
+def _show_help(name: str) -> None:
+    """The help of a task: invoke takes `--help` for the value that a task cannot do without."""
+    from invoke import Program
+
+    Program(namespace=namespace, name="invoke", binary="invoke").run(["invoke", "--help", name], exit=False)
 
 
 def _settings(engine: str | None = None) -> Settings:
@@ -264,7 +274,9 @@ def add_profile(c, source, name=None, yes=False):
     accept = f"write it: invoke add-profile {shlex.quote(source)} --name {proposal.name} --yes"
     if yes or console.confirm(f"write {proposal.file}?", hint=accept):
         add_profile.write(proposal)
-        console.say(f"wrote {proposal.file}; next: invoke pull {proposal.name}, invoke plan {proposal.name}")
+        console.say(
+            f"wrote {proposal.file}; next: invoke pull {proposal.name}, invoke plan --model {proposal.name}"
+        )
 
 
 @verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})
