@@ -37,6 +37,11 @@ def say(text: str) -> None:
     talk.print(escape(text), soft_wrap=True)
 
 
+def warn(text: str) -> None:
+    """One line about what will not work as somebody may expect."""
+    talk.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
+
+
 @contextlib.contextmanager
 def loading(name: str) -> Iterator[lifecycle.Progress]:
     """Shows a spinner with elapsed time and the server's last log line while a model loads."""
@@ -165,7 +170,7 @@ def show_result(now: Snapshot, warnings: list[str], settings: Settings) -> None:
     """What is true after a start or a switch, and what will not work with it."""
     show_snapshot(now, settings)
     for warning in warnings:
-        talk.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
+        warn(warning)
 
 
 def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]:
