@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from claude_local.snapshot import Snapshot
     from claude_local.verdicts import Hardware
 
+NOT_HERE = "↓ "
 talk = Console(stderr=True, highlight=False)
 data = Console(highlight=False)
 
@@ -101,7 +102,7 @@ def _pick_with_arrows(names: list[str], rows: list[str]) -> str:
 
     choices = [questionary.Choice(row, value=name) for name, row in zip(names, rows, strict=True)]
     chosen = questionary.select(
-        "Which model?", choices=choices, use_search_filter=True, use_jk_keys=False
+        _question(rows), choices=choices, use_search_filter=True, use_jk_keys=False
     ).ask()
     if chosen is None:
         raise KeyboardInterrupt
@@ -110,17 +111,21 @@ def _pick_with_arrows(names: list[str], rows: list[str]) -> str:
 
 def _pick_by_number(names: list[str], rows: list[str]) -> str:
     for number, row in enumerate(rows, start=1):
-        talk.print(f"{number:3}  {escape(row)}")
-    answer = talk.input("Which model? number: ").strip()
+        talk.print(f"{number:3}  {escape(row)}", soft_wrap=True)
+    answer = talk.input(f"{_question(rows)} number: ").strip()
     if not (answer.isdigit() and 1 <= int(answer) <= len(names)):
         raise UserError(f"`{answer}` is no number from 1 to {len(names)}")
     return names[int(answer) - 1]
 
 
+def _question(rows: list[str]) -> str:
+    return "Which model?" + (f" ({NOT_HERE.strip()} not downloaded yet)" if NOT_HERE in "".join(rows) else "")
+
+
 def _row(settings: Settings, profile: Profile, hardware: Hardware) -> str:
-    here = "  " if (settings.models_dir / profile.model.file).is_file() else "↓ "
+    here = "  " if (settings.models_dir / profile.model.file).is_file() else NOT_HERE
     found = plan.verdict(settings, profile, hardware=hardware, quick=True)
-    fits = "" if found.outcome == "unknown" else f"({found.text}) "
+    fits = "" if found.outcome == "unknown" else f"({found.text.partition(': ')[0]}) "  # without figures
     facts = f"{profile.name:20} {_size(settings, profile):>8} {_context(profile):>6}"
     return f"{here}{facts}  {fits}{profile.description}"
 

@@ -8,6 +8,7 @@ from claude_local import build, console, lifecycle, management
 from claude_local.dashboard import session
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
+from claude_local.snapshot import Snapshot
 
 
 def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *, force: bool) -> None:
@@ -56,4 +57,15 @@ def dashboard(settings: Settings, environment: Mapping[str, str], layout: str = 
     if session.run(client, look).stop_model:
         down(settings)
     else:
-        console.say("the model goes on. Again: invoke dashboard; stop: invoke down")
+        console.say(farewell(lifecycle.snapshot(settings)))
+
+
+def farewell(now: Snapshot) -> str:
+    """What goes on when somebody has left the dashboard, and what they can do."""
+    if now.work:
+        return f"`{now.work.purpose}` goes on. See: invoke status; again: invoke dashboard"
+    if now.state == "stopped":
+        return "no model runs. Start one: invoke up; again: invoke dashboard"
+    if now.state == "failed":
+        return "the model has failed. See: invoke status; take it away: invoke down"
+    return "the model goes on. Again: invoke dashboard; stop: invoke down"
