@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -43,8 +44,19 @@ def warn(text: str) -> None:
     talk.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
 
 
+@dataclass
+class Loading:
+    """What a request tells while a model loads; nothing has begun where it serves already."""
+
+    progress: lifecycle.Progress
+    has_begun: bool = False
+
+    def begin(self) -> None:
+        self.has_begun = True
+
+
 @contextlib.contextmanager
-def loading(name: str) -> Iterator[lifecycle.Progress]:
+def loading(name: str) -> Iterator[Loading]:
     """Shows a spinner with elapsed time and the server's last log line while a model loads."""
     started = time.monotonic()
     with talk.status(f"loading {escape(name)}") as status:
@@ -55,9 +67,10 @@ def loading(name: str) -> Iterator[lifecycle.Progress]:
             line = harmless(log_line)[: max(20, talk.width - 40)]
             status.update(f"loading {escape(name)}{share} [dim]{seconds} s  {escape(line)}[/dim]")
 
-        yield progress
+        told = Loading(progress)
+        yield told
     # Without a terminal the spinner prints nothing, so say it once.
-    if not talk.is_terminal:
+    if told.has_begun and not talk.is_terminal:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
 
 
@@ -145,7 +158,9 @@ def _context(profile: Profile) -> str:
 
 
 def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:
-    """All profiles, two lines each."""
+    """All profiles, two lines each where they are wide enough."""
+    table = Table(show_header=False, box=None, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True, style="bold", min_width=20)
     for profile in profiles.values():
         on_disk = (settings.models_dir / profile.model.file).is_file()
         facts = [
@@ -155,8 +170,9 @@ def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:
             "" if profile.tested_on else "not yet tested",
             f"also: {', '.join(profile.aliases)}" if profile.aliases else "",
         ]
-        data.print(f"[bold]{profile.name:20}[/bold] {escape('  '.join(filter(None, facts)))}")
-        data.print(f"{'':20} [dim]{escape(profile.description)}[/dim]")
+        table.add_row(profile.name, escape("  ".join(filter(None, facts))))
+        table.add_row("", f"[dim]{escape(profile.description)}[/dim]")
+    data.print(table)
 
 
 def show_snapshot(now: Snapshot, settings: Settings, *, as_json: bool = False) -> None:
@@ -181,16 +197,16 @@ def show_result(now: Snapshot, warnings: list[str], settings: Settings) -> None:
 def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]:
     yield "state", now.state
     yield "reason", now.reason or ""
-    yield "engine", f"{now.engine or ''} {now.build or ''}".strip()
+    yield "engine", now.engine_and_build
     yield "profile", f"{now.profile} ({now.model_file})" if now.profile else ""
     if now.context_tokens_per_slot:
         yield (
             "context",
-            f"{now.context_tokens_per_slot:,} tokens in each of {now.slots} slot(s), {now.slots_busy} busy",
+            f"{now.context_tokens_per_slot:,} tokens in {now.slots_in_words}, {now.slots_busy} busy",
         )
     if now.uptime_seconds is not None:
         yield "uptime", f"{now.uptime_seconds:,.0f} s"
-    yield "waiting", f"{now.requests_waiting} request(s)" if now.requests_waiting else ""
+    yield "waiting", f"{now.requests_waiting:,} for a free slot" if now.requests_waiting else ""
     yield "speed", ", ".join(_speeds(now))
     yield "cache", "" if now.cache_hit_fraction is None else f"{now.cache_hit_fraction:.0%} of prompts reused"
     yield "going on", _work(now)
@@ -220,7 +236,9 @@ def _last_switch(now: Snapshot) -> str:
     if last is None:
         return ""
     way = f"{last.from_profile} to {last.to_profile}" if last.from_profile else last.to_profile
-    return f"{way}: {last.outcome} in {last.seconds:.1f} s{f', {last.reason}' if last.reason else ''}"
+    return (
+        f"{way}: {last.outcome_in_words} in {last.seconds:.1f} s{f', {last.reason}' if last.reason else ''}"
+    )
 
 
 def _speeds(now: Snapshot) -> Iterator[str]:

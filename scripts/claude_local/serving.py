@@ -17,8 +17,8 @@ def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *,
     engine, why = lifecycle.choose_engine(settings)
     console.say(f"engine: {engine.describe()} ({why})")
     management.check(settings)
-    with console.loading(profile.name) as progress:
-        request = lifecycle.Request(profile, profiles, progress, force=force)
+    with console.loading(profile.name) as loading:
+        request = lifecycle.Request(profile, profiles, loading.progress, force=force, on_begin=loading.begin)
         now = lifecycle.up(settings, engine, request)
     management.start(settings)
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
@@ -29,16 +29,15 @@ def switch(
 ) -> None:
     """Writes build/, makes the model the active one and says what is true then."""
     build.refresh(settings, profiles)
-    begun: list[bool] = []
-    with console.loading(profile.name) as progress:
+    with console.loading(profile.name) as loading:
         request = lifecycle.Request(
-            *(profile, profiles, progress),
+            *(profile, profiles, loading.progress),
             cut_replies=cut_replies,
             force=force,
-            on_begin=lambda: begun.append(True),
+            on_begin=loading.begin,
         )
         now = lifecycle.switch(settings, request)
-    if not begun:
+    if not loading.has_begun:
         console.say(f"`{profile.name}` is active already; nothing was changed")
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
 

@@ -148,9 +148,7 @@ def _header(scene: Scene, columns: int) -> Text:
     if now.profile:
         line.append(f"  {now.profile}")
     if columns >= FULL_COLUMNS - 20:
-        line.append(
-            f"  {' '.join(filter(None, (now.engine, now.build, now.base_url)))}", style="not bold dim"
-        )
+        line.append(f"  {' '.join(filter(None, (now.engine_and_build, now.base_url)))}", style="not bold dim")
     return line
 
 
