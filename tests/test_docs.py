@@ -93,6 +93,16 @@ def test_the_page_on_the_api_names_every_route_and_no_other() -> None:
     assert sorted(named) == sorted((route.method, route.path) for route in ROUTES)
 
 
+def test_the_page_on_the_api_names_every_code_of_an_error_and_no_other() -> None:
+    package = ROOT / "scripts" / "claude_local"
+    source = "".join((package / f"{name}.py").read_text() for name in ("api", "api_guard", "api_server"))
+    codes = re.findall(r"""\b[45]\d\d"?[,:]\s*"([a-z_]+)\"""", source)
+
+    rows = re.findall(r"^\| [45][\d, ]+ \| ([^|]*) \|", text_of("api.md"), re.MULTILINE)
+
+    assert {code for row in rows for code in re.findall(r"`(\w+)`", row)} == set(codes)
+
+
 def test_the_page_on_the_dashboard_names_every_key_of_its_help() -> None:
     rows = re.findall(r"^\| (`[^|]*) \|", text_of("dashboard.md"), re.MULTILINE)
     named = {key for row in rows for key in re.findall(r"`([^`]+)`|(Esc)", row) for key in key if key}
