@@ -9,7 +9,6 @@ from typing import Any
 from claude_local import build, journal, lifecycle
 from claude_local.errors import UserError
 from claude_local.profiles import Profile, find_profile, load_profiles
-from claude_local.render import render
 from claude_local.settings import Settings
 from claude_local.snapshot import Snapshot
 from claude_local.switch_steps import Request
@@ -130,9 +129,7 @@ class Operations:
 
     def _rendered_profiles(self) -> Mapping[str, Profile]:
         profiles = self.profiles()
-        build.apply(
-            build.plan(render(self.settings, profiles), self.settings.build_dir), self.settings.build_dir
-        )
+        build.refresh(self.settings, profiles)
         return profiles
 
     def _start(self, call: Callable[[Job], Snapshot | None], purpose: str) -> Job:
