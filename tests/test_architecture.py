@@ -46,6 +46,7 @@ PURE = [
     "samples",
     "gguf_bytes",
     "gguf_header",
+    "gguf_types",
     "kv_cache",
     "memory_estimate",
     "verdicts",

@@ -15,10 +15,18 @@ from claude_local.demo_model import write_demo_model
 from claude_local.errors import BrokenModelFile, UserError
 from claude_local.gguf_bytes import MAX_STRING_BYTES
 from claude_local.gguf_header import GgufHeader, TensorInfo, read_header, read_model, shard_names
+from claude_local.gguf_types import FILE_TYPES, TENSOR_TYPES
 from gguf_files import SHAPES, Shape, write_header_only
 
 LLAMA = SHAPES[0]
 MUTATIONS = 10_000
+
+
+def test_the_types_are_those_of_the_gguf_package() -> None:
+    types = {int(kind): (kind.name, *size) for kind, size in gguf.GGML_QUANT_SIZES.items()}
+    files = {int(kind): kind.name.removeprefix("ALL_").removeprefix("MOSTLY_") for kind in gguf.LlamaFileType}
+
+    assert (types, files) == (TENSOR_TYPES, FILE_TYPES)
 
 
 def names(shape: Shape) -> str:

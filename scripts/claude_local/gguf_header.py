@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import re
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import BinaryIO
 
 from claude_local.errors import BrokenModelFile, UserError
 from claude_local.gguf_bytes import Broken, RawHeader, RawTensor, Value, read_raw_header
+from claude_local.gguf_types import FILE_TYPES, TENSOR_TYPES
 
 SHARD = re.compile(r"-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
 ARCHITECTURE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -167,7 +167,7 @@ def _header(raw: RawHeader, tensors: tuple[TensorInfo, ...], file_bytes: int) ->
 
 
 def _tensor(raw: RawTensor) -> TensorInfo:
-    known = _types().get(raw.type_number)
+    known = TENSOR_TYPES.get(raw.type_number)
     if known is None:
         raise Broken(f"tensor {raw.name!r:.60} has the unknown type {raw.type_number}")
     type_name, block, block_bytes = known
@@ -175,14 +175,6 @@ def _tensor(raw: RawTensor) -> TensorInfo:
     if elements > MAX_ELEMENTS or (raw.shape and raw.shape[0] % block):
         raise Broken(f"tensor {raw.name!r:.60} has the impossible shape {raw.shape}")
     return TensorInfo(raw.name, raw.shape, type_name, elements // block * block_bytes)
-
-
-@functools.cache
-def _types() -> dict[int, tuple[str, int, int]]:
-    """Name, elements per block and bytes per block of every tensor type."""
-    from gguf.constants import GGML_QUANT_SIZES
-
-    return {int(kind): (kind.name, block, size) for kind, (block, size) in GGML_QUANT_SIZES.items()}
 
 
 def _check_end(raw: RawHeader, tensors: tuple[TensorInfo, ...], file_bytes: int) -> None:
@@ -193,12 +185,9 @@ def _check_end(raw: RawHeader, tensors: tuple[TensorInfo, ...], file_bytes: int)
 
 
 def _file_type(raw: RawHeader, tensors: tuple[TensorInfo, ...]) -> str:
-    from gguf.constants import LlamaFileType
-
     number = raw.values.get("general.file_type")
-    names = {int(kind): kind.name for kind in LlamaFileType}
-    if type(number) is int and number in names:
-        return re.sub("^(MOSTLY|ALL)_", "", names[number])
+    if type(number) is int and number in FILE_TYPES:
+        return FILE_TYPES[number]
     sizes: dict[str, int] = {}
     for tensor in tensors:
         sizes[tensor.type_name] = sizes.get(tensor.type_name, 0) + tensor.size_bytes

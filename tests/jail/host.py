@@ -20,7 +20,7 @@ from pathlib import Path
 
 from claude_local.recorder import Recorder
 from jail.listeners import Listeners
-from machine import ROOT, Done
+from machine import CLIENT_FOLDERS, ROOT, Done
 
 USER = f"claude-local-{os.getpid()}"  # one for each run: they end the processes of theirs
 SECRET = "CANARY-5f1c7d"
@@ -226,6 +226,16 @@ class Host:
         found += [f"said {word}" for word in ("ESCAPED", SECRET, KEY) if word in text]
         return sorted(found)
 
+    def real_claude(self, client: str) -> Path:
+        """A folder for the PATH with that version of Claude Code, which the attacked user may run."""
+        folder = self.base / "real" / client
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            shutil.copy2(CLIENT_FOLDERS[client] / "claude", folder / "claude")
+            (folder / "claude").chmod(0o755)
+            self.give(folder.parent)
+        return folder
+
     def wrapper_argv(self, script: str, *options: str) -> list[str]:
         return [str(self.wrapper), "--sandbox", self.mode, *options, "--", self.fill_in(script)]
 
@@ -251,11 +261,12 @@ class Host:
         cwd: Path | None = None,
         extra: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> Done:
         """Runs a program as the attacked user to its end, in a session of its own."""
         with self.started(argv, cwd=cwd, extra=extra, pass_fds=pass_fds) as process:
             try:
-                out, error = process.communicate(timeout=TIMEOUT_SECONDS)
+                out, error = process.communicate(timeout=timeout_seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 out, error = process.communicate()

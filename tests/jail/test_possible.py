@@ -11,7 +11,6 @@ import pytest
 
 from claude_local.recorder import Recorded, Recorder
 from jail.host import Host
-from machine import CLIENT_FOLDERS
 
 pytestmark = pytest.mark.tools
 
@@ -171,18 +170,12 @@ def script_for(tools: list[dict[str, object]]) -> object:
 
 def run_real(host: Host, client: str, tools: list[dict[str, object]], *options: str) -> tuple[str, Recorder]:
     """A session of the real Claude Code with a scripted model; what it told the model at the end."""
-    target = host.base / "real"
-    if not (target / client).exists():
-        target.mkdir(exist_ok=True)
-        (target / client).mkdir()
-        shutil.copy2(CLIENT_FOLDERS[client] / "claude", target / client / "claude")
-        (target / client / "claude").chmod(0o755)
-        host.give(target)
+    folder = host.real_claude(client)
     with Recorder(script_for(tools)) as server:  # type: ignore[arg-type]  # blocks are plain data
         host.render(external_url=server.url)
         try:
             argv = [str(host.wrapper), "--full", "--", "--dangerously-skip-permissions", *options, "-p", "go"]
-            done = host.run(argv, extra={"PATH": f"{target / client}:/usr/bin:/bin"})
+            done = host.run(argv, extra={"PATH": f"{folder}:/usr/bin:/bin"})
         finally:
             host.render()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import signal
 import socket
@@ -223,13 +224,33 @@ def test_another_engine_is_not_started_beside_the_running_one(machine: Machine) 
 
 @pytest.mark.docker
 def test_up_starts_again_what_died(machine: Machine) -> None:
-    machine.invoke_ok("demo-model")
-    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
-    container = next(name for name in machine.left_in_docker() if "llama" in name)
-    machine.run(["docker", "kill", container])
-    dead = machine.status()["state"]
+    alone = dataclasses.replace(machine, management_port=0)
+    container = demo_container(alone)
+    alone.run(["docker", "kill", container])
+    dead = alone.status()["state"]
 
-    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+    alone.invoke_ok("up", "--model", "demo", "--engine", "docker")
 
     assert dead == "failed"
-    assert machine.status()["state"] == "ready"
+    assert alone.status()["state"] == "ready"
+
+
+@pytest.mark.docker
+def test_up_and_down_wait_while_it_is_started_again_by_itself(machine: Machine) -> None:
+    container = demo_container(machine)
+    machine.run(["docker", "kill", container])
+
+    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+    state = machine.status()["state"]
+    machine.run(["docker", "kill", container])
+    machine.invoke_ok("down")
+
+    assert state == "ready"
+    assert machine.left_in_docker() == []
+
+
+def demo_container(machine: Machine) -> str:
+    """The name of the container in which the demo model serves, once it does."""
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+    return next(name for name in machine.left_in_docker() if "llama" in name)
