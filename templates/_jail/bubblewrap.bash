@@ -93,7 +93,7 @@ write_git_identity() {
       continue
     fi
     value=${value//\\/\\\\} value=${value//\"/\\\"}
-    printf '[%s]\n\t%s = "%s"\n' "${key%.*}" "${key##*.}" "$value" >>"$record/gitconfig"
+    printf '[%s]\n\t%s = "%s"\n' "${key%.*}" "${key##*.}" "$value" 2>/dev/null >>"$record/gitconfig" || refuse_full_disk
   done <&"$identity"
   exec {identity}<&-
 }
@@ -109,6 +109,7 @@ is_in_foreground() {
 # The jail must be able to begin before anything is promised. It never falls back to something weaker.
 probe_jail() {
   local answer
+  keep_room
   answer=$( (enter_jail /usr/bin/true) 2>&1) && return 0
   rm -rf "$record"
   explain_refusal "${answer##*$'\n'}"
@@ -131,9 +132,14 @@ explain_refusal() {
   die "the jail cannot start: $1" "$how"
 }
 
+# Room for what bubblewrap tells of a jail: where it cannot tell, what it began waits forever.
+keep_room() {
+  printf '%512s' '' 2>/dev/null 1<>"$record/jail.json" || refuse_full_disk
+}
+
 # enter_jail PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
 enter_jail() {
-  exec 7>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
+  exec 7<>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
   close_descriptors "$INFO_FD" "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
   # Whatever becomes scarce, the kernel shall end this first.
   printf 500 2>/dev/null >/proc/self/oom_score_adj || true
