@@ -272,6 +272,8 @@ def test_programs_of_the_workspace_do_not_run_outside(host: Host) -> None:
     folder = host.work / ".venv" / "bin"
     folder.mkdir(parents=True)
     for name in (
+        "bash",
+        "env",
         "claude",
         "bwrap",
         "haproxy",
