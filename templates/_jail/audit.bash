@@ -1,8 +1,9 @@
 # ---- Before and after a session: what other programs would obey
 #
-# A record is a folder of the state folder: `workspace`, `before` (what was there), `old/` (copies), and `stamp`,
-# whose time is the session's beginning. It goes when its session was audited. A list that is not whole would make old
-# files look new, so each ends with a mark, and without it nothing is moved.
+# A record is a folder of the state folder: `workspace`, `before` (what was there), `old/` (copies), `stamp`, whose time
+# is the session's beginning, and `begun`, without which nothing ran that could have left anything. It goes when its
+# session was audited, or refused. A list that is not whole would make old files look new, so each ends with a mark, and
+# without it nothing is moved.
 
 readonly LARGEST_COPY=1048576 # bytes
 
@@ -131,8 +132,15 @@ open_record() {
   start=$(process_start "$$")
   record=$STATE_DIR/sessions/$$-$start
   [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
+  trap "rm -rf ${record@Q}" EXIT # until the session begins
   mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" 'choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render'
   printf '%s' "$workspace" 2>/dev/null >"$record/workspace" || refuse_full_disk
+}
+
+# From here on there is something to look at afterwards.
+begin_session() {
+  { : >"$record/begun"; } 2>/dev/null || refuse_full_disk
+  trap - EXIT
 }
 
 # process_start PID: the tick in which a process began; the kernel gives the number out again, but not this.
@@ -166,7 +174,7 @@ audit_interrupted() {
     if [[ -f $old/container ]] && ! docker rm --force --volumes "$(<"$old/container")" >/dev/null 2>&1; then
       docker info >/dev/null 2>&1 || { say "cannot look at what the last session in this folder left: Docker does not answer" && continue; }
     fi
-    if [[ -f $old/stamp ]]; then
+    if [[ -f $old/begun ]]; then
       if [[ -e $old/after ]]; then
         say 'the last session in this folder was not looked at to the end; looking at what it left'
       else
@@ -189,7 +197,7 @@ audit_before() {
   [[ ! -d $workspace/.git || -L $workspace/.git || -e $workspace/.git/hooks ]] || mkdir "$workspace/.git/hooks" 2>/dev/null || true
   look "$record" "$record/before" || refuse_full_disk
   refuse_outside_links
-  { : >"$record/stamp"; } 2>/dev/null || refuse_full_disk # from here on there is something to look at afterwards
+  { : >"$record/stamp"; } 2>/dev/null || refuse_full_disk
   [[ ${#entries[@]} -gt 0 ]] || return 0
   while IFS= read -r -d '' path; do
     read -ra fields <<<"${entries[$path]}"

@@ -357,6 +357,7 @@ def test_a_session_in_another_folder_does_not_look_here(host: Host) -> None:
     (record / "old").mkdir(parents=True)
     (record / "workspace").write_text(str(host.work))
     (record / "stamp").write_text("")
+    (record / "begun").write_text("")
     (host.work / ".envrc").write_text("x")
     host.give(host.home)
 

@@ -160,6 +160,7 @@ def write_record(host: Host, **lists: bytes) -> None:
     (record / "old").mkdir(parents=True)
     (record / "workspace").write_text(str(host.work))
     (record / "stamp").write_text("")
+    (record / "begun").write_text("")
     for name, text in lists.items():
         (record / name).write_bytes(text)
     host.give(host.state_dir)

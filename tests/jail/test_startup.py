@@ -329,7 +329,9 @@ def test_a_second_session_in_the_same_place_is_refused(host: Host) -> None:
         with fifo.open() as waiting:
             waiting.read()
         second = host.session("echo it runs", cwd=host.work / "sub")
+        records = list((host.state_dir / "sessions").iterdir())
         first.terminate()
 
+    assert len(records) == 1
     assert second.returncode == 1
     assert second.stderr.splitlines()[0] == f"claude-local: another session runs in {host.work}"
