@@ -132,7 +132,8 @@ open_record() {
   start=$(process_start "$$")
   record=$STATE_DIR/sessions/$$-$start
   [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
-  trap "rm -rf ${record@Q}" EXIT # until the session begins
+  # shellcheck disable=SC2064  # the value of now; this lasts until the session begins
+  trap "rm -rf ${record@Q}" EXIT
   mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" 'choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render'
   printf '%s' "$workspace" 2>/dev/null >"$record/workspace" || refuse_full_disk
 }
