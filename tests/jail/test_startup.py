@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from claude_local.jail import OBEYED_FILES, OBEYED_FOLDERS
 from jail.host import Host
 
 pytestmark = pytest.mark.tools
@@ -90,16 +91,16 @@ PLACES = [
             f"{HARMLESS} && ln -s @HOME@/other {GOOD}/{name}",
             f"{name} is a link that leads out of it",
         )
-        for name in (".git", ".claude", ".vscode", ".idea", ".cursor", ".devcontainer", ".husky", ".githooks")
+        for name in (".git", *OBEYED_FOLDERS[::3])
     ),
     *(
         Place(
             f"{name} leads out",
             GOOD,
-            f"{HARMLESS} && ln -s @HOME@/.bashrc {GOOD}/{name}",
+            f"{HARMLESS} && mkdir -p $(dirname {GOOD}/{name}) && ln -s @HOME@/.bashrc {GOOD}/{name}",
             f"{name} is a link that leads out of it",
         )
-        for name in (".mcp.json", ".envrc", ".gitmodules")
+        for name in OBEYED_FILES[::6]  # one list for all; each is a start
     ),
     Place(
         ".vscode leads nowhere",
