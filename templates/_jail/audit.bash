@@ -121,7 +121,6 @@ why_not() {
 refuse_full_disk() {
   local reason
   reason=$(why_not "$record")
-  rm -rf "$record"
   die "no list of what is in this folder, which is needed after the session: $reason" \
     "make room (how much there is: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render"
 }
@@ -155,22 +154,35 @@ process_start() {
 # A session that runs could exchange folders for links while another is looked at or begins: then files outside would
 # be moved, or shown to it.
 refuse_company() {
-  rm -rf "$record"
-  die "another session runs in $(printf %q "$1")" 'end it first, or give this one a folder of its own: git worktree add ../other'
+  die "another session runs in $(printf %q "$1")" "end it first${2:-}"
+}
+
+# find_neighbours: sets neighbours to the records of others whose workspaces are ours, lie in it or around it.
+find_neighbours() {
+  local other place
+  neighbours=()
+  for other in "$STATE_DIR"/sessions/*-*; do
+    [[ -f $other/workspace && $other != "$record" ]] || continue
+    place=$(<"$other/workspace")
+    if contains "$workspace" "$place" || contains "$place" "$workspace"; then neighbours+=("$other"); fi
+  done
+}
+
+# has_wrapper RECORD: whether the one that made it still runs.
+has_wrapper() {
+  local pid=${1##*/} now
+  now=$(process_start "${pid%-*}") && [[ $now == "${pid#*-}" ]]
 }
 
 # Sessions that ended without an audit, because they were killed or the machine went down.
 audit_interrupted() {
-  local old pid now place audited
-  for old in "$STATE_DIR"/sessions/*-*; do
-    [[ -f $old/workspace && $old != "$record" ]] || continue
+  local old place audited neighbours
+  find_neighbours
+  for old in "${neighbours[@]}"; do
     place=$(<"$old/workspace")
-    contains "$workspace" "$place" || contains "$place" "$workspace" || continue
-    pid=${old##*/}
-    now=$(process_start "${pid%-*}") || now=''
-    [[ $now != "${pid#*-}" ]] || refuse_company "$place"
-    [[ $place == "$workspace" ]] || continue
+    ! has_wrapper "$old" || refuse_company "$place" ', or give this one a folder of its own: git worktree add ../other'
     end_jail "$old"
+    [[ $place == "$workspace" ]] || continue
     # Of a container it is known only when it is gone.
     if [[ -f $old/container ]] && ! docker rm --force --volumes "$(<"$old/container")" >/dev/null 2>&1; then
       docker info >/dev/null 2>&1 || { say "cannot look at what the last session in this folder left: Docker does not answer" && continue; }
@@ -183,7 +195,7 @@ audit_interrupted() {
       fi
       audited=''
       audit_after "$old"
-      [[ -n $audited ]] || { rm -rf "$record" && exit 1; }
+      [[ -n $audited ]] || exit 1
     fi
     rm -rf "$old"
   done
@@ -232,7 +244,6 @@ refuse_outside_links() {
     say "$count file(s) had other names outside the workspace; they are files of their own now"
     return
   fi
-  rm -rf "$record"
   die "$count file(s) here have other names outside $workspace, for instance $(printf %q "$example"): a change here would be a change there" \
     'make them files of their own: claude-local --break-hardlinks'
 }

@@ -132,7 +132,6 @@ probe_jail() {
   local answer
   keep_room
   answer=$( (enter_jail /usr/bin/true) 2>&1) && return 0
-  rm -rf "$record"
   explain_refusal "${answer##*$'\n'}"
 }
 

@@ -74,7 +74,6 @@ create_container() {
 refuse_container() {
   local reason
   reason=$(tail --lines 1 "$record/docker.log")
-  rm -rf "$record"
   die "the container cannot start: $reason" 'or use another way: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (none)'
 }
 
