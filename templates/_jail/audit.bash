@@ -143,6 +143,14 @@ begin_session() {
   trap - EXIT
 }
 
+# Somebody may have emptied the state folder meanwhile.
+check_record() {
+  [[ ! -f $record/begun ]] || return 0
+  tidy_terminal
+  die "the record of this session is gone from $STATE_DIR, so nobody can tell what it left" \
+    "look yourself before you use what is in $(printf %q "$workspace"): git status --ignored"
+}
+
 # process_start PID: the tick in which a process began; the kernel gives the number out again, but not this.
 process_start() {
   local stat

@@ -200,7 +200,7 @@ run_held() {
     scope=yes
     keep_room
     run_jailed "$@" || code=$?
-    [[ $code == 1 && $(<"$record/jail.json") != *child-pid* ]] || return "$code"
+    [[ $code == 1 && -f $record/jail.json && $(<"$record/jail.json") != *child-pid* ]] || return "$code"
     scope='' code=0
     reason=$(tail --lines 1 "$record/scope.log")
     # For a program that reads our output it is no error.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -169,6 +170,23 @@ def test_the_record_goes_with_its_session(host: Host) -> None:
     host.session("true")
 
     assert list((host.state_dir / "sessions").iterdir()) == []
+
+
+def test_a_record_that_somebody_deleted_is_told(host: Host) -> None:
+    pipe = host.work / "go"
+    os.mkfifo(pipe)
+    host.give(pipe)
+    with host.started(host.wrapper_argv("read line <go; exit 3")) as process:
+        with pipe.open("w") as waiting:  # until the session reads
+            shutil.rmtree(host.state_dir / "sessions")
+            waiting.write("on\n")
+        _, error = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert error.decode().splitlines() == [
+        f"claude-local: the record of this session is gone from {host.state_dir}, so nobody can tell what it left",
+        f"claude-local: look yourself before you use what is in {host.work}: git status --ignored",
+    ]
 
 
 def test_what_the_state_folder_holds_is_for_the_user_alone(host: Host) -> None:
