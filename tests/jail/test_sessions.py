@@ -234,6 +234,50 @@ def test_only_four_requests_get_through_the_door_from_inside(host: Host) -> None
     }
 
 
+SWITCH_ANSWERS = {
+    "an engine that is missing": (
+        b'{"error": {"code": "x", "message": "Docker does not answer", "hint": "start it"}}',
+        ["claude-local-switch: Docker does not answer", "claude-local-switch: start it"],
+    ),
+    "no hint": (
+        b'{"error": {"code": "x", "message": "no profile", "hint": ""}}',
+        ["claude-local-switch: no profile"],
+    ),
+    "nobody listens": (
+        b"",
+        [
+            "claude-local-switch: the management server does not answer",
+            "claude-local-switch: start it: invoke serve; or switch outside: invoke switch",
+        ],
+    ),
+}
+
+
+def test_why_a_switch_is_not_possible_is_told_in_the_words_of_the_api(host: Host) -> None:
+    """What the API answers while it cannot work; here a server says it, as the real one needs Docker to break."""
+    told = {}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host.render(management_port=str(server.getsockname()[1]))
+        server.settimeout(20)
+        try:
+            for name, (body, _) in SWITCH_ANSWERS.items():
+                with host.started(host.wrapper_argv("claude-local-switch some")) as process:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(10000)
+                        head = (
+                            b"HTTP/1.1 503 No\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                        )
+                        if body:
+                            connection.sendall(head % len(body) + body)
+                    _, error = process.communicate(timeout=20)
+                    told[name] = error.decode().splitlines()
+        finally:
+            host.render()
+
+    assert told == {name: lines for name, (_, lines) in SWITCH_ANSWERS.items()}
+
+
 def test_an_answer_with_hostile_headers_harms_nobody(host: Host) -> None:
     """Raw bytes from the model server: what HAProxy does not understand, it does not pass on."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\nX: \x1b[31m\r\n evil: folded\r\nContent-Length: 5\r\n\r\nok"
