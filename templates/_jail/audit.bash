@@ -122,7 +122,7 @@ refuse_full_disk() {
   local reason
   reason=$(why_not "$record")
   die "no list of what is in this folder, which is needed after the session: $reason" \
-    "make room (how much there is: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render"
+    "make room (how much there is: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
 }
 
 # Makes the record of this session. Its name tells whether its wrapper still runs.
@@ -133,7 +133,7 @@ open_record() {
   [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
   # shellcheck disable=SC2064  # the value of now; this lasts until the session begins
   trap "rm -rf ${record@Q}" EXIT
-  mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" 'choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render'
+  mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" "choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
   printf '%s' "$workspace" 2>/dev/null >"$record/workspace" || refuse_full_disk
 }
 

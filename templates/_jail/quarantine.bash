@@ -3,7 +3,10 @@
 manage_quarantine() {
   case ${1:-list} in
     list) list_quarantine ;;
-    restore) restore_quarantine "${2:?claude-local quarantine restore NAME}" ;;
+    restore)
+      [[ -n ${2:-} ]] || die 'restore needs the name of a quarantine' 'list them: claude-local quarantine'
+      restore_quarantine "$2"
+      ;;
     *) die 'claude-local quarantine [list | restore NAME]' ;;
   esac
 }

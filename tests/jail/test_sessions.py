@@ -16,6 +16,7 @@ import pytest
 from jail.attack import PRELUDE
 from jail.cases_processes import FORGET_THE_PARENT
 from jail.host import KEY, SECRET, Host
+from machine import ROOT
 
 pytestmark = pytest.mark.tools
 
@@ -247,7 +248,7 @@ SWITCH_ANSWERS = {
         b"",
         [
             "claude-local-switch: the management server does not answer",
-            "claude-local-switch: start it: invoke serve; or switch outside: invoke switch",
+            f"claude-local-switch: start it: cd '{ROOT}' && invoke serve; or switch outside: claude-local switch NAME",
         ],
     ),
 }

@@ -103,6 +103,18 @@ def test_model_switches_before_the_session_and_start_starts(machine: Machine) ->
     assert (first, machine.status()["profile"]) == ("demo", "second")
 
 
+@pytest.mark.embedded
+def test_model_starts_that_model_where_none_runs(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
+    machine.invoke_ok("render")
+
+    done = machine.claude_local("--model", "demo", "-p", "hi")
+
+    assert done.returncode == 0, done.stderr
+    assert machine.status()["profile"] == "demo"
+
+
 @pytest.mark.docker
 def test_a_model_that_cannot_load_is_told_in_seconds(machine: Machine) -> None:
     machine.add_demo("broken", seed=3)
