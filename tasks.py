@@ -1,4 +1,8 @@
-"""What you can ask for: `invoke --list`. Each task composes steps from scripts/claude_local/."""
+"""What you can ask for: `invoke --list`. Each task composes steps from scripts/claude_local/.
+
+The file is long because there are some thirty tasks and invoke takes names, options, defaults and help from these
+signatures; a task that does more than read its options and call its module belongs into that module.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 
 # Imports inside the tasks keep `invoke --list` quick.
 
+MODEL = "profile name, alias or beginning"
+FORCE = "try a model that does not fit by its plan"
+JSON = "print JSON"
+
 
 def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
     """A task whose expected errors end as one line and a hint; a bug keeps its traceback."""
@@ -34,19 +42,13 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
             try:
                 body(*arguments, **named)
             except UserError as error:
-                raise Exit(_error_text(error), code=1) from None
+                raise Exit(error.describe(), code=1) from None
             except KeyboardInterrupt as interrupt:
                 raise Exit(str(interrupt) or "interrupted", code=130) from None
 
         return task(**options)(run)
 
     return decorate
-
-
-def _error_text(error: UserError) -> str:
-    details = "".join(f"\n  | {line}" for line in error.details.splitlines())
-    hints = "".join(f"\n  hint: {line}" for line in error.hint.splitlines())
-    return f"error: {error.message}{details}{hints}"
 
 
 def _settings(engine: str | None = None) -> Settings:
@@ -64,14 +66,10 @@ def _settings(engine: str | None = None) -> Settings:
 
 def _fit_target() -> str:
     """What llama-server leaves free on each card of this machine."""
-    from claude_local.gpus import GpuReader
+    from claude_local.gpus import read_gpus
     from claude_local.verdicts import fit_targets
 
-    reader = GpuReader()
-    try:
-        return fit_targets(reader.read())
-    finally:
-        reader.close()
+    return fit_targets(read_gpus())
 
 
 def _profiles(settings: Settings) -> Mapping[str, Profile]:
@@ -80,62 +78,35 @@ def _profiles(settings: Settings) -> Mapping[str, Profile]:
     return load_profiles(settings.profiles_dir)
 
 
-def _render(settings: Settings, profiles: Mapping[str, Profile]) -> int:
+def _rendered(settings: Settings | None = None) -> tuple[Settings, Mapping[str, Profile]]:
+    """Settings and profiles, with build/ as they want it."""
     from claude_local import build
-    from claude_local.render import render
 
-    changes = build.plan(render(settings, profiles), settings.build_dir)
-    build.apply(changes, settings.build_dir)
-    return len(changes)
-
-
-def _stop_everything(settings: Settings) -> None:
-    from claude_local import console, lifecycle, management
-
-    names = lifecycle.down(settings, console.waiting())
-    names += ["management API"] if management.stop(settings) else []
-    console.say(f"stopped: {', '.join(names)}" if names else "nothing was running")
-
-
-def _open_dashboard(settings: Settings, layout: str = "auto") -> None:
-    """Shows the dashboard until somebody leaves; stops everything if they want that."""
-    from claude_local import console, management
-    from claude_local.dashboard import session
-
-    look, client = session.look_of(os.environ, layout), session.client_of(settings)
-    management.start(settings)
-    if session.run(client, look).stop_model:
-        _stop_everything(settings)
-    else:
-        console.say("the model goes on. Again: invoke dashboard; stop: invoke down")
+    settings = settings or _settings()
+    profiles = _profiles(settings)
+    build.refresh(settings, profiles)
+    return settings, profiles
 
 
 @verb(
     help={
-        "model": "profile name, alias or beginning",
+        "model": MODEL,
         "engine": "docker, embedded, external or auto",
-        "force": "try a model that does not fit by its plan",
+        "force": FORCE,
         "detach": "return when the model answers; else the dashboard opens, where there is a terminal",
     }
 )
 def up(c, model=None, engine=None, detach=False, force=False):
     """Start a model, wait until it answers, open the dashboard."""
-    from claude_local import console, lifecycle, management
+    from claude_local import console, serving
     from claude_local.profiles import find_profile
 
     settings = _settings(engine)
     profiles = _profiles(settings)
     profile = find_profile(profiles, model) if model else console.pick_profile(settings, profiles)
-    _render(settings, profiles)
-    chosen, why = lifecycle.choose_engine(settings)
-    console.say(f"engine: {chosen.describe()} ({why})")
-    management.check(settings)
-    with console.loading(profile.name) as progress:
-        now = lifecycle.up(settings, chosen, lifecycle.Request(profile, profiles, progress, force=force))
-    management.start(settings)
-    console.show_result(now, lifecycle.warnings_of(settings, now), settings)
+    serving.up(settings, profiles, profile, force=force)
     if not detach and settings.management_port and console.is_interactive(os.environ):
-        _open_dashboard(settings)
+        serving.dashboard(settings, os.environ)
 
 
 @verb(
@@ -147,6 +118,7 @@ def up(c, model=None, engine=None, detach=False, force=False):
 )
 def dashboard(c, once=False, json=False, layout="auto"):
     """Watch the model and switch it: log, cards, context, speed, cache. It goes on when you leave."""
+    from claude_local import serving
     from claude_local.dashboard import session
 
     settings = _settings()
@@ -155,13 +127,15 @@ def dashboard(c, once=False, json=False, layout="auto"):
     elif once:
         session.once(session.client_of(settings), session.look_of(os.environ, layout))
     else:
-        _open_dashboard(settings, layout)
+        serving.dashboard(settings, os.environ, layout)
 
 
 @verb()
 def down(c):
     """Stop the model and everything that was started for it."""
-    _stop_everything(_settings())
+    from claude_local import serving
+
+    serving.down(_settings())
 
 
 @verb()
@@ -177,40 +151,29 @@ def install_service(c, remove=False):
     """Put a systemd unit for the management API into your home folder."""
     from claude_local import service
 
-    settings = _settings()
-    _render(settings, _profiles(settings))
+    settings, _ = _rendered()
     for line in service.remove(settings) if remove else service.install(settings):
         print(line)
 
 
 @verb(
     help={
-        "model": "profile name, alias or beginning",
+        "model": MODEL,
         "now": "cut replies that are being written",
-        "force": "try a model that does not fit by its plan",
+        "force": FORCE,
     }
 )
 def switch(c, model, now=False, force=False):
     """Make another model the active one; on failure the old one comes back."""
-    from claude_local import console, lifecycle
+    from claude_local import serving
     from claude_local.profiles import find_profile
 
     settings = _settings()
     profiles = _profiles(settings)
-    profile = find_profile(profiles, model)
-    _render(settings, profiles)
-    with console.loading(profile.name) as progress:
-        begun: list[bool] = []
-        request = lifecycle.Request(
-            profile, profiles, progress, cut_replies=now, force=force, on_begin=lambda: begun.append(True)
-        )
-        result = lifecycle.switch(settings, request)
-    if not begun:
-        console.say(f"`{profile.name}` is active already; nothing was changed")
-    console.show_result(result, lifecycle.warnings_of(settings, result), settings)
+    serving.switch(settings, profiles, find_profile(profiles, model), cut_replies=now, force=force)
 
 
-@verb(help={"json": "print JSON"})
+@verb(help={"json": JSON})
 def status(c, json=False):
     """Say what is loaded, its real context and speed, and how to connect."""
     from claude_local import console, lifecycle, speeds
@@ -242,7 +205,7 @@ def profiles(c):
 
 @verb(
     help={
-        "model": "profile name, alias or beginning",
+        "model": MODEL,
         "record": "write checksum and size into a profile that has none",
         "force": "download again what is there",
     }
@@ -270,22 +233,18 @@ def pull(c, model, record=False, force=False):
     help={
         "prune": "delete what belongs to no profile, after asking",
         "yes": "do not ask",
-        "json": "print JSON",
+        "json": JSON,
     }
 )
 def models(c, prune=False, yes=False, json=False):
     """List model files: what is on disk, what a profile lacks, what belongs to none."""
-    from claude_local import console, model_report, models
-    from claude_local.progress import size_text
+    from claude_local import model_report, models
 
     settings = _settings()
     seen = models.inventory(settings, _profiles(settings))
     model_report.show_inventory(seen, as_json=json)
-    if not (prune and seen.deletable):
-        return
-    question = f"delete these {len(seen.deletable)} file(s)?"
-    if yes or console.confirm(question, hint="delete them without asking: invoke models --prune --yes"):
-        console.say(f"freed: {size_text(models.prune(settings, seen.deletable))}")
+    if prune and seen.deletable:
+        model_report.prune(settings, seen, ask=not yes)
 
 
 @verb(
@@ -297,8 +256,6 @@ def models(c, prune=False, yes=False, json=False):
 )
 def add_profile(c, source, name=None, yes=False):
     """Write a commented profile for a model on a hub or on this disk."""
-    import shlex
-
     from claude_local import add_profile, console
 
     settings = _settings()
@@ -314,10 +271,10 @@ def add_profile(c, source, name=None, yes=False):
 def render(c, check=False, diff=False):
     """Write build/ from profiles and templates."""
     from claude_local import build
-    from claude_local.render import render as render_files
+    from claude_local.render import render
 
     settings = _settings()
-    changes = build.plan(render_files(settings, _profiles(settings)), settings.build_dir)
+    changes = build.plan(render(settings, _profiles(settings)), settings.build_dir)
     if diff:
         print(build.diff(changes), end="")
     if check and changes:
@@ -341,10 +298,7 @@ def quickstart(c):
     """Prove the whole path with the demo model and the embedded engine (scripts/quickstart calls this)."""
     from claude_local import quickstart
 
-    settings = _settings("embedded")
-    profiles = _profiles(settings)
-    _render(settings, profiles)
-    quickstart.run(settings, profiles)
+    quickstart.run(*_rendered(_settings("embedded")))
 
 
 @verb(help={"sandbox": "let a hostile model try to get out, in every mode"})
@@ -358,7 +312,7 @@ def verify(c, sandbox=False):
     proof.check(results)
 
 
-@verb(help={"full": "all of Claude Code's tools instead of the lean set", "json": "print JSON"})
+@verb(help={"full": "all of Claude Code's tools instead of the lean set", "json": JSON})
 def prompt_size(c, full=False, json=False):
     """Show what Claude Code's first request is made of, in bytes and the running model's tokens."""
     from claude_local import prompt_size
@@ -366,7 +320,7 @@ def prompt_size(c, full=False, json=False):
     prompt_size.show(prompt_size.measure(_settings(), os.environ, full=full), as_json=json)
 
 
-@verb(help={"client": "what claude-local changes for Claude Code", "json": "print JSON"})
+@verb(help={"client": "what claude-local changes for Claude Code", "json": JSON})
 def bench(c, client=False, json=False):
     """Measure how much of each prompt is read again, with claude-local and with a plain launcher."""
     from claude_local import bench
@@ -378,10 +332,10 @@ def bench(c, client=False, json=False):
 
 @verb(
     help={
-        "model": "profile name, alias or beginning",
+        "model": MODEL,
         "all": "every profile, which is the default",
         "ctx": "with another context, in tokens",
-        "json": "print JSON",
+        "json": JSON,
     },
 )
 def plan(c, model=None, all=False, ctx=None, json=False):
@@ -392,17 +346,13 @@ def plan(c, model=None, all=False, ctx=None, json=False):
     settings = _settings()
     profiles = _profiles(settings)
     chosen = [find_profile(profiles, model)] if model else list(profiles.values())
-    tokens = plan.tokens_of(ctx)
-    hardware, is_loaded = plan.hardware_now(), lifecycle.snapshot(settings).state == "ready"
-    verdicts = [
-        plan.verdict(settings, plan.with_context(profile, tokens), hardware=hardware, is_loaded=is_loaded)
-        for profile in chosen
-    ]
+    is_loaded = lifecycle.snapshot(settings).state == "ready"
+    verdicts = plan.verdicts(settings, chosen, context_tokens=plan.tokens_of(ctx), is_loaded=is_loaded)
     plan_table.show(verdicts, as_json=json)
     raise Exit(code=int(bool(model) and verdicts[0].outcome == "does not fit"))
 
 
-@verb(help={"json": "print JSON", "fix": "take away what earlier runs left behind"})
+@verb(help={"json": JSON, "fix": "take away what earlier runs left behind"})
 def doctor(c, json=False, fix=False):
     """Look at everything that a start depends on, and say what helps; exit code 1 for an error."""
     from claude_local import doctor
@@ -431,8 +381,7 @@ def install_claude_local(c, bin_dir=None, link=False, dry_run=False, force=False
     """Put the command claude-local on your PATH and its texts into its own folder."""
     from claude_local import install
 
-    settings = _settings()
-    _render(settings, _profiles(settings))
+    settings, _ = _rendered()
     folder = Path(bin_dir).expanduser().absolute() if bin_dir else None
     choices = install.Choices(folder, link=link, dry_run=dry_run, force=force)
     for line in install.install(settings, choices, os.environ):
@@ -470,9 +419,7 @@ IMAGE_OPTIONS = {
 }
 
 
-@verb(
-    help={"source": "folder of a llama.cpp checkout to build instead of the pinned commit", **IMAGE_OPTIONS}
-)
+@verb(help=dict(IMAGE_OPTIONS))
 def build_image(
     c,
     variant="cuda",
@@ -490,13 +437,7 @@ def build_image(
 
     options = {"architectures": architectures, "build_base": build_base, "runtime_base": runtime_base}
     spec = image.wanted(variant, source=source, prebuilt=prebuilt, jobs=jobs, **options)
-    settings = _settings()
-    _render(settings, _profiles(settings))
-    print(shlex.join(image.command(settings, spec, force=force)), flush=True)
-    if not dry_run:
-        with image_console.building() as progress:
-            said = image.build_and_use(settings, spec, progress, force=force)
-        print(*said, sep="\n")
+    image_console.build_and_use(_rendered()[0], spec, force=force, dry_run=dry_run)
 
 
 @verb(help={"to": "full id of a llama.cpp commit; default: the pinned one", **IMAGE_OPTIONS})
@@ -514,22 +455,11 @@ def upgrade_image(
     dry_run=False,
 ):
     """Build a new image beside the old one, try it, and use it only if all is well."""
-    from claude_local import image, image_console, upgrade
+    from claude_local import image, image_console
 
     options = {"architectures": architectures, "build_base": build_base, "runtime_base": runtime_base}
     spec = image.wanted(variant, commit=to, source=source, prebuilt=prebuilt, jobs=jobs, **options)
-    settings = _settings()
-    profiles = _profiles(settings)
-    _render(settings, profiles)
-    print(shlex.join(image.command(settings, spec, force=force)), flush=True)
-    if dry_run:
-        return
-    with image_console.building() as progress:
-        built = image.build(settings, spec, progress, force=force)
-    print(built.describe())
-    results = upgrade.try_image(settings, profiles, built.tag, image_console.show_check)
-    image_console.show_failures(results)
-    print(upgrade.accept(settings, built.tag, results))
+    image_console.upgrade_to(*_rendered(), spec, force=force, dry_run=dry_run)
 
 
 @verb()
@@ -553,11 +483,9 @@ def build_client_image(c, base="", packages="", more_packages="", certificates="
     """Build the image with Claude Code for `claude-local --sandbox container`."""
     from claude_local import client_image
 
-    settings = _settings()
-    _render(settings, _profiles(settings))
     trusted = Path(certificates).expanduser().absolute() if certificates else None
     choices = client_image.Choices(base, packages, more_packages, trusted)
-    client_image.build(settings, choices, dry_run=dry_run, say=print)
+    client_image.build(_rendered()[0], choices, dry_run=dry_run, say=print)
 
 
 @verb(help={"unit": "only tests that need no Docker and no Claude Code"})

@@ -21,7 +21,6 @@ import psutil
 from claude_local import build, files, lifecycle, switch_steps
 from claude_local.errors import UserError
 from claude_local.profiles import load_profiles
-from claude_local.render import render
 from claude_local.settings import Settings, load_settings
 from claude_local.switch import Journal
 from docker_forwarder import DockerForwarder
@@ -32,7 +31,7 @@ def main() -> None:
     environment = dict(os.environ)
     settings = load_settings(environment, Path(root), user_id=os.getuid(), group_id=os.getgid())
     profiles = load_profiles(settings.profiles_dir)
-    build.apply(build.plan(render(settings, profiles), settings.build_dir), settings.build_dir)
+    build.refresh(settings, profiles)
     setattr(lifecycle, "Steps", breaking_at(moment, FAULTS[fault](settings)))  # noqa: B010  it is a type, too
     try:
         lifecycle.switch(settings, lifecycle.Request(profiles[profile], profiles))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from claude_local.gpus import GpuReader
+from claude_local.gpus import GpuReader, read_gpus
 from claude_local.samples import GpuReading, GpuSample
 from nvml_replay import NvmlReplay
 
@@ -166,6 +166,14 @@ def test_many_readings_open_the_library_once_and_close_gives_it_back() -> None:
 
     reader.close()
 
+    assert library.opened == 0
+
+
+@pytest.mark.parametrize("recording", ["rtx-4090-and-rtx-5070-ti", "driver-without-cards"])
+def test_one_reading_gives_the_library_back(recording: str) -> None:
+    library = NvmlReplay(recording)
+
+    assert read_gpus(library) == read(recording)
     assert library.opened == 0
 
 

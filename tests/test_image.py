@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from claude_local import image
 from claude_local.build_progress import BuildProgress
 from claude_local.errors import EngineFailed, UserError
-from claude_local.image_pins import SOURCE, VARIANTS
+from claude_local.gpus import read_gpus
+from claude_local.image_pins import DEFAULT_ARCHITECTURES, SOURCE, VARIANTS
 from claude_local.image_spec import (
     architectures_of,
     build_argv,
@@ -26,7 +27,9 @@ from claude_local.image_spec import (
     tag_of,
 )
 from claude_local.image_store import previous_of
+from claude_local.samples import GpuReading
 from claude_local.settings import Settings, load_settings
+from nvml_replay import NvmlReplay
 
 IMAGE = "claude-local/llama:latest"
 
@@ -211,19 +214,35 @@ def test_jobs_fit_into_cores_and_memory(cores: int, memory_bytes: int, variant: 
     assert jobs == 1 or jobs * VARIANTS[variant].bytes_per_job <= memory_bytes
 
 
-def test_the_cards_that_the_driver_names_are_compiled_for(programs: Path) -> None:
-    program(programs, "nvidia-smi", "printf '8.9\\n12.0\\n'")
+@pytest.mark.parametrize(
+    ("recording", "architectures"),
+    [
+        ("rtx-4090-and-rtx-5070-ti", "89-real;120a-real"),
+        ("mig", "80-real"),
+        ("few-sensors", "121a-real"),
+        ("lost-card", "89-real"),
+    ],
+)
+def test_the_cards_that_the_driver_names_are_compiled_for(recording: str, architectures: str) -> None:
+    spec = image.wanted("cuda", cards=lambda: read_gpus(NvmlReplay(recording)))
 
-    spec = image.wanted("cuda", jobs=1)
-
-    assert spec.architectures == "89-real;120a-real"
+    assert spec.architectures == architectures
 
 
-@pytest.mark.parametrize("script", ["exit 9", "echo 'No devices were found'", "echo '[N/A]'"])
-def test_a_driver_that_names_no_card_leaves_the_default(programs: Path, script: str) -> None:
-    program(programs, "nvidia-smi", script)
+@pytest.mark.parametrize("recording", ["no-driver", "driver-updated", "driver-without-cards"])
+def test_a_driver_that_names_no_card_leaves_the_default(recording: str) -> None:
+    spec = image.wanted("cuda", cards=lambda: read_gpus(NvmlReplay(recording)))
 
-    assert image.wanted("cuda").architectures == "89-real;120a-real"
+    assert spec.architectures == DEFAULT_ARCHITECTURES
+
+
+def test_no_card_is_asked_for_where_its_answer_would_not_count() -> None:
+    def never() -> GpuReading:
+        raise AssertionError("the driver was asked")
+
+    for options in ({"architectures": "86-real"}, {"prebuilt": True}):
+        assert image.wanted("cuda", cards=never, **options).variant == "cuda"
+    assert image.wanted("cpu", cards=never).architectures == ""
 
 
 def test_jobs_are_those_of_this_machine_unless_said() -> None:

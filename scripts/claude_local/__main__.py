@@ -26,7 +26,7 @@ def _serve(root: Path, state_dir: str) -> None:
     try:
         management.serve(load_settings(environment, root, user_id=os.getuid(), group_id=os.getgid()))
     except UserError as error:
-        sys.exit(f"error: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""))
+        sys.exit(error.describe())
 
 
 if __name__ == "__main__":

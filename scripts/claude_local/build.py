@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from claude_local.errors import BuildConflict
 from claude_local.files import write_atomic
-from claude_local.render import HEADER, RenderedFile
+from claude_local.profiles import Profile
+from claude_local.render import HEADER, RenderedFile, render
+from claude_local.settings import Settings
 
 HEADER_LINES = 3
 
@@ -45,6 +47,13 @@ def apply(changes: Sequence[Change], build_dir: Path) -> None:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, change.new.text.encode(), mode=change.new.mode)
+
+
+def refresh(settings: Settings, profiles: Mapping[str, Profile]) -> list[Change]:
+    """Brings build/ to what profiles and templates say now, and returns what that changed."""
+    changes = plan(render(settings, profiles), settings.build_dir)
+    apply(changes, settings.build_dir)
+    return changes
 
 
 def diff(changes: Sequence[Change]) -> str:

@@ -15,6 +15,12 @@ class UserError(Exception):
         self.hint = hint
         self.details = details
 
+    def describe(self) -> str:
+        """All of it, one line each, as the doors print it."""
+        details = "".join(f"\n  | {line}" for line in self.details.splitlines())
+        hints = "".join(f"\n  hint: {line}" for line in self.hint.splitlines())
+        return f"error: {self.message}{details}{hints}"
+
 
 class ProfileError(UserError):
     """One or more mistakes in profile files, each with its file and line."""

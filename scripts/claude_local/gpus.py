@@ -88,6 +88,15 @@ class GpuReader:
         }.get(error.value, f"NVIDIA driver: {error}")
 
 
+def read_gpus(library: Any = None) -> GpuReading:
+    """All GPUs now, for who asks once: the driver's library is given back."""
+    reader = GpuReader(library)
+    try:
+        return reader.read()
+    finally:
+        reader.close()
+
+
 def _sample(nvml: Any, handle: Any, index: int) -> GpuSample:
     """One card. A sensor that it lacks is None; raises NVMLError if the card is gone."""
 

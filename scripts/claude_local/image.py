@@ -16,8 +16,10 @@ from claude_local import build_failures, image_store
 from claude_local.build_progress import BuildProgress, advance, duration
 from claude_local.errors import EngineFailed, UserError
 from claude_local.files import private_directory
+from claude_local.gpus import read_gpus
 from claude_local.image_spec import ImageSpec, architectures_of, build_argv, image_spec, jobs_for, tag_of
 from claude_local.processes import run, run_watched
+from claude_local.samples import GpuReading
 from claude_local.settings import Settings
 
 LOG_CHARACTERS = 200_000
@@ -51,13 +53,15 @@ def wanted(
     runtime_base: str = "",
     prebuilt: bool = False,
     commit: str = "",
+    cards: Callable[[], GpuReading] = read_gpus,
 ) -> ImageSpec:
     """The image that is asked for, fitted to the cards and the memory of this machine.
 
     Raises UserError for a variant, commit or folder that cannot be meant.
     """
     if not (architectures or prebuilt) and variant == "cuda":
-        architectures = architectures_of(compute_capabilities())
+        capabilities = [gpu.compute_capability for gpu in cards().gpus]
+        architectures = architectures_of(filter(None, capabilities))
     spec = image_spec(
         variant,
         architectures=architectures,
@@ -73,16 +77,6 @@ def wanted(
         jobs=jobs or jobs_for(variant, cores=cores, memory_bytes=memory_bytes),
         source_revision=_git_revision(spec.source) if spec.source else "",
     )
-
-
-def compute_capabilities() -> list[str]:
-    """Those of the NVIDIA cards of this machine, for instance 8.9; empty where no driver answers."""
-    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
-    try:
-        lines = run(query, failure="no NVIDIA driver").split()
-    except EngineFailed:
-        return []
-    return [line for line in lines if line.replace(".", "", 1).isdigit() and "." in line]
 
 
 def tag(settings: Settings, spec: ImageSpec) -> str:

@@ -1,20 +1,54 @@
-"""What people see of an image: the progress of a build, and the table of what was tried."""
+"""build-image and upgrade-image at a terminal: the command, the progress, the table of what was tried."""
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.markup import escape
 from rich.table import Table
 
+from claude_local import image, upgrade
 from claude_local.build_progress import STAGES, BuildProgress, duration
 from claude_local.console import data, harmless, say, talk
 from claude_local.image import OnProgress
+from claude_local.image_spec import ImageSpec
+from claude_local.profiles import Profile
+from claude_local.settings import Settings
 from claude_local.upgrade_checks import Check
 
 PERCENT_PER_LINE = 10
+
+
+def build_and_use(settings: Settings, spec: ImageSpec, *, force: bool, dry_run: bool) -> None:
+    """Prints the exact command and runs it, unless it is a dry run; the result is what `up` starts."""
+    _print_command(settings, spec, force=force)
+    if dry_run:
+        return
+    with building() as progress:
+        said = image.build_and_use(settings, spec, progress, force=force)
+    data.out(*said, sep="\n")
+
+
+def upgrade_to(
+    settings: Settings, profiles: Mapping[str, Profile], spec: ImageSpec, *, force: bool, dry_run: bool
+) -> None:
+    """As `build_and_use`, but the result has to pass every check before it is what `up` starts."""
+    _print_command(settings, spec, force=force)
+    if dry_run:
+        return
+    with building() as progress:
+        built = image.build(settings, spec, progress, force=force)
+    data.out(built.describe())
+    results = upgrade.try_image(settings, profiles, built.tag, show_check)
+    show_failures(results)
+    data.out(upgrade.accept(settings, built.tag, results))
+
+
+def _print_command(settings: Settings, spec: ImageSpec, *, force: bool) -> None:
+    data.out(shlex.join(image.command(settings, spec, force=force)))
 
 
 @contextlib.contextmanager

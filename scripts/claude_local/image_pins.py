@@ -70,6 +70,7 @@ VARIANTS = {
         "@sha256:3e7673cce183a55f97a1bc3c80817f3c61452483c13bc088a6766388af4775fe",
         bytes_per_job=2_500_000_000,  # nvcc
     ),
+    # Package names as upstream's guide has them for Ubuntu 24.04 (docs/build.md, "Using system packages").
     "vulkan": Variant(
         build_base=UBUNTU,
         runtime_base=UBUNTU,

@@ -8,7 +8,8 @@ import sys
 from rich.markup import escape
 from rich.table import Table
 
-from claude_local.console import data, harmless, say
+from claude_local import models
+from claude_local.console import confirm, data, harmless, say
 from claude_local.gguf_header import GgufHeader, read_model
 from claude_local.models import Inventory
 from claude_local.profiles import Profile
@@ -62,3 +63,10 @@ def show_inventory(inventory: Inventory, *, as_json: bool) -> None:
         total = sum(extra.size_bytes for extra in inventory.deletable)
         say(f"{size_text(total)} belong to no profile; delete them: invoke models --prune")
     say(f"{size_text(inventory.free_bytes)} free in {inventory.models_dir}")
+
+
+def prune(settings: Settings, inventory: Inventory, *, ask: bool) -> None:
+    """Deletes what belongs to no profile, with `ask` only if the person at the terminal says yes."""
+    question = f"delete these {len(inventory.deletable)} file(s)?"
+    if not ask or confirm(question, hint="delete them without asking: invoke models --prune --yes"):
+        say(f"freed: {size_text(models.prune(settings, inventory.deletable))}")

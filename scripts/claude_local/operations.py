@@ -9,7 +9,6 @@ from typing import Any
 from claude_local import build, journal, lifecycle
 from claude_local.errors import UserError
 from claude_local.profiles import Profile, find_profile, load_profiles
-from claude_local.render import render
 from claude_local.settings import Settings
 from claude_local.snapshot import Snapshot
 from claude_local.switch_steps import Request
@@ -70,7 +69,7 @@ class Operations:
             self._profiles = (mark, load_profiles(self.settings.profiles_dir))
         return self._profiles[1]
 
-    def switch(self, model: str, *, cut_replies: bool, idle_limit_seconds: float) -> Job:
+    def switch(self, model: str, *, cut_replies: bool, idle_limit_seconds: float, force: bool = False) -> Job:
         profile = find_profile(self.profiles(), model)
 
         def call(job: Job) -> Snapshot:
@@ -80,6 +79,7 @@ class Operations:
                 on_begin=job.begin,
                 cut_replies=cut_replies,
                 idle_limit_seconds=idle_limit_seconds,
+                force=force,
             )
             return lifecycle.switch(self.settings, request)
 
@@ -95,14 +95,14 @@ class Operations:
 
         return self._start(call, f"follow {loaded}")
 
-    def start(self, model: str | None) -> Job:
+    def start(self, model: str | None, *, force: bool = False) -> Job:
         """Starts a profile; without a name the one that served last."""
         name = model or _served_last(self.settings)
         profile = find_profile(self.profiles(), name)
 
         def call(job: Job) -> Snapshot:
             engine, _ = lifecycle.choose_engine(self.settings)
-            request = Request(profile, self._rendered_profiles(), on_begin=job.begin)
+            request = Request(profile, self._rendered_profiles(), on_begin=job.begin, force=force)
             return lifecycle.up(self.settings, engine, request)
 
         return self._start(call, f"start {name}")
@@ -130,9 +130,7 @@ class Operations:
 
     def _rendered_profiles(self) -> Mapping[str, Profile]:
         profiles = self.profiles()
-        build.apply(
-            build.plan(render(self.settings, profiles), self.settings.build_dir), self.settings.build_dir
-        )
+        build.refresh(self.settings, profiles)
         return profiles
 
     def _start(self, call: Callable[[Job], Snapshot | None], purpose: str) -> Job:

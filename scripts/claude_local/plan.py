@@ -6,6 +6,7 @@ and the verdict says that it comes from there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import psutil
@@ -14,7 +15,7 @@ from claude_local import file_plan, fit_params, memory_estimate, speeds
 from claude_local.errors import UserError
 from claude_local.fit_params import FitUnavailable, Layout
 from claude_local.gguf_header import GgufHeader, read_model
-from claude_local.gpus import GpuReader
+from claude_local.gpus import read_gpus
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
 from claude_local.verdicts import GB, MIB, Hardware, Verdict, fit_targets, judge
@@ -25,11 +26,8 @@ LOADED = "a model is loaded now and leaves first: what it takes is counted as fr
 
 def hardware_now() -> Hardware:
     """This machine's memory, now."""
-    memory, reader = psutil.virtual_memory(), GpuReader()
-    try:
-        return Hardware(memory.total, memory.available, reader.read())
-    finally:
-        reader.close()
+    memory = psutil.virtual_memory()
+    return Hardware(memory.total, memory.available, read_gpus())
 
 
 def verdict(
@@ -64,6 +62,15 @@ def verdict(
     return replace(found, tokens_per_second=speeds.load(settings).get(profile.name))
 
 
+def verdicts(
+    settings: Settings, profiles: Iterable[Profile], *, context_tokens: int | None, is_loaded: bool
+) -> list[Verdict]:
+    """The verdicts on several profiles by one look at the machine, with another context if one is given."""
+    hardware = hardware_now()
+    wanted = [with_context(profile, context_tokens) for profile in profiles]
+    return [verdict(settings, profile, hardware=hardware, is_loaded=is_loaded) for profile in wanted]
+
+
 def tokens_of(text: str | None) -> int | None:
     """A number of tokens that somebody typed. Raises UserError where it is none."""
     if text is None:
@@ -89,7 +96,8 @@ def check(found: Verdict) -> None:
         smaller = f"it fits with `ctx_size: {context}` in its profile; " if context else ""
         raise UserError(
             f"`{found.profile}` {found.text}",
-            hint=f"{smaller}look closer: invoke plan --model {found.profile}; try it all the same: --force",
+            hint=f"{smaller}look closer: invoke plan --model {found.profile}; "
+            'try it all the same: --force (API: `"force": true`)',
         )
 
 

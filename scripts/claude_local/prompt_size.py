@@ -26,7 +26,6 @@ from claude_local.engines.http import LlamaHttp
 from claude_local.errors import EngineFailed, UserError
 from claude_local.profiles import ACTIVE_ALIAS
 from claude_local.recorder import Recorder
-from claude_local.render import render
 from claude_local.settings import Settings
 
 SESSION_TIMEOUT_SECONDS = 90
@@ -170,7 +169,7 @@ def throw_away_folder() -> Iterator[Path]:
 
 def unconfined_wrapper(settings: Settings) -> list[str | Path]:
     """The wrapper for these settings, written into their build folder: what it sends is the same in the jail."""
-    build.apply(build.plan(render(settings, {}), settings.build_dir), settings.build_dir)
+    build.refresh(settings, {})
     return [settings.build_dir / "bin" / "claude-local", "--sandbox", "off"]
 
 

@@ -16,7 +16,6 @@ from claude_local.errors import EngineFailed, UserError
 from claude_local.files import private_directory
 from claude_local.processes import run
 from claude_local.profiles import Profile
-from claude_local.render import render
 from claude_local.server_help import missing_flags
 from claude_local.settings import Settings
 from claude_local.snapshot import Snapshot
@@ -100,7 +99,7 @@ def _served(settings: Settings, tag: str) -> Iterator[tuple[LlamaHttp, str]]:
         write_probe_model(own.models_dir / probe.model.file)
         own.models_dir.chmod(0o755)  # its reader is another user
         profiles = {probe.name: probe}
-        build.apply(build.plan(render(own, profiles), own.build_dir), own.build_dir)
+        build.refresh(own, profiles)
         engine = DockerEngine(own)
         try:
             now = lifecycle.up(own, engine, lifecycle.Request(probe, profiles, _watch_nothing))

@@ -11,13 +11,12 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from claude_local.gpus import read_gpus
 from claude_local.processes import Answer, ask
+from claude_local.samples import GpuReading
 from claude_local.settings import Settings
-
-if TYPE_CHECKING:
-    from claude_local.samples import GpuReading
 
 Level = Literal["ok", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("ok", "info", "warning", "error")
@@ -25,12 +24,6 @@ LEVELS: tuple[Level, ...] = ("ok", "info", "warning", "error")
 
 PROGRAM_SECONDS = 3.5
 """How long a program may take that a check asks."""
-
-
-def _read_gpus() -> GpuReading:
-    from claude_local.gpus import GpuReader
-
-    return GpuReader().read()
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ class Host:
     environment: Mapping[str, str]
     root: Path = Path("/")
     """Where `proc`, `sys` and `etc` are."""
-    read_gpus: Callable[[], GpuReading] = _read_gpus
+    read_gpus: Callable[[], GpuReading] = read_gpus
 
     def program(self, name: str) -> str | None:
         """Where a program lies on the PATH."""
