@@ -1,4 +1,4 @@
-# ---- The door: the only way out, a proxy that lets five requests through and adds the key
+# ---- The door: the only way out, a proxy that lets six requests through and adds the key
 
 # Sets haproxy. It lies where a user's PATH does not lead.
 check_door() {
