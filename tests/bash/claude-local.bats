@@ -120,6 +120,29 @@ own_arguments() {
   [ ! -e "$HOME/environment" ]
 }
 
+@test "helps everywhere, in folders that are no workspaces too" {
+  for folder in "$CHECKOUT" /tmp / "$HOME"; do
+    cd "$folder"
+    for words in --help -h '--sandbox jail --help' usage; do
+      # shellcheck disable=SC2086  # they are words
+      run "$WRAPPER" $words
+      [ "$status" -eq 0 ]
+      [ "${lines[0]}" = "Claude Code on the local model:  claude-local [our options] [--] [Claude Code's arguments]" ]
+      [ "${#lines[@]}" -lt 20 ]
+    done
+    run "$WRAPPER" env
+    [ "$status" -eq 0 ]
+    run "$WRAPPER" quarantine
+    [ "$status" -eq 0 ]
+  done
+  [ ! -e "$HOME/environment" ]
+}
+
+@test "gives --help to Claude Code where everything is" {
+  run wrap -- --help </dev/null
+  [ "${lines[5]}" = '<--help>' ]
+}
+
 @test "a command without its name is refused" {
   run "$WRAPPER" switch
   [ "$status" -eq 1 ]
