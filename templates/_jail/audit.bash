@@ -1,8 +1,9 @@
 # ---- Before and after a session: what other programs would obey
 #
-# A record is a folder of the state folder: `workspace`, `before` (what was there), `old/` (copies), and `stamp`,
-# whose time is the session's beginning. It goes when its session was audited. A list that is not whole would make old
-# files look new, so each ends with a mark, and without it nothing is moved.
+# A record is a folder of the state folder: `workspace`, `before` (what was there), `old/` (copies), `stamp`, whose time
+# is the session's beginning, and `begun`, without which nothing ran that could have left anything. It goes when its
+# session was audited, or refused. A list that is not whole would make old files look new, so each ends with a mark, and
+# without it nothing is moved.
 
 readonly LARGEST_COPY=1048576 # bytes
 
@@ -120,9 +121,8 @@ why_not() {
 refuse_full_disk() {
   local reason
   reason=$(why_not "$record")
-  rm -rf "$record"
   die "no list of what is in this folder, which is needed after the session: $reason" \
-    "make room (how much there is: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render"
+    "make room (how much there is: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
 }
 
 # Makes the record of this session. Its name tells whether its wrapper still runs.
@@ -131,8 +131,24 @@ open_record() {
   start=$(process_start "$$")
   record=$STATE_DIR/sessions/$$-$start
   [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
-  mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" 'choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render'
+  # shellcheck disable=SC2064  # the value of now; this lasts until the session begins
+  trap "rm -rf ${record@Q}" EXIT
+  mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" "choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
   printf '%s' "$workspace" 2>/dev/null >"$record/workspace" || refuse_full_disk
+}
+
+# From here on there is something to look at afterwards.
+begin_session() {
+  { : >"$record/begun"; } 2>/dev/null || refuse_full_disk
+  trap - EXIT
+}
+
+# Somebody may have emptied the state folder meanwhile.
+check_record() {
+  [[ ! -f $record/begun ]] || return 0
+  tidy_terminal
+  die "the record of this session is gone from $STATE_DIR, so nobody can tell what it left" \
+    "look yourself before you use what is in $(printf %q "$workspace"): git status --ignored"
 }
 
 # process_start PID: the tick in which a process began; the kernel gives the number out again, but not this.
@@ -146,27 +162,40 @@ process_start() {
 # A session that runs could exchange folders for links while another is looked at or begins: then files outside would
 # be moved, or shown to it.
 refuse_company() {
-  rm -rf "$record"
-  die "another session runs in $(printf %q "$1")" 'end it first, or give this one a folder of its own: git worktree add ../other'
+  die "another session runs in $(printf %q "$1")" "end it first${2:-}"
+}
+
+# find_neighbours: sets neighbours to the records of others whose workspaces are ours, lie in it or around it.
+find_neighbours() {
+  local other place
+  neighbours=()
+  for other in "$STATE_DIR"/sessions/*-*; do
+    [[ -f $other/workspace && $other != "$record" ]] || continue
+    place=$(<"$other/workspace")
+    if contains "$workspace" "$place" || contains "$place" "$workspace"; then neighbours+=("$other"); fi
+  done
+}
+
+# has_wrapper RECORD: whether the one that made it still runs.
+has_wrapper() {
+  local pid=${1##*/} now
+  now=$(process_start "${pid%-*}") && [[ $now == "${pid#*-}" ]]
 }
 
 # Sessions that ended without an audit, because they were killed or the machine went down.
 audit_interrupted() {
-  local old pid now place audited
-  for old in "$STATE_DIR"/sessions/*-*; do
-    [[ -f $old/workspace && $old != "$record" ]] || continue
+  local old place audited neighbours
+  find_neighbours
+  for old in "${neighbours[@]}"; do
     place=$(<"$old/workspace")
-    contains "$workspace" "$place" || contains "$place" "$workspace" || continue
-    pid=${old##*/}
-    now=$(process_start "${pid%-*}") || now=''
-    [[ $now != "${pid#*-}" ]] || refuse_company "$place"
-    [[ $place == "$workspace" ]] || continue
+    ! has_wrapper "$old" || refuse_company "$place" ', or give this one a folder of its own: git worktree add ../other'
     end_jail "$old"
+    [[ $place == "$workspace" ]] || continue
     # Of a container it is known only when it is gone.
     if [[ -f $old/container ]] && ! docker rm --force --volumes "$(<"$old/container")" >/dev/null 2>&1; then
       docker info >/dev/null 2>&1 || { say "cannot look at what the last session in this folder left: Docker does not answer" && continue; }
     fi
-    if [[ -f $old/stamp ]]; then
+    if [[ -f $old/begun ]]; then
       if [[ -e $old/after ]]; then
         say 'the last session in this folder was not looked at to the end; looking at what it left'
       else
@@ -174,7 +203,7 @@ audit_interrupted() {
       fi
       audited=''
       audit_after "$old"
-      [[ -n $audited ]] || { rm -rf "$record" && exit 1; }
+      [[ -n $audited ]] || exit 1
     fi
     rm -rf "$old"
   done
@@ -189,7 +218,7 @@ audit_before() {
   [[ ! -d $workspace/.git || -L $workspace/.git || -e $workspace/.git/hooks ]] || mkdir "$workspace/.git/hooks" 2>/dev/null || true
   look "$record" "$record/before" || refuse_full_disk
   refuse_outside_links
-  { : >"$record/stamp"; } 2>/dev/null || refuse_full_disk # from here on there is something to look at afterwards
+  { : >"$record/stamp"; } 2>/dev/null || refuse_full_disk
   [[ ${#entries[@]} -gt 0 ]] || return 0
   while IFS= read -r -d '' path; do
     read -ra fields <<<"${entries[$path]}"
@@ -223,7 +252,6 @@ refuse_outside_links() {
     say "$count file(s) had other names outside the workspace; they are files of their own now"
     return
   fi
-  rm -rf "$record"
   die "$count file(s) here have other names outside $workspace, for instance $(printf %q "$example"): a change here would be a change there" \
     'make them files of their own: claude-local --break-hardlinks'
 }

@@ -74,9 +74,9 @@ protect_repository() {
     target=$(head --bytes 4096 "$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
     contains "$workspace" "$target" && return
     [[ -f $target/gitdir && $(<"$target/gitdir") -ef $git && -O $target/gitdir && -f $target/commondir ]] \
-      || refuse_workspace 'its .git leads to a repository that does not know it'
+      || refuse_repository "$target"
     common=$(<"$target/commondir") common=$(cd "$target" && cd -P "$common" && pwd -P)
-    [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_workspace 'its .git leads to a repository that does not know it'
+    [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_repository "$target"
     mkdir -p "$common/logs"
     [[ -e $target/config.worktree ]] || : >"$target/config.worktree" # git obeys one that a session made as well
     bind ro "$common"
@@ -91,6 +91,12 @@ protect_repository() {
     bind ro "$git"
     printf '%s\0' "$target" "$common/refs" "$common/logs" "$common/objects" >"$record/repository" # audit_repository
   fi
+}
+
+# refuse_repository FOLDER: it is not in the workspace, and not one that has the workspace as a worktree.
+refuse_repository() {
+  [[ $1 != */.git/*modules/* ]] || refuse_workspace "it is a submodule of $(printf %q "${1%%/.git/*}")" 'start there: its submodules are part of it'
+  refuse_workspace 'its .git leads to a repository that does not know it'
 }
 
 # The user's name for commits, and nothing else of a file that may hold tokens; and where all hooks are, if one place is named.
@@ -126,7 +132,6 @@ probe_jail() {
   local answer
   keep_room
   answer=$( (enter_jail /usr/bin/true) 2>&1) && return 0
-  rm -rf "$record"
   explain_refusal "${answer##*$'\n'}"
 }
 
@@ -195,7 +200,7 @@ run_held() {
     scope=yes
     keep_room
     run_jailed "$@" || code=$?
-    [[ $code == 1 && $(<"$record/jail.json") != *child-pid* ]] || return "$code"
+    [[ $code == 1 && -f $record/jail.json && $(<"$record/jail.json") != *child-pid* ]] || return "$code"
     scope='' code=0
     reason=$(tail --lines 1 "$record/scope.log")
     # For a program that reads our output it is no error.

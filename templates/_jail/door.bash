@@ -1,4 +1,4 @@
-# ---- The door: the only way out, a proxy that lets five requests through and adds the key
+# ---- The door: the only way out, a proxy that lets six requests through and adds the key
 
 # Sets haproxy. It lies where a user's PATH does not lead.
 check_door() {
@@ -21,12 +21,15 @@ start_door() {
 }
 
 wait_for_door() {
+  local said=()
   for _ in {1..500}; do
     [[ ! -S $record/door/llama.sock ]] || return 0
     kill -0 "$door_pid" 2>/dev/null || break
     pause 0.005
   done
-  die "the door to the model did not open: $(grep --max-count 1 -e ALERT "$record/door.log" 2>/dev/null)" "see $record/door.log"
+  mapfile -t said < <(grep --max-count 3 -e ALERT "$record/door.log" 2>/dev/null)
+  die "the door to the model did not open: ${said[0]:-haproxy said nothing}" "${said[@]:1}" \
+    "look at the haproxy that runs ($haproxy -v), or run weaker: --sandbox bash; or unconfined: --sandbox off"
 }
 
 # pause SECONDS, without starting a program

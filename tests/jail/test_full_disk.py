@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from jail.host import Host
-from machine import Done
+from machine import ROOT, Done
 
 pytestmark = pytest.mark.tools
 
@@ -65,7 +65,7 @@ def assert_refused(host: Host, done: Done) -> None:
         "claude-local: no list of what is in this folder, which is needed after the session: "
         f"cannot write into {host.state_dir}: No space left on device",
         f"claude-local: make room (how much there is: df -h {host.state_dir}), "
-        "or choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render",
+        f"or choose another folder: CLAUDE_LOCAL_STATE_DIR, then cd '{ROOT}' && invoke render",
     ]
     assert records(host) == []
 
@@ -160,6 +160,7 @@ def write_record(host: Host, **lists: bytes) -> None:
     (record / "old").mkdir(parents=True)
     (record / "workspace").write_text(str(host.work))
     (record / "stamp").write_text("")
+    (record / "begun").write_text("")
     for name, text in lists.items():
         (record / name).write_bytes(text)
     host.give(host.state_dir)

@@ -273,6 +273,8 @@ def test_programs_of_the_workspace_do_not_run_outside(host: Host) -> None:
     folder = host.work / ".venv" / "bin"
     folder.mkdir(parents=True)
     for name in (
+        "bash",
+        "env",
         "claude",
         "bwrap",
         "haproxy",
@@ -328,7 +330,9 @@ def test_a_second_session_in_the_same_place_is_refused(host: Host) -> None:
         with fifo.open() as waiting:
             waiting.read()
         second = host.session("echo it runs", cwd=host.work / "sub")
+        records = list((host.state_dir / "sessions").iterdir())
         first.terminate()
 
+    assert len(records) == 1
     assert second.returncode == 1
     assert second.stderr.splitlines()[0] == f"claude-local: another session runs in {host.work}"
