@@ -51,6 +51,7 @@ class Supervisor:
         self._snapshot = STOPPED
         self._json = b""
         self._taken_at = 0.0
+        """When the last snapshot was taken that somebody may see; a pulse is for nobody's eyes."""
         self._asked_at = 0.0
         self._changed_at = 0.0
         self._limit = RestartLimit()
@@ -99,10 +100,8 @@ class Supervisor:
         self._look_now.set()
 
     def _be_fresh(self) -> None:
-        was_watched, now = self._is_watched(), time.monotonic()
-        self._asked_at = now
-        # A look while nobody watched has left the sensors out.
-        oldest = max(now - 2 * WATCHED_SECONDS, self._changed_at) if was_watched else now
+        self._asked_at = now = time.monotonic()
+        oldest = max(now - 2 * WATCHED_SECONDS, self._changed_at)
         if self._taken_at < oldest:
             with self._looked:
                 self._look_now.set()
@@ -127,12 +126,8 @@ class Supervisor:
 
     def _look(self) -> None:
         before, began_at = self._snapshot, time.monotonic()
-        now = lifecycle.snapshot(self.settings)
-        if self._is_watched():
-            now = dataclasses.replace(
-                now, gpus=self._gpus.read(), system=self._system.read(now.server_process_id)
-            )
-            self._read_log()
+        is_watched = self._is_watched()
+        now = self._see_all() if is_watched else self._see_what_matters()
         key_file = self.settings.client_key_file
         now = dataclasses.replace(
             now,
@@ -141,14 +136,26 @@ class Supervisor:
             api_key_file=str(key_file) if key_file else None,
             command=str(self.settings.build_dir / "bin" / "claude-local"),
         )
-        self._keep(now, began_at)
+        self._keep(now, began_at if is_watched else 0.0)
         self._tell(before, now)
         self._act(now)
 
-    def _keep(self, now: Snapshot, began_at: float) -> None:
+    def _see_all(self) -> Snapshot:
+        now = lifecycle.snapshot(self.settings)
+        self._read_log()
+        return dataclasses.replace(
+            now, gpus=self._gpus.read(), system=self._system.read(now.server_process_id)
+        )
+
+    def _see_what_matters(self) -> Snapshot:
+        """As much as decides what to do next: whether the model is idle, only where that matters."""
+        now = lifecycle.pulse(self.settings)
+        return lifecycle.snapshot(self.settings) if self._has_moved(now) else now
+
+    def _keep(self, now: Snapshot, taken_at: float) -> None:
         encoded = json.dumps(now.to_dict()).encode()
         with self._looked:
-            self._snapshot, self._json, self._taken_at = now, encoded, began_at
+            self._snapshot, self._json, self._taken_at = now, encoded, taken_at
             self._looked.notify_all()
 
     # ---- Telling
@@ -206,8 +213,7 @@ class Supervisor:
 
         `local-llama` goes there then: whoever asks for it, such as a subagent, no longer swaps models.
         """
-        moved = now.state == "unloaded" and now.loaded_profile in self.operations.profiles()
-        if not (moved and now.is_idle):
+        if not (self._has_moved(now) and now.is_idle):
             self._idle_since = None
             return None
         self._idle_since = self._idle_since or time.monotonic()
@@ -215,6 +221,9 @@ class Supervisor:
             return None
         self._idle_since = None
         return now.loaded_profile
+
+    def _has_moved(self, now: Snapshot) -> bool:
+        return now.state == "unloaded" and now.loaded_profile in self.operations.profiles()
 
 
 def _essence(now: Snapshot) -> tuple[object, ...]:

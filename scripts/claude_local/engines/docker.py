@@ -6,6 +6,7 @@ only loads and unloads models.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import time
 from collections.abc import Iterator
@@ -51,7 +52,10 @@ class DockerEngine:
             )
 
     def is_running(self) -> bool:
-        return self.snapshot() != STOPPED
+        try:
+            return self._find_container() is not None
+        except EngineUnavailable:
+            return self._router_answers()
 
     def start(self, profile: Profile) -> None:
         script = self.settings.build_dir / "bin" / "llama-up"
@@ -102,18 +106,23 @@ class DockerEngine:
         folder = ["--project-directory", str(self.settings.build_dir)]
         return not scripts.isdisjoint(argv) or ("compose" in argv and set(folder) <= set(argv))
 
-    def snapshot(self) -> Snapshot:
-        """What is true now. Without Docker Engine the router alone is asked: it may well live on."""
+    def pulse(self) -> Snapshot:
+        """The container and the router's list. Without Docker Engine that alone: it may well live on."""
         try:
             container = self._find_container()
         except EngineUnavailable:
-            is_router = any("status" in model for model in self._router().models())
-            return self._running_snapshot(None) if is_router else STOPPED
+            return self._running_snapshot(None) if self._router_answers() else STOPPED
         if container is None:
             return STOPPED
         if container.status != "running":
             return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
         return self._running_snapshot(container)
+
+    def snapshot(self) -> Snapshot:
+        now = self.pulse()
+        if now.loaded_profile is None or now.state == "loading":
+            return now
+        return dataclasses.replace(now, **self._router().facts(now.loaded_profile))
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
         container = self._container()
@@ -133,7 +142,7 @@ class DockerEngine:
         if not models and router.refuses_our_key():
             reason = f"the server does not take the key in {self.settings.api_key_file}"
             return Snapshot(state="failed", engine=self.name, reason=reason)
-        active, loaded = active_model(models), loaded_model(models)
+        active = active_model(models)
         status = active.get("status", {})
         now = _state(models, status)
         return Snapshot(
@@ -142,12 +151,11 @@ class DockerEngine:
             profile=active.get("id"),
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
-            loaded_profile=loaded,
+            loaded_profile=loaded_model(models),
             uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]) if container else None,
             server_process_id=(container.attrs["State"].get("Pid") or None) if container else None,
             load_fraction=(status.get("progress") or {}).get("value"),
             reason=self._reason(container, "the model's process ended") if now == "failed" else None,
-            **(router.facts(loaded) if loaded and now != "loading" else {}),
         )
 
     def _reason(self, container: Any | None, otherwise: str) -> str:
@@ -162,6 +170,9 @@ class DockerEngine:
             write_atomic(target, llama_server.activate(rendered, active).encode())
         except OSError as error:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
+
+    def _router_answers(self) -> bool:
+        return any("status" in model for model in self._router().models())
 
     def _router(self) -> Router:
         key = state.api_key(self.settings)
