@@ -196,7 +196,7 @@ class DockerEngine:
             "com.docker.compose.service=llama",
         ]
         with docker_client.connected() as client:
-            found = client.containers.list(all=True, filters={"label": labels})
+            found = client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         return found[0] if found else None
 
 
