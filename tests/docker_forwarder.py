@@ -50,9 +50,7 @@ class DockerForwarder:
                 for ways in ((ours, theirs, self._before), (theirs, ours, lambda _: None)):
                     threading.Thread(target=self._carry, args=ways, daemon=True).start()
 
-    def _carry(
-        self, source: socket.socket, target: socket.socket, before: Callable[[bytes], object]
-    ) -> None:
+    def _carry(self, source: socket.socket, target: socket.socket, before: Callable[[bytes], object]) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 before(data)
