@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from claude_local import llama_server, state
+from claude_local import llama_server
 from claude_local.engines import docker_client
-from claude_local.engines.http import LlamaHttp
+from claude_local.engines.http import own_server
 from claude_local.engines.router import Model, Router, active_model, loaded_model
 from claude_local.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.failure_reasons import reason_in
@@ -172,11 +172,12 @@ class DockerEngine:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
     def _router_answers(self) -> bool:
-        return any("status" in model for model in self._router().models())
+        """Asked where Docker tells nothing: whoever listens there may be somebody else."""
+        router = self._router()
+        return router.is_locked() and bool(router.models())
 
     def _router(self) -> Router:
-        key = state.api_key(self.settings)
-        return Router(LlamaHttp(f"http://127.0.0.1:{self.settings.llama_port}", key))
+        return Router(own_server(self.settings))
 
     def _devices(self) -> str:
         with docker_client.connected() as client:
