@@ -14,8 +14,6 @@ from claude_local.settings import Settings
 from claude_local.snapshot import Snapshot
 from claude_local.switch_steps import Request
 
-Outcome = str
-
 
 class Job:
     """Something that goes on in a thread of its own, whether or not somebody waits for it."""
@@ -130,9 +128,8 @@ class Operations:
 
     def _rendered_profiles(self) -> Mapping[str, Profile]:
         profiles = self.profiles()
-        build.apply(
-            build.plan(render(self.settings, profiles), self.settings.build_dir), self.settings.build_dir
-        )
+        files = render(build.last_settings(self.settings), profiles)
+        build.apply(build.plan(files, self.settings.build_dir), self.settings.build_dir)
         return profiles
 
     def _start(self, call: Callable[[Job], Snapshot | None], purpose: str) -> Job:
