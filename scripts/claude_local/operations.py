@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,6 +49,8 @@ class Job:
             self.snapshot = self._call(self)
         except BaseException as error:  # raised again in the thread that waits
             self.error = error
+            if not isinstance(error, UserError):  # a bug: perhaps nobody waits
+                traceback.print_exception(error)
         finally:
             self._progress.set()
 
