@@ -52,3 +52,22 @@ def test_a_bug_in_a_look_is_told_once_and_the_next_look_comes(
     assert (first.state, first.reason) == ("failed", "KeyError: 'Pid'")
     assert supervisor.status().state == "stopped"
     assert capsys.readouterr().err.count("Traceback") == 1
+
+
+def test_a_mistake_in_a_profile_is_no_failure_of_what_serves(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = Snapshot(state="unloaded", engine="docker", profile="demo", loaded_profile="second")
+    monkeypatch.setattr(lifecycle, "pulse", lambda _: serving)
+    monkeypatch.setattr(lifecycle, "snapshot", lambda _: serving)
+    folder = supervisor.settings.profiles_dir
+    folder.mkdir()
+    (folder / "_defaults.yaml").write_text("")
+    (folder / "second.yaml").write_text("nonsense: 1\n")
+    supervisor.start()
+
+    for _ in range(2):
+        supervisor.look_now()
+        now = supervisor.status()
+
+    assert (now.state, now.reason, now.loaded_profile) == ("unloaded", None, "second")

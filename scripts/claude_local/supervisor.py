@@ -15,7 +15,7 @@ import traceback
 from collections import deque
 
 from claude_local import journal, lifecycle
-from claude_local.errors import UserError
+from claude_local.errors import ProfileError, UserError
 from claude_local.events import Events, Listener, encoded
 from claude_local.gpus import GpuReader
 from claude_local.log_tail import new_lines
@@ -238,7 +238,11 @@ class Supervisor:
         return now.loaded_profile
 
     def _has_moved(self, now: Snapshot) -> bool:
-        return now.state == "unloaded" and now.loaded_profile in self.operations.profiles()
+        if now.state != "unloaded":
+            return False
+        with contextlib.suppress(ProfileError):  # says nothing of what serves; who switches is told
+            return now.loaded_profile in self.operations.profiles()
+        return False
 
 
 def _told(error: BaseException) -> str:
