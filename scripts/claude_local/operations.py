@@ -72,7 +72,7 @@ class Operations:
             self._profiles = (mark, load_profiles(folder))
         return self._profiles[1]
 
-    def switch(self, model: str, *, cut_replies: bool, idle_limit_seconds: float) -> Job:
+    def switch(self, model: str, *, cut_replies: bool, idle_limit_seconds: float, force: bool = False) -> Job:
         profile = find_profile(self.profiles(), model)
 
         def call(job: Job) -> Snapshot:
@@ -82,6 +82,7 @@ class Operations:
                 on_begin=job.begin,
                 cut_replies=cut_replies,
                 idle_limit_seconds=idle_limit_seconds,
+                force=force,
             )
             return lifecycle.switch(self.settings, request)
 
@@ -97,14 +98,14 @@ class Operations:
 
         return self._start(call, f"follow {loaded}")
 
-    def start(self, model: str | None) -> Job:
+    def start(self, model: str | None, *, force: bool = False) -> Job:
         """Starts a profile; without a name the one that served last."""
         name = model or _served_last(self.settings)
         profile = find_profile(self.profiles(), name)
 
         def call(job: Job) -> Snapshot:
             engine, _ = lifecycle.choose_engine(self.settings)
-            request = Request(profile, self._rendered_profiles(), on_begin=job.begin)
+            request = Request(profile, self._rendered_profiles(), on_begin=job.begin, force=force)
             return lifecycle.up(self.settings, engine, request)
 
         return self._start(call, f"start {name}")
