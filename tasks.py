@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from claude_local.errors import UserError  # noqa: E402  the path comes first
-from claude_local.settings import Settings, load_settings  # noqa: E402
+from claude_local.settings import Settings  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +39,9 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
         def run(*arguments: Any, **named: Any) -> None:
+            if {"--help", "-h"} & set(map(str, (*arguments[1:], *named.values()))):
+                _show_help(body.__name__.replace("_", "-"))
+                return
             try:
                 body(*arguments, **named)
             except UserError as error:
@@ -51,17 +54,24 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
     return decorate
 
 
+def _show_help(name: str) -> None:
+    """The help of a task: invoke takes `--help` for the value that a task cannot do without."""
+    from invoke import Program
+
+    Program(namespace=namespace, name="invoke", binary="invoke").run(["invoke", "--help", name], exit=False)
+
+
 def _settings(engine: str | None = None) -> Settings:
     from claude_local import settings_file
 
-    environment = {
-        "CLAUDE_LOCAL_PYTHON": sys.executable,
-        "CLAUDE_LOCAL_FIT_TARGET": _fit_target(),
-        **settings_file.variables(ROOT),
-        **os.environ,
-        **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {}),
-    }
-    return load_settings(environment, ROOT, user_id=os.getuid(), group_id=os.getgid())
+    return settings_file.load(
+        ROOT,
+        os.environ,
+        defaults={"CLAUDE_LOCAL_PYTHON": sys.executable, "CLAUDE_LOCAL_FIT_TARGET": _fit_target()},
+        engine=engine,
+        user_id=os.getuid(),
+        group_id=os.getgid(),
+    )
 
 
 def _fit_target() -> str:

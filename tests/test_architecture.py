@@ -20,6 +20,7 @@ MODULES = {
 PURE = [
     "errors",
     "settings",
+    "setting_values",
     "profiles",
     "profile_parts",
     "model_source",
@@ -51,6 +52,7 @@ PURE = [
     "memory_estimate",
     "verdicts",
     "file_plan",
+    "rough_plan",
     "turns",
     "plain_text",
     "dashboard.keys",

@@ -302,7 +302,7 @@ def test_docker_without_plugins_lacks_compose_and_buildkit(host: Host, tmp_path:
     old = with_programs(host, tmp_path, docker=f"echo '{told}'", docker_compose="echo 1.29.2")
 
     assert docker.compose(old).text == "`docker compose` is missing; docker-compose 1.29.2 is too old"
-    assert docker.buildkit(old).text == "`docker buildx` is missing: invoke build-image will fail"
+    assert docker.buildkit(old).text == "`docker buildx` is missing: `invoke build-image` will fail"
 
 
 def test_a_docker_that_prints_nonsense_is_told(host: Host, tmp_path: Path) -> None:
@@ -588,7 +588,7 @@ def test_missing_memory_and_disk_name_the_profiles(host: Host) -> None:
     with_cards = machine.memory(replace(host, read_gpus=lambda: TWO_CARDS))
 
     assert without_cards.text.startswith(
-        "17 GB RAM: too little for gemma-4-26b-a4b (17 GB), gpt-oss-120b (63 GB)"
+        "17 GB RAM: too little for gemma-4-26b-a4b (17 GB), glm-4.7-flash-q4 (18 GB), "
     )
     assert with_cards.text == "17 GB RAM and 43 GB on cards: too little for gpt-oss-120b (63 GB)"
 

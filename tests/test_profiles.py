@@ -311,6 +311,8 @@ def test_a_mistake_is_told_with_file_line_place_expectation_and_hint(
             "model/sha256: should be a text that matches ^[0-9a-f]{64}$, not 'ABC'",
         ),
         ("{file: a.gguf, size_bytes: 0}", "model/size_bytes: should be more than 0, not 0"),
+        ("{file: a.gguf, about_gb: 0}", "model/about_gb: should be more than 0.0, not 0"),
+        ("{file: a.gguf, about_gb: 1000001}", "model/about_gb: should be 1000000.0 or less, not 1000001"),
     ],
 )
 def test_a_mistake_in_the_model_is_told(folder: Path, model: str, message: str) -> None:

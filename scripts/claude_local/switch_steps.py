@@ -77,9 +77,10 @@ class Steps:
         deadline = time.monotonic() + self.request.idle_limit_seconds
         while not self.request.cut_replies and not (now := self.engine.snapshot()).is_idle:
             if time.monotonic() > deadline:
+                again = f"invoke switch {self.request.profile.name} --now"
                 raise NotIdle(
                     f"`{now.loaded_profile}` is still answering after {self.request.idle_limit_seconds:g} s",
-                    hint='try again later, or cut the reply: invoke switch --now (API: `"when": "now"`)',
+                    hint=f'try again later, or cut the reply: {again} (API: `"when": "now"`)',
                 )
             self.request.progress(now, "waiting until the running reply is complete")
             time.sleep(POLL_SECONDS)
