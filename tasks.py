@@ -55,7 +55,7 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
 
 
 def _show_help(name: str) -> None:
-    """The help of a task: invoke takes `--help` for the value that a task cannot do without."""
+    """The help of a task that cannot do without a value: `--help` is taken for that."""
     from invoke import Program
 
     Program(namespace=namespace, name="invoke", binary="invoke").run(["invoke", "--help", name], exit=False)
