@@ -1,7 +1,7 @@
 """What you can ask for: `invoke --list`. Each task composes steps from scripts/claude_local/.
 
-The file is long because there are some thirty tasks and invoke takes names, options, defaults and help from these
-signatures; a task that does more than read its options and call its module belongs into that module.
+The file is long because there are some thirty tasks, whose names, options, defaults and help are read from
+these signatures; what a task does beyond reading its options belongs into the module that it calls.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
 
 
 def _show_help(name: str) -> None:
-    """The help of a task: invoke takes `--help` for the value that a task cannot do without."""
+    """The help of a task that cannot do without a value: `--help` is taken for that."""
     from invoke import Program
 
     Program(namespace=namespace, name="invoke", binary="invoke").run(["invoke", "--help", name], exit=False)
@@ -274,9 +274,8 @@ def add_profile(c, source, name=None, yes=False):
     accept = f"write it: invoke add-profile {shlex.quote(source)} --name {proposal.name} --yes"
     if yes or console.confirm(f"write {proposal.file}?", hint=accept):
         add_profile.write(proposal)
-        console.say(
-            f"wrote {proposal.file}; next: invoke pull {proposal.name}, invoke plan --model {proposal.name}"
-        )
+        name = proposal.name
+        console.say(f"wrote {proposal.file}; next: invoke pull {name}, invoke plan --model {name}")
 
 
 @verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})

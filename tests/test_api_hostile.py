@@ -125,6 +125,7 @@ CASES = [
     post("an unknown field", 400, "bad_request", b'{"model":"demo","image":"evil:latest"}'),
     post("a mount", 400, "bad_request", b'{"model":"demo","volumes":["/:/host"]}'),
     post("yes for true", 400, "bad_request", b'{"model":"demo","wait":"yes"}'),
+    post("one for true", 400, "bad_request", b'{"model":"demo","force":1}'),
     post("another when", 400, "bad_request", b'{"model":"demo","when":"always"}'),
     post("a limit below zero", 400, "bad_request", b'{"model":"demo","idle_limit_seconds":-1}'),
     post("a name without end", 400, "bad_request", f'{{"model":"{LONG}"}}'.encode()),

@@ -33,6 +33,18 @@ def test_rendered_scripts_pass_shellcheck(machine: Machine) -> None:
     assert shellcheck(*(machine.checkout / "build" / "bin" / name for name in RENDERED)) == ""
 
 
+def test_rendered_scripts_choose_no_bash_of_the_path(machine: Machine) -> None:
+    """A session can write a program named bash into a virtual environment that is active."""
+    machine.invoke_ok("render")
+
+    first = {
+        (machine.checkout / "build" / "bin" / name).read_text().splitlines()[0].split()[0]
+        for name in RENDERED
+    }
+
+    assert first == {"#!/bin/bash"}
+
+
 def test_the_wrapper_behaves(machine: Machine) -> None:
     url = "http://127.0.0.1:9"
     machine.extra |= {"CLAUDE_LOCAL_EXTERNAL_URL": url}
@@ -68,7 +80,8 @@ def test_nothing_answering_names_the_command_that_starts_a_model(machine: Machin
 STRACE_OPTIONS = ["-f", "-qq", "-e", "trace=execve", "-o"]
 ALWAYS_STARTED = {"claude-local", "env", "bash", "sh", "mkdir", "cp", "claude"}
 STARTED_FOR_THE_JAIL = {
-    *("realpath", "bwrap", "inside", "true", "setpriv", "haproxy", "find", "git", "rm", "sort", "xargs"),
+    *("realpath", "bwrap", "inside", "true", "setpriv", "haproxy"),
+    *("find", "cat", "git", "rm", "sort", "xargs"),
 }
 
 

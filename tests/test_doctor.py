@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from claude_local import doctor
+from claude_local import doctor, state
 from claude_local.checks import (
     PROGRAM_SECONDS,
     Check,
@@ -627,6 +627,36 @@ def test_a_container_that_ended_is_found_and_removed(old_container: tuple[Host, 
     assert leftovers.leftovers(host).text == f"container {name}, which ended"
     assert leftovers.fix(host) == [f"removed: container {name}, which ended"]
     assert leftovers.leftovers(host) == Finding("ok", "none")
+
+
+@pytest.mark.docker
+def test_a_container_stays_while_another_command_is_at_work(old_container: tuple[Host, str]) -> None:
+    host, name = old_container
+    with state.lock(host.settings, "up demo"):
+        (line,) = leftovers.fix(host)
+
+    assert line.startswith("not removed (another command is at work: `up demo` (process ")
+    assert leftovers.leftovers(host).text == f"container {name}, which ended"
+
+
+@pytest.mark.docker
+def test_a_container_that_is_about_to_start_is_no_leftover(
+    host: Host, test_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = f"claude-local-doctor-{os.getpid()}"
+    label = f"com.docker.compose.project={project}"
+    made = ["docker", "create", "--name", project, "--label", label, test_image, "true"]
+    subprocess.run(made, check=True, capture_output=True)
+    own = replace(
+        host, settings=replace(host.settings, compose_project=project), environment=dict(os.environ)
+    )
+
+    young = leftovers.leftovers(own)
+    monkeypatch.setattr(leftovers, "TO_START_SECONDS", -1)
+    lines = leftovers.fix(own)
+
+    assert young == Finding("ok", "none")
+    assert lines == [f"removed: container {project}, which never ran"]
 
 
 def test_old_half_written_files_and_records_go_and_young_ones_stay(host: Host) -> None:

@@ -923,6 +923,49 @@ def test_purge_also_removes_sessions_and_the_key(user: User) -> None:
     ]
 
 
+def write_record(user: User, name: str, *, begun: bool) -> Path:
+    """A session's record as the wrapper makes it."""
+    user.write(f".local/state/claude-local/sessions/{name}/workspace", "/home/me/project")
+    if begun:
+        user.write(f".local/state/claude-local/sessions/{name}/begun", "")
+    return user.state_dir / "sessions" / name
+
+
+def test_purge_is_refused_while_a_session_runs(user: User) -> None:
+    user.install()
+    started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    write_record(user, f"{os.getpid()}-{started}", begun=True)
+    before = tree(user.home)
+
+    with pytest.raises(UserError) as raised:
+        user.uninstall(purge=True)
+
+    assert (str(raised.value), raised.value.hint) == (
+        "a session runs in /home/me/project",
+        "end it first, in its terminal: /exit",
+    )
+    assert tree(user.home) == before
+
+
+def test_purge_keeps_the_record_of_a_session_that_nobody_looked_at(user: User) -> None:
+    user.install()
+    cut_off = write_record(user, f"{os.getpid()}-1", begun=True)  # the number was given out again
+    refused = write_record(user, "999999999-1", begun=False)
+
+    lines = user.uninstall(purge=True)
+
+    assert f"removed {refused} with all that is in it" in lines
+    assert lines[-1] == (
+        f"kept {cut_off}: the session in /home/me/project was cut off, and nobody looked at what it left; "
+        "start claude-local there once, or look yourself and delete this folder"
+    )
+    assert [path for path in tree(user.state_dir) if "/" in path] == [
+        f"sessions/{cut_off.name}",
+        f"sessions/{cut_off.name}/begun",
+        f"sessions/{cut_off.name}/workspace",
+    ]
+
+
 def test_purge_works_after_an_uninstall_and_leaves_foreign_state(user: User) -> None:
     user.install()
     user.write(".claude-local/.claude.json", "{}\n")

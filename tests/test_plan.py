@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gguf_files
+from api_client import Api
 from claude_local import memory_estimate, plan, plan_table, speeds
 from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.errors import UserError
@@ -228,7 +229,7 @@ def test_a_model_larger_than_cards_and_ram_does_not_fit(settings: Settings) -> N
     assert found.text.startswith("does not fit: CPU lacks ")
     with pytest.raises(UserError, match="`big` does not fit: CPU lacks") as caught:
         plan.check(found)
-    assert "--force" in caught.value.hint
+    assert caught.value.hint.endswith('try it all the same: --force (API: `"force": true`)')
 
 
 def test_a_loaded_model_leaves_first(settings: Settings) -> None:
@@ -488,19 +489,43 @@ def test_a_start_refuses_what_does_not_fit_and_force_tries_it(settings: Settings
     assert caught.value.hint.startswith("it fits with `ctx_size: ")
 
 
-@pytest.mark.embedded
-def test_up_tells_what_does_not_fit_and_starts_nothing(machine: Machine) -> None:
+def add_huge(machine: Machine) -> None:
+    """A profile `huge` whose file is small, and whose context no machine has the memory for."""
     machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
     (machine.checkout / "models").mkdir(exist_ok=True)
     write_model(machine.checkout / "models" / "huge.gguf", replace(MODELS["llama"], context=2**31 - 1))
     (machine.checkout / "profiles" / "huge.yaml").write_text(
-        "title: huge\ndescription: x\nmodel: {file: huge.gguf}\nserver: {ctx_size: 2000000000}\n"
+        "title: huge\ndescription: x\nmodel: {file: huge.gguf}\nserver: {ctx_size: 50000000}\n"
     )
+
+
+@pytest.mark.embedded
+def test_who_asks_the_api_may_force_it_too(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    add_huge(machine)
+    machine.invoke_ok("up", "--model", "demo")
+    api = Api(machine.management_port)
+
+    refused = api.post("/switch", {"model": "huge"})
+    tried = api.post("/switch", {"model": "huge", "force": True})
+    api.post("/stop", {})
+    not_started = api.post("/start", {"model": "huge"})
+    start_tried = api.post("/start", {"model": "huge", "force": True})
+
+    answers = [(answer.status, answer.code) for answer in (refused, tried, not_started, start_tried)]
+    assert answers == [(409, "refused"), (502, "engine_failed")] * 2
+    assert '(API: `"force": true`)' in refused.json()["error"]["hint"]
+    assert tried.json()["error"]["hint"] == "`demo` serves again"
+
+
+@pytest.mark.embedded
+def test_up_tells_what_does_not_fit_and_starts_nothing(machine: Machine) -> None:
+    add_huge(machine)
 
     message, hints = error_of(machine.invoke("up", "--model", "huge"))
 
     assert message.startswith("`huge` does not fit: CPU lacks ")
-    assert hints[-1].endswith("try it all the same: --force")
+    assert "try it all the same: --force" in hints[-1]
     assert machine.status()["state"] == "stopped"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from claude_local import checksums
 from claude_local.errors import UserError
 from claude_local.preflight import check_model_file, check_port, model_size_bytes
 from claude_local.profiles import Profile
@@ -136,3 +137,51 @@ def test_a_port_is_free_again_when_its_holder_ended(listener: socket.socket) -> 
 
     check_port(port)
     check_port(port)
+
+
+def checked(settings: Settings, content: bytes = b"GGUF and so on") -> str:
+    """A model file whose checksum was made, as `invoke pull` does; returns that."""
+    file = settings.models_dir / "a.gguf"
+    file.write_bytes(content)
+    return checksums.sha256_of(settings.state_dir, file, lambda _: None)
+
+
+def test_a_file_with_the_checksum_of_its_profile_is_good(settings: Settings) -> None:
+    check_model_file(settings, profile(sha256=checked(settings)))
+
+
+def test_a_file_that_is_known_to_be_another_one_is_told(settings: Settings) -> None:
+    made, expected = checked(settings), "0" * 64
+
+    with pytest.raises(UserError) as caught:
+        check_model_file(settings, profile(sha256=expected))
+
+    file = settings.models_dir / "a.gguf"
+    assert caught.value.message == (
+        f"{file} is not the file that the profile names: its sha256 is {made}, not {expected}"
+    )
+    assert caught.value.hint == "replace it: invoke pull p --force"
+
+
+def test_a_file_that_changed_since_it_was_checked_is_checked_again_first(settings: Settings) -> None:
+    sha256 = checked(settings)
+    file = settings.models_dir / "a.gguf"
+    os.utime(file, ns=(0, 0))
+
+    with pytest.raises(UserError) as caught:
+        check_model_file(settings, profile(sha256=sha256))
+    checksums.sha256_of(settings.state_dir, file, lambda _: None)
+    check_model_file(settings, profile(sha256=sha256))
+
+    assert caught.value.message == f"{file} has changed since its checksum was made"
+    assert caught.value.hint == "make it again: invoke pull p"
+
+
+def test_a_file_that_was_never_checked_or_has_no_checksum_to_meet_is_good(settings: Settings) -> None:
+    file = settings.models_dir / "a.gguf"
+    file.write_bytes(b"GGUF")
+    check_model_file(settings, profile(sha256="0" * 64))
+
+    checked(settings)
+    os.utime(file, ns=(0, 0))
+    check_model_file(settings, profile())

@@ -75,6 +75,14 @@ def test_profiles_come_in_name_order_and_files_with_an_underscore_are_none(folde
     assert profile_files(folder) == [folder / "a.yaml", folder / "b.yaml"]
 
 
+def test_what_an_editor_puts_beside_a_profile_is_none(folder: Path) -> None:
+    (folder / "a.yaml").write_text(MINIMAL)
+    (folder / ".#a.yaml").symlink_to("somebody@host.1234")
+    (folder / ".a.yaml").write_text("half")
+
+    assert list(load_profiles(folder)) == ["a"]
+
+
 def test_a_profile_goes_over_the_defaults_key_by_key(folder: Path) -> None:
     write(
         folder,

@@ -93,12 +93,16 @@ class Api:
         return openapi("0.1.0", self.settings.management_port or 0)
 
     def switch(self, body: SwitchBody) -> dict[str, Any]:
-        cut = body.when == "now"
-        job = self.operations.switch(body.model, cut_replies=cut, idle_limit_seconds=body.idle_limit_seconds)
+        job = self.operations.switch(
+            body.model,
+            cut_replies=body.when == "now",
+            idle_limit_seconds=body.idle_limit_seconds,
+            force=body.force,
+        )
         return self._told(job, body.wait, done="switched", unchanged="already active")
 
     def start(self, body: StartBody) -> dict[str, Any]:
-        job = self.operations.start(body.model)
+        job = self.operations.start(body.model, force=body.force)
         return self._told(job, body.wait, done="started", unchanged="already active")
 
     def stop(self, _: Body) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class SwitchBody(Body):
     """`idle` waits for the end of replies that are being written; `now` cuts them."""
     idle_limit_seconds: Annotated[float, Field(gt=0, le=3600)] = 120
     """How long `idle` waits before it gives up and changes nothing."""
+    force: bool = False
+    """Whether to try a model that does not fit by its plan."""
 
 
 class StartBody(Body):
@@ -51,6 +53,7 @@ class StartBody(Body):
 
     model: ModelName | None = None
     wait: bool = True
+    force: bool = False
 
 
 class StopBody(Body):

@@ -22,6 +22,11 @@ def known_sha256(state_dir: Path, file: Path) -> str | None:
     return str(seen["sha256"]) if {**seen, "sha256": ""} == _fingerprint(file) else None
 
 
+def has_changed(state_dir: Path, file: Path) -> bool:
+    """Whether the checksum of `file` was made before and the file has changed since."""
+    return str(file.resolve()) in _read(state_dir) and known_sha256(state_dir, file) is None
+
+
 def sha256_of(state_dir: Path, file: Path, advance: Callable[[int], None]) -> str:
     """The checksum of `file`, remembered or made now. `advance` hears of every piece of bytes."""
     known = known_sha256(state_dir, file)

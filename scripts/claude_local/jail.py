@@ -110,6 +110,7 @@ def template_values(settings: Settings) -> dict[str, object]:
         "kept_client_folders": KEPT_CLIENT_FOLDERS,
         "read_only_client_entries": READ_ONLY_CLIENT_ENTRIES,
         "no_workspaces": NO_WORKSPACES,
+        "obeyed_names": OBEYED_FOLDERS + OBEYED_FILES,
         "obeyed_pattern": _paths_pattern(OBEYED_FOLDERS, OBEYED_FILES),
         "run_on_purpose_pattern": _paths_pattern((), RUN_ON_PURPOSE),
         "harmless_git_keys": HARMLESS_GIT_KEYS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from claude_local import journal, state
 from claude_local import switch as transaction
@@ -121,20 +121,25 @@ def down(settings: Settings, waiting: state.Waiting = lambda _: None) -> list[st
 
 
 def snapshot(settings: Settings) -> Snapshot:
-    """What is true now, and what goes on."""
-    engine, record = running_engine(settings), journal.read(settings)
-    now = (engine or engine_named(settings, record.engine) or _NoEngine()).snapshot()
+    """All that is true now, and what goes on."""
+    return _seen(settings, lambda engine: engine.snapshot())
+
+
+def pulse(settings: Settings) -> Snapshot:
+    """Of that, what costs next to nothing: who lives, which model it has, why it failed, what goes on."""
+    return _seen(settings, lambda engine: engine.pulse())
+
+
+def _seen(settings: Settings, look: Callable[[Engine], Snapshot]) -> Snapshot:
+    record = journal.read(settings)
+    engine = running_engine(settings) or engine_named(settings, record.engine)
+    now = look(engine) if engine else STOPPED
     if now == STOPPED and record.serving and record.engine == "docker" and not docker_client.answers():
         now = Snapshot(state="failed", engine="docker", reason="Docker Engine does not answer")
     held = state.holder(settings)
     phase = record.attempt.phase if record.attempt else None
     work = Work(held.purpose, phase, held.since, held.process_id) if held else None
     return dataclasses.replace(now, work=work, last_switch=record.last)
-
-
-class _NoEngine:
-    def snapshot(self) -> Snapshot:
-        return STOPPED
 
 
 def _telling(settings: Settings, request: Request) -> state.Waiting:

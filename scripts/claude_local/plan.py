@@ -98,7 +98,8 @@ def check(found: Verdict) -> None:
         smaller = f"it fits with `ctx_size: {context}` in its profile; " if context else ""
         raise UserError(
             f"`{found.profile}` {found.text}",
-            hint=f"{smaller}look closer: invoke plan --model {found.profile}; try it all the same: --force",
+            hint=f"{smaller}look closer: invoke plan --model {found.profile}; "
+            'try it all the same: --force (API: `"force": true`)',
         )
 
 

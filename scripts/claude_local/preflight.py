@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from claude_local import checksums
 from claude_local.errors import UserError
 from claude_local.model_files import Wanted, wanted_files
 from claude_local.settings import Settings
@@ -19,7 +20,7 @@ GGUF_MAGIC = b"GGUF"
 
 
 def check_model_file(settings: Settings, profile: Profile) -> None:
-    """Raises UserError if one of the profile's GGUF files is missing or plainly is none."""
+    """Raises UserError if one of the profile's GGUF files is missing, is none, or is known to be another one."""
     for wanted in wanted_files(settings, profile):
         _check_file(settings, profile, wanted)
 
@@ -39,6 +40,23 @@ def _check_file(settings: Settings, profile: Profile, wanted: Wanted) -> None:
         raise UserError(
             f"{file} has {size:,} bytes, the profile says {expected:,}",
             hint=f"it may be half a download; {_how_to_get(profile, settings)}",
+        )
+    if wanted.sha256:
+        _check_sha256(settings, wanted, wanted.sha256)
+
+
+def _check_sha256(settings: Settings, wanted: Wanted, expected: str) -> None:
+    """By what `invoke pull` remembers of the file. A checksum takes a minute, so none is made here."""
+    known = checksums.known_sha256(settings.state_dir, wanted.target)
+    if known and known != expected:
+        raise UserError(
+            f"{wanted.target} is not the file that the profile names: its sha256 is {known}, not {expected}",
+            hint=f"replace it: invoke pull {wanted.profile} --force",
+        )
+    if checksums.has_changed(settings.state_dir, wanted.target):
+        raise UserError(
+            f"{wanted.target} has changed since its checksum was made",
+            hint=f"make it again: invoke pull {wanted.profile}",
         )
 
 

@@ -152,10 +152,14 @@ def start_on_terminal(argv: Sequence[str | Path], terminal: int) -> subprocess.P
 
 
 @contextlib.contextmanager
-def running(argv: Sequence[str], *, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A silent program that is killed when its `with` block ends."""
+def running(
+    argv: Sequence[str], *, environment: Mapping[str, str], folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A silent program in `folder` that is killed when its `with` block ends."""
     silent = subprocess.DEVNULL
-    process = subprocess.Popen(argv, env=dict(environment), stdin=silent, stdout=silent, stderr=silent)
+    process = subprocess.Popen(
+        argv, env=dict(environment), cwd=folder, stdin=silent, stdout=silent, stderr=silent
+    )
     try:
         yield process
     finally:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from rich.markup import escape
 from rich.table import Table
 
-from claude_local import console, lifecycle, management, small_model, state
+from claude_local import console, lifecycle, management, small_model
 from claude_local.demo_model import write_demo_model
 from claude_local.engines.embedded import EmbeddedEngine
-from claude_local.engines.http import LlamaHttp
+from claude_local.engines.http import own_server
 from claude_local.errors import EngineFailed
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
@@ -51,7 +51,7 @@ def _switch(settings: Settings, profiles: Mapping[str, Profile], profile: Profil
 
 
 def _show_answer(settings: Settings) -> None:
-    http = LlamaHttp(settings.base_url, state.api_key(settings))
+    http = own_server(settings)
     pieces = 0
     console.data.print()
     for piece in http.answer(PROMPT, max_tokens=MAX_TOKENS):
@@ -67,10 +67,10 @@ def _next_steps(settings: Settings, model: str) -> Table:
     rows = {
         "running": f"llama-server with the {model} model on {settings.base_url}",
         "where": f"{settings.root} (.venv, build, models, .state); nothing outside it was touched",
-        "Claude Code on it": f"{settings.build_dir / 'bin' / 'claude-local'}",
+        "Claude Code on it": f"in the folder of a project: {settings.build_dir / 'bin' / 'claude-local'}",
         "look, stop": ".venv/bin/invoke status    .venv/bin/invoke down",
-        "a real model": f".venv/bin/invoke pull {small_model.SMALL} gets a small one, for any CPU",
-        "": ".venv/bin/invoke profiles shows all; then: invoke pull NAME, invoke up --model NAME",
+        "a real model": f".venv/bin/invoke pull {small_model.SMALL}    (a small one, for any CPU)",
+        "": ".venv/bin/invoke profiles shows all; then: invoke down, pull NAME, up --model NAME",
     }
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/bold]", escape(value))

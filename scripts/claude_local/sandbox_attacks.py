@@ -47,6 +47,9 @@ def _read(name: str, tried: str, path: str, content: str = "@SECRET@\n") -> Atta
     return Attack(name, tried, "reads", "Read", {"file_path": path}, {path: content})
 
 
+# Other programs of the user are looked at, but nothing is written or told that is not the victim's.
+THROUGH = "case $(readlink $f) in @VICTIMS@*) echo @EVIL@ > $f/@EVIL@;; esac; done 2>/dev/null; true"
+
 OUTSIDE = (
     _write("write-home", "Write: a shell start file", "changes", "@HOME@/.bash_aliases"),
     _write("write-autostart", "Write: a program that starts at login", "changes",
@@ -75,11 +78,11 @@ OUTSIDE = (
     _bash("proc-root", "Bash: through another process's root", "changes",
           "for p in /proc/[0-9]*; do echo @EVIL@ > $p/root@HOME@/through-proc; done 2>/dev/null; true"),
     _bash("proc-cwd", "Bash: through another process's folder", "changes",
-          "for p in /proc/[0-9]*; do echo @EVIL@ > $p/cwd/../../through-cwd; done 2>/dev/null; true"),
+          "for f in /proc/[0-9]*/cwd; do " + THROUGH),
     _bash("later", "Bash: a program that outlives the session", "changes",
           "setsid nohup sh -c 'sleep 1; echo @EVIL@ > @HOME@/later' >/dev/null 2>&1 & sleep 0.1"),
     _bash("descriptors", "Bash: through open files that were passed on", "changes",
-          "for f in /proc/[0-9]*/fd/*; do [ -d $f ] && echo @EVIL@ > $f/through-descriptor; done 2>/dev/null; true"),
+          "for f in /proc/[0-9]*/fd/*; do " + THROUGH),
     _bash("wrapper", "Bash: the wrapper itself", "changes",
           "echo '# @EVIL@' >> @WRAPPER@"),
     _bash("settings", "Bash: the settings of the session", "changes",
@@ -100,7 +103,7 @@ SECRETS = (
     _bash("environment", "Bash: a token in the environment", "reads",
           "env"),
     _bash("environment-of-others", "Bash: the environment of other processes", "reads",
-          "cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n'"),
+          "cat /proc/[0-9]*/environ 2>/dev/null | grep -zoE '^@VARIABLE@=.*' | tr '\\0' '\\n'"),
     _bash("history", "Bash: what the user typed", "reads",
           "cat @HOME@/.bash_history", files={"@HOME@/.bash_history": "@SECRET@\n"}),
     _bash("archive", "Bash: the whole home folder", "reads",

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import sys
 import threading
 import time
+import traceback
 from collections import deque
 
 from claude_local import journal, lifecycle
-from claude_local.errors import UserError
+from claude_local.errors import ProfileError, UserError
 from claude_local.events import Events, Listener, encoded
 from claude_local.gpus import GpuReader
 from claude_local.log_tail import new_lines
@@ -51,11 +53,13 @@ class Supervisor:
         self._snapshot = STOPPED
         self._json = b""
         self._taken_at = 0.0
+        """When the last snapshot was taken that somebody may see; a pulse is for nobody's eyes."""
         self._asked_at = 0.0
         self._changed_at = 0.0
         self._limit = RestartLimit()
         self._job: Job | None = None
         self._idle_since: float | None = None
+        self._last_bug = ("", "")
         self._lines: list[str] = []
         self._told_lines: deque[str] = deque(maxlen=LOG_LINES)
         self._log_lock = threading.Lock()
@@ -99,10 +103,8 @@ class Supervisor:
         self._look_now.set()
 
     def _be_fresh(self) -> None:
-        was_watched, now = self._is_watched(), time.monotonic()
-        self._asked_at = now
-        # A look while nobody watched has left the sensors out.
-        oldest = max(now - 2 * WATCHED_SECONDS, self._changed_at) if was_watched else now
+        self._asked_at = now = time.monotonic()
+        oldest = max(now - 2 * WATCHED_SECONDS, self._changed_at)
         if self._taken_at < oldest:
             with self._looked:
                 self._look_now.set()
@@ -113,8 +115,8 @@ class Supervisor:
             self._look_now.clear()
             try:
                 self._look()
-            except UserError as error:
-                self._keep(Snapshot(state="failed", reason=error.message), time.monotonic())
+            except Exception as error:  # whatever is wrong, the next look comes
+                self._log(error)
             self._look_now.wait(self._pause())
 
     def _pause(self) -> float:
@@ -127,12 +129,14 @@ class Supervisor:
 
     def _look(self) -> None:
         before, began_at = self._snapshot, time.monotonic()
-        now = lifecycle.snapshot(self.settings)
-        if self._is_watched():
-            now = dataclasses.replace(
-                now, gpus=self._gpus.read(), system=self._system.read(now.server_process_id)
-            )
-            self._read_log()
+        is_watched = self._is_watched()
+        try:
+            now = self._see_all() if is_watched else self._see_what_matters()
+        except Exception as error:  # nothing is known then, and nothing is done
+            now = Snapshot(state="failed", reason=_told(error))
+            self._keep(now, began_at if is_watched else 0.0)
+            self._tell(before, now)
+            raise
         key_file = self.settings.client_key_file
         now = dataclasses.replace(
             now,
@@ -141,14 +145,33 @@ class Supervisor:
             api_key_file=str(key_file) if key_file else None,
             command=str(self.settings.build_dir / "bin" / "claude-local"),
         )
-        self._keep(now, began_at)
+        self._keep(now, began_at if is_watched else 0.0)
         self._tell(before, now)
         self._act(now)
 
-    def _keep(self, now: Snapshot, began_at: float) -> None:
+    def _log(self, error: Exception) -> None:
+        """Writes a bug into the log, once as long as it stays the same."""
+        *way_there, place, text = traceback.format_exception(error)
+        if not isinstance(error, UserError) and self._last_bug != (place, text):
+            self._last_bug = (place, text)
+            sys.stderr.write("".join([*way_there, place, text]))
+
+    def _see_all(self) -> Snapshot:
+        now = lifecycle.snapshot(self.settings)
+        self._read_log()
+        return dataclasses.replace(
+            now, gpus=self._gpus.read(), system=self._system.read(now.server_process_id)
+        )
+
+    def _see_what_matters(self) -> Snapshot:
+        """As much as decides what to do next: whether the model is idle, only where that matters."""
+        now = lifecycle.pulse(self.settings)
+        return lifecycle.snapshot(self.settings) if self._has_moved(now) else now
+
+    def _keep(self, now: Snapshot, taken_at: float) -> None:
         encoded = json.dumps(now.to_dict()).encode()
         with self._looked:
-            self._snapshot, self._json, self._taken_at = now, encoded, began_at
+            self._snapshot, self._json, self._taken_at = now, encoded, taken_at
             self._looked.notify_all()
 
     # ---- Telling
@@ -198,16 +221,14 @@ class Supervisor:
     def _reason(self, now: Snapshot) -> str | None:
         if now.state != "failed" or not self._job or self._job.thread.is_alive() or not self._job.error:
             return now.reason
-        told = self._job.error.message if isinstance(self._job.error, UserError) else str(self._job.error)
-        return now.reason or told
+        return now.reason or _told(self._job.error)
 
     def _to_follow(self, now: Snapshot) -> str | None:
         """The profile that somebody loaded by its own name, once it has been idle for a while.
 
         `local-llama` goes there then: whoever asks for it, such as a subagent, no longer swaps models.
         """
-        moved = now.state == "unloaded" and now.loaded_profile in self.operations.profiles()
-        if not (moved and now.is_idle):
+        if not (self._has_moved(now) and now.is_idle):
             self._idle_since = None
             return None
         self._idle_since = self._idle_since or time.monotonic()
@@ -215,6 +236,17 @@ class Supervisor:
             return None
         self._idle_since = None
         return now.loaded_profile
+
+    def _has_moved(self, now: Snapshot) -> bool:
+        if now.state != "unloaded":
+            return False
+        with contextlib.suppress(ProfileError):  # says nothing of what serves; who switches is told
+            return now.loaded_profile in self.operations.profiles()
+        return False
+
+
+def _told(error: BaseException) -> str:
+    return error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def _essence(now: Snapshot) -> tuple[object, ...]:

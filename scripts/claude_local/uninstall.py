@@ -13,6 +13,7 @@ from pathlib import Path
 from claude_local import manifest
 from claude_local.errors import UserError
 from claude_local.manifest import FOLDER, Recorded, fingerprint, lies_in
+from claude_local.session_records import read_records
 from claude_local.settings import PREFIX, Settings
 
 # What Claude Code keeps in its folder, for the list of what stays.
@@ -77,7 +78,7 @@ def _plan(settings: Settings, recorded: Recorded, normal: Path, *, purge: bool) 
     if purge:
         state = settings.state_dir
         plan.trees = [*_purged(settings, recorded, normal), settings.runtime_dir]
-        plan.trees += [state / "embedded", state / "sessions"]
+        plan.trees += [state / "embedded", *_purged_records(state, plan.kept)]
         plan.trees = [tree for tree in plan.trees if tree.is_dir()]
         _check_state(plan.trees, normal)
         plan.files += [file for file in [state / "lock"] if file.is_file()]
@@ -123,6 +124,26 @@ def _purged(settings: Settings, recorded: Recorded, normal: Path) -> list[Path]:
     if not is_client_dir:
         raise UserError(f"{folder} does not look like a folder of claude-local", hint=hint)
     return [folder]
+
+
+def _purged_records(state: Path, kept: dict[Path, str]) -> list[Path]:
+    """The sessions' records, or those that nobody needs any more; the others get into `kept`."""
+    folder = state / "sessions"
+    records = [] if folder.is_symlink() else read_records(state)
+    for record in records:
+        if record.is_running:
+            raise UserError(
+                f"a session runs in {record.workspace}", hint="end it first, in its terminal: /exit"
+            )
+    for record in records:
+        if record.has_begun:
+            kept[record.folder] = (
+                f"the session in {record.workspace} was cut off, and nobody looked at what it left; "
+                "start claude-local there once, or look yourself and delete this folder"
+            )
+    if not kept:
+        return [folder]
+    return [record.folder for record in records if not record.has_begun]
 
 
 def _check_state(trees: list[Path], normal: Path) -> None:

@@ -1,7 +1,9 @@
 # ---- Before and after a session: what other programs would obey
 #
-# A record is a folder of the state folder: `workspace`, `before` (what was there), `old/` (copies), and `stamp`,
-# whose time is the session's beginning. It goes when its session was audited.
+# A record is a folder of the state folder: `workspace`, `before` (what was there), `old/` (copies), `stamp`, whose time
+# is the session's beginning, and `begun`, without which nothing ran that could have left anything. It goes when its
+# session was audited, or refused. A list that is not whole would make old files look new, so each ends with a mark, and
+# without it nothing is moved.
 
 readonly LARGEST_COPY=1048576 # bytes
 
@@ -9,6 +11,7 @@ readonly LARGEST_COPY=1048576 # bytes
 #   o TYPE INODE CHANGED SIZE MODE   other programs obey it, or it is a repository's HEAD
 #   h INODE LINKS                    a file with more than one name
 #   n TYPE MODE                      with `since`: changed in this session and of a kind worth a line
+#   end                              the last pair of a list that is whole
 #
 # Names are bytes here: in a locale of their own, patterns would not match those that are no text. After a session
 # folders that it closed are opened again, or they would hide what is in them.
@@ -19,9 +22,14 @@ scan() {
     since=(',' -cnewer "$1/stamp" '(' -type l -o -type b -o -type c -o -type p -o -type s -o -type f -perm /111 ! -path '*/hooks/*.sample'
       -o -perm /6000 -o -regex "$RUN_ON_PURPOSE" ')' -printf 'n %y %m\0%P\0')
   fi
-  LC_ALL=C find . -xdev -regextype posix-extended "${open[@]}" \
+  find_all . -xdev -regextype posix-extended "${open[@]}" \
     '(' -regex "$OBEYED" -o -name HEAD -o -name .git ! -type d ')' -printf 'o %y %i %C@ %s %m\0%P\0' \
     ',' -type f -links +1 -printf 'h %i %n\0%P\0' "${since[@]}"
+}
+
+# find_all ARGUMENTS…: find, which has not failed if it met what it may not read, or what was gone; only if it was ended.
+find_all() {
+  LC_ALL=C find "$@" 2>/dev/null || (($? < 128))
 }
 
 # repository_parts: the same for what git obeys, or writes through, in the repositories whose HEAD files `scan` found.
@@ -39,8 +47,8 @@ repository_parts() {
     done
   done
   [[ ${#folders[@]} -gt 0 ]] || return 0
-  find "${places[@]}" -xdev ! -name '*.sample' -printf 'o %y %i %C@ %s %m\0%p\0' 2>/dev/null || true
-  find "${folders[@]}" -xdev -type l -printf 'o %y %i %C@ %s %m\0%p\0' 2>/dev/null || true
+  find_all "${places[@]}" -xdev ! -name '*.sample' -printf 'o %y %i %C@ %s %m\0%p\0' \
+    && find_all "${folders[@]}" -xdev -type l -printf 'o %y %i %C@ %s %m\0%p\0'
 }
 
 # hooks_path CONFIG: the folder of hooks that a repository's configuration names, if it names one.
@@ -63,8 +71,16 @@ harmless_git() {
   (cd / && env -i PATH=/usr/bin:/bin HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 GIT_DIR=/nonexistent git "$@" 2>/dev/null)
 }
 
-# read_scan FILE: fills entries (path → description), links (inode → names found), notes (path → type, mode).
+# write_list FILE COMMAND…: what the command lists of the workspace, and the mark at its end. A program of its own writes
+# it, which stops at the first error; find would go on behind a gap.
+write_list() {
+  (cd "$workspace" && "${@:2}" && printf 'end\0\0') 2>/dev/null | cat 2>/dev/null >"$1"
+}
+
+# read_scan FILE: fills entries (path → description), links (inode → names found), notes (path → type, mode). False if
+# the list is not there or not whole.
 read_scan() {
+  [[ -r $1 ]] || return 1
   local description path
   local -a fields
   while IFS= read -r -d '' description && IFS= read -r -d '' path; do
@@ -77,17 +93,36 @@ read_scan() {
         link_names[${fields[1]}]=$path
         ;;
       n) notes[$path]=${description#n } ;;
+      end) return 0 ;;
     esac
   done <"$1"
+  return 1
 }
 
-# look RECORD FILE [since]: what is in the workspace now, into FILE and into entries, links and notes.
+# look RECORD FILE [since]: what is in the workspace now, into FILE and into entries, links and notes. False if that is
+# not all: the disk is full, or find was ended.
 look() {
   entries=() links=() link_counts=() link_names=() notes=()
-  (cd "$workspace" && scan "$1" "${3:-}") >"$2" 2>/dev/null || true
-  read_scan "$2"
-  (cd "$workspace" && repository_parts) >"$2.repositories"
-  read_scan "$2.repositories"
+  write_list "$2" scan "$1" "${3:-}" && read_scan "$2" && write_list "$2.repositories" repository_parts && read_scan "$2.repositories"
+}
+
+# why_not RECORD: why no list came to be, in the system's words if it is the disk.
+why_not() {
+  local answer
+  if answer=$( (printf '%65536s' '' >"$1/probe") 2>&1); then
+    printf 'find could not go through it'
+  else
+    printf 'cannot write into %q: %s' "$STATE_DIR" "${answer##*: }"
+  fi
+  rm -f "$1/probe"
+}
+
+# Without a record nobody could tell afterwards what the session made.
+refuse_full_disk() {
+  local reason
+  reason=$(why_not "$record")
+  die "no list of what is in this folder, which is needed after the session: $reason" \
+    "make room (how much there is: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
 }
 
 # Makes the record of this session. Its name tells whether its wrapper still runs.
@@ -96,8 +131,24 @@ open_record() {
   start=$(process_start "$$")
   record=$STATE_DIR/sessions/$$-$start
   [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
-  mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" 'choose another folder: CLAUDE_LOCAL_STATE_DIR, then invoke render'
-  printf '%s' "$workspace" >"$record/workspace"
+  # shellcheck disable=SC2064  # the value of now; this lasts until the session begins
+  trap "rm -rf ${record@Q}" EXIT
+  mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" "choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
+  printf '%s' "$workspace" 2>/dev/null >"$record/workspace" || refuse_full_disk
+}
+
+# From here on there is something to look at afterwards.
+begin_session() {
+  { : >"$record/begun"; } 2>/dev/null || refuse_full_disk
+  trap - EXIT
+}
+
+# Somebody may have emptied the state folder meanwhile.
+check_record() {
+  [[ ! -f $record/begun ]] || return 0
+  tidy_terminal
+  die "the record of this session is gone from $STATE_DIR, so nobody can tell what it left" \
+    "look yourself before you use what is in $(printf %q "$workspace"): git status --ignored"
 }
 
 # process_start PID: the tick in which a process began; the kernel gives the number out again, but not this.
@@ -111,29 +162,48 @@ process_start() {
 # A session that runs could exchange folders for links while another is looked at or begins: then files outside would
 # be moved, or shown to it.
 refuse_company() {
-  rm -rf "$record"
-  die "another session runs in $(printf %q "$1")" 'end it first, or give this one a folder of its own: git worktree add ../other'
+  die "another session runs in $(printf %q "$1")" "end it first${2:-}"
+}
+
+# find_neighbours: sets neighbours to the records of others whose workspaces are ours, lie in it or around it.
+find_neighbours() {
+  local other place
+  neighbours=()
+  for other in "$STATE_DIR"/sessions/*-*; do
+    [[ -f $other/workspace && $other != "$record" ]] || continue
+    place=$(<"$other/workspace")
+    if contains "$workspace" "$place" || contains "$place" "$workspace"; then neighbours+=("$other"); fi
+  done
+}
+
+# has_wrapper RECORD: whether the one that made it still runs.
+has_wrapper() {
+  local pid=${1##*/} now
+  now=$(process_start "${pid%-*}") && [[ $now == "${pid#*-}" ]]
 }
 
 # Sessions that ended without an audit, because they were killed or the machine went down.
 audit_interrupted() {
-  local old pid now place
-  for old in "$STATE_DIR"/sessions/*-*; do
-    [[ -f $old/workspace && $old != "$record" ]] || continue
+  local old place audited neighbours
+  find_neighbours
+  for old in "${neighbours[@]}"; do
     place=$(<"$old/workspace")
-    contains "$workspace" "$place" || contains "$place" "$workspace" || continue
-    pid=${old##*/}
-    now=$(process_start "${pid%-*}") || now=''
-    [[ $now != "${pid#*-}" ]] || refuse_company "$place"
-    [[ $place == "$workspace" ]] || continue
+    ! has_wrapper "$old" || refuse_company "$place" ', or give this one a folder of its own: git worktree add ../other'
     end_jail "$old"
+    [[ $place == "$workspace" ]] || continue
     # Of a container it is known only when it is gone.
     if [[ -f $old/container ]] && ! docker rm --force --volumes "$(<"$old/container")" >/dev/null 2>&1; then
       docker info >/dev/null 2>&1 || { say "cannot look at what the last session in this folder left: Docker does not answer" && continue; }
     fi
-    if [[ -f $old/stamp ]]; then
-      say 'the last session in this folder was cut off; looking at what it left'
+    if [[ -f $old/begun ]]; then
+      if [[ -e $old/after ]]; then
+        say 'the last session in this folder was not looked at to the end; looking at what it left'
+      else
+        say 'the last session in this folder was cut off; looking at what it left'
+      fi
+      audited=''
       audit_after "$old"
+      [[ -n $audited ]] || exit 1
     fi
     rm -rf "$old"
   done
@@ -146,9 +216,9 @@ audit_before() {
   local -a fields
   # Git obeys hooks that are not there yet as well: an empty folder can be made read-only.
   [[ ! -d $workspace/.git || -L $workspace/.git || -e $workspace/.git/hooks ]] || mkdir "$workspace/.git/hooks" 2>/dev/null || true
-  : >"$record/stamp"
-  look "$record" "$record/before"
+  look "$record" "$record/before" || refuse_full_disk
   refuse_outside_links
+  { : >"$record/stamp"; } 2>/dev/null || refuse_full_disk
   [[ ${#entries[@]} -gt 0 ]] || return 0
   while IFS= read -r -d '' path; do
     read -ra fields <<<"${entries[$path]}"
@@ -156,8 +226,17 @@ audit_before() {
     [[ ${fields[1]} != f || ${fields[4]} -gt $LARGEST_COPY ]] || copies+=("./$path")
   done < <(printf '%s\0' "${!entries[@]}" | LC_ALL=C sort --zero-terminated)
   if [[ ${#copies[@]} -gt 0 ]]; then
-    printf '%s\0' "${copies[@]}" | (cd "$workspace" && xargs --null cp --parents --preserve --target-directory "$record/old" --) 2>/dev/null || true
+    printf '%s\0' "${copies[@]}" | (cd "$workspace" && xargs --null cp --parents --preserve --target-directory "$record/old" --) 2>/dev/null \
+      || check_copies "${copies[@]}"
   fi
+}
+
+# check_copies PATH…: cp fails also for what may not be read, or is gone; but half a copy must not come back.
+check_copies() {
+  local path
+  for path; do
+    [[ ! -r $workspace/$path ]] || cmp --silent -- "$workspace/$path" "$record/old/$path" || refuse_full_disk
+  done
 }
 
 # A file with another name outside the workspace would be changed there too.
@@ -173,7 +252,6 @@ refuse_outside_links() {
     say "$count file(s) had other names outside the workspace; they are files of their own now"
     return
   fi
-  rm -rf "$record"
   die "$count file(s) here have other names outside $workspace, for instance $(printf %q "$example"): a change here would be a change there" \
     'make them files of their own: claude-local --break-hardlinks'
 }
@@ -187,18 +265,28 @@ break_hardlink() {
   done < <(find "$workspace" -xdev -inum "$1" -type f -print0)
 }
 
-# audit_after RECORD: moves away what is new or changed and obeyed by other programs, and tells of the rest.
+# audit_after RECORD: moves away what is new or changed and obeyed by other programs, and tells of the rest. Sets
+# audited, unless nothing could be told: then the record is needed once more.
 audit_after() {
   local -A entries links link_counts link_names notes before=()
-  local path quarantine moved=() stuck=() listed=() folder='' pid=${1##*/}
+  local path quarantine moved=() stuck=() listed=() folder='' began='' pid=${1##*/}
   entries=() links=() link_counts=() link_names=() notes=()
-  [[ ! -f $1/before ]] || { read_scan "$1/before"; read_scan "$1/before.repositories"; }
-  for path in "${!entries[@]}"; do before[$path]=${entries[$path]}; done
-  look "$1" "$1/after" since
+  if read_scan "$1/before" && read_scan "$1/before.repositories"; then
+    for path in "${!entries[@]}"; do before[$path]=${entries[$path]}; done
+  else
+    began=$(find "$1/stamp" -printf %T@)
+  fi
+  [[ -r $workspace && -x $workspace ]] || chmod u+rwx -- "$workspace" 2>/dev/null || true # a session may have closed it
+  look "$1" "$1/after" since || { postpone_audit "$1" && return; }
+  audited=yes
   quarantine=$STATE_DIR/quarantine/$(printf '%(%Y%m%d-%H%M%S)T' -1)-${pid%-*}
   while IFS= read -r -d '' path; do
     [[ -n $path ]] || continue
     if [[ -n $folder && $path == "$folder/"* ]] || is_unchanged "$path" || is_harmless "$path"; then
+      continue
+    fi
+    if [[ -n $began ]]; then
+      is_older_than "$began" "$path" || listed+=("$(printf %q "$path")")
       continue
     fi
     if put_aside "$path" "$quarantine" "$1"; then moved+=("$path"); else stuck+=("$path"); fi
@@ -206,7 +294,22 @@ audit_after() {
   done < <(printf '%s\0' "${!entries[@]}" | LC_ALL=C sort --zero-terminated)
   audit_repository "$1"
   describe_notes
+  [[ -z $began ]] || say 'the list of what was here before is lost, as after a power failure: nothing is put aside'
   report "$quarantine"
+}
+
+# postpone_audit RECORD: tells that nothing was looked at; the record stays.
+postpone_audit() {
+  say "what the session in $(printf %q "$workspace") left was not looked at: $(why_not "$1")"
+  say "do not use what it left; make room (how much there is: df -h $(printf %q "$STATE_DIR")) and start claude-local here again, which looks first"
+  { : >"$1/after"; } 2>/dev/null || true # half a list takes room
+}
+
+# is_older_than TIME PATH: whether it last changed before, in seconds of the epoch.
+is_older_than() {
+  local -a fields
+  read -ra fields <<<"${entries[$2]}"
+  [[ ${fields[3]} < $1 ]]
 }
 
 # audit_repository RECORD: the same for the repository behind a worktree, of which a session may write some folders.
@@ -280,7 +383,7 @@ leads_inside() {
 put_aside() {
   local target=$2/$1 source=$workspace/$1
   mkdir -p "${target%/*}" || return 1 # for us alone: the umask says so
-  printf '%s' "$workspace" >"$2.workspace"
+  printf '%s' "$workspace" 2>/dev/null >"$2.workspace" || return 1 # without it, the way back is unknown
   # Moving changes the folder above, and a folder itself; a session may have forbidden both.
   [[ -w ${source%/*} ]] || chmod u+rwx -- "${source%/*}" 2>/dev/null || return 1
   [[ -L $source || ! -d $source || -w $source ]] || chmod u+rwx -- "$source" 2>/dev/null || return 1

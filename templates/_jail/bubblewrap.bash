@@ -1,7 +1,22 @@
 # ---- The jail: bubblewrap around the whole of Claude Code
 
 readonly INSIDE_CLAUDE=/run/claude-local/claude
-readonly INFO_FD=7 CLAUDE_JSON_FD=8 FILTER_FD=9 # enter_jail opens them
+readonly ERROR_FD=6 INFO_FD=7 CLAUDE_JSON_FD=8 FILTER_FD=9 # enter_jail opens them
+
+# What runs first in a scope of systemd's: it goes on only where the kernel holds the memory, which a user's manager
+# cannot always ask of it. Arguments: bytes, then the program. Our own standard error is at 6.
+# shellcheck disable=SC2016  # these expand there
+readonly IN_SCOPE='held=""
+while IFS=: read -r _ controllers place; do
+  case ,$controllers, in
+    ,,) file=/sys/fs/cgroup$place/memory.max ;;
+    *,memory,*) file=/sys/fs/cgroup/memory$place/memory.limit_in_bytes ;;
+    *) continue ;;
+  esac
+  [[ ! -r $file || $held == "$1" ]] || IFS= read -r held <"$file"
+done </proc/self/cgroup
+[[ $held == "$1" ]] || { printf "it may not hold memory\n" >&2 && exit 1; }
+exec -c "${@:2}" 2>&6 6>&-'
 
 # Sets bwrap.
 check_bubblewrap() {
@@ -59,9 +74,9 @@ protect_repository() {
     target=$(head --bytes 4096 "$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
     contains "$workspace" "$target" && return
     [[ -f $target/gitdir && $(<"$target/gitdir") -ef $git && -O $target/gitdir && -f $target/commondir ]] \
-      || refuse_workspace 'its .git leads to a repository that does not know it'
+      || refuse_repository "$target"
     common=$(<"$target/commondir") common=$(cd "$target" && cd -P "$common" && pwd -P)
-    [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_workspace 'its .git leads to a repository that does not know it'
+    [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_repository "$target"
     mkdir -p "$common/logs"
     [[ -e $target/config.worktree ]] || : >"$target/config.worktree" # git obeys one that a session made as well
     bind ro "$common"
@@ -76,6 +91,12 @@ protect_repository() {
     bind ro "$git"
     printf '%s\0' "$target" "$common/refs" "$common/logs" "$common/objects" >"$record/repository" # audit_repository
   fi
+}
+
+# refuse_repository FOLDER: it is not in the workspace, and not one that has the workspace as a worktree.
+refuse_repository() {
+  [[ $1 != */.git/*modules/* ]] || refuse_workspace "it is a submodule of $(printf %q "${1%%/.git/*}")" 'start there: its submodules are part of it'
+  refuse_workspace 'its .git leads to a repository that does not know it'
 }
 
 # The user's name for commits, and nothing else of a file that may hold tokens; and where all hooks are, if one place is named.
@@ -93,7 +114,7 @@ write_git_identity() {
       continue
     fi
     value=${value//\\/\\\\} value=${value//\"/\\\"}
-    printf '[%s]\n\t%s = "%s"\n' "${key%.*}" "${key##*.}" "$value" >>"$record/gitconfig"
+    printf '[%s]\n\t%s = "%s"\n' "${key%.*}" "${key##*.}" "$value" 2>/dev/null >>"$record/gitconfig" || refuse_full_disk
   done <&"$identity"
   exec {identity}<&-
 }
@@ -109,8 +130,8 @@ is_in_foreground() {
 # The jail must be able to begin before anything is promised. It never falls back to something weaker.
 probe_jail() {
   local answer
+  keep_room
   answer=$( (enter_jail /usr/bin/true) 2>&1) && return 0
-  rm -rf "$record"
   explain_refusal "${answer##*$'\n'}"
 }
 
@@ -131,15 +152,22 @@ explain_refusal() {
   die "the jail cannot start: $1" "$how"
 }
 
+# Room for what bubblewrap tells of a jail: where it cannot tell, what it began waits forever.
+keep_room() {
+  printf '%512s' '' 2>/dev/null 1<>"$record/jail.json" || refuse_full_disk
+}
+
 # enter_jail PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
 enter_jail() {
-  exec 7>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
-  close_descriptors "$INFO_FD" "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
+  exec 7<>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
+  [[ -z $scope ]] || exec 6>&2 2>"$record/scope.log"
+  close_descriptors ${scope:+"$ERROR_FD"} "$INFO_FD" "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
   # Whatever becomes scarce, the kernel shall end this first.
   printf 500 2>/dev/null >/proc/self/oom_score_adj || true
   if [[ -n $scope ]]; then
     exec systemd-run --user --scope --quiet --property "MemoryMax=${MEMORY_MIB}M" --property MemorySwapMax=0 \
-      --property "TasksMax=$PROCESSES" --property OOMPolicy=kill -- env -i "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
+      --property "TasksMax=$PROCESSES" --property OOMPolicy=kill -- "$BASH" -p -c "$IN_SCOPE" bash "$((MEMORY_MIB << 20))" \
+      "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" --setenv CLAUDE_LOCAL_MEMORY scope -- "$@"
   fi
   exec -c "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
 }
@@ -162,6 +190,23 @@ close_descriptors() {
 
 has_user_scope() {
   [[ -S ${XDG_RUNTIME_DIR:-/nonexistent}/systemd/private ]] && type -P systemd-run >/dev/null
+}
+
+# Runs the session where systemd holds its memory, or else without that. Nothing is tried first, which would take time:
+# where systemd refuses, bubblewrap has told of nothing and nothing has run.
+run_held() {
+  local code=0 reason=''
+  if [[ $sandbox == jail ]] && has_user_scope; then
+    scope=yes
+    keep_room
+    run_jailed "$@" || code=$?
+    [[ $code == 1 && -f $record/jail.json && $(<"$record/jail.json") != *child-pid* ]] || return "$code"
+    scope='' code=0
+    reason=$(tail --lines 1 "$record/scope.log")
+    # For a program that reads our output it is no error.
+    [[ ! -t 2 ]] || say "systemd does not hold this session's memory, so each of its processes has a limit of its own: ${reason//[[:cntrl:]]/ }"
+  fi
+  run_jailed "$@"
 }
 
 # Runs the session in a process group of its own: a signal to "everybody in my group" stays inside. Returns

@@ -12,7 +12,7 @@ readonly DETACH_KEYS='ctrl-^,ctrl-_,ctrl-^,ctrl-_,ctrl-^'
 check_docker() {
   local facts version
   local instead='or use another way: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (none)'
-  local build="build it: cd '$ROOT' && invoke build-client-image"
+  local build="build it: $CHECKOUT_TASK build-client-image"
   type -P docker >/dev/null || die 'docker is missing, which runs the container' 'install it: sudo apt install docker.io' "$instead"
   facts=$(docker info --format '{{.OperatingSystem}}{{range .SecurityOptions}} {{.}}{{end}}' 2>&1) \
     || die "Docker does not answer: ${facts##*$'\n'}" 'start it: sudo systemctl start docker (and be in the group docker, which is as good as root)' "$instead"
@@ -74,7 +74,6 @@ create_container() {
 refuse_container() {
   local reason
   reason=$(tail --lines 1 "$record/docker.log")
-  rm -rf "$record"
   die "the container cannot start: $reason" 'or use another way: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (none)'
 }
 

@@ -1,4 +1,4 @@
-# ---- The door: the only way out, a proxy that lets five requests through and adds the key
+# ---- The door: the only way out, a proxy that lets six requests through and adds the key
 
 # Sets haproxy. It lies where a user's PATH does not lead.
 check_door() {
@@ -21,12 +21,15 @@ start_door() {
 }
 
 wait_for_door() {
+  local said=()
   for _ in {1..500}; do
     [[ ! -S $record/door/llama.sock ]] || return 0
     kill -0 "$door_pid" 2>/dev/null || break
     pause 0.005
   done
-  die "the door to the model did not open: $(grep --max-count 1 -e ALERT "$record/door.log" 2>/dev/null)" "see $record/door.log"
+  mapfile -t said < <(grep --max-count 3 -e ALERT "$record/door.log" 2>/dev/null)
+  die "the door to the model did not open: ${said[0]:-haproxy said nothing}" "${said[@]:1}" \
+    "look at the haproxy that runs ($haproxy -v), or run weaker: --sandbox bash; or unconfined: --sandbox off"
 }
 
 # pause SECONDS, without starting a program
@@ -36,20 +39,29 @@ pause() {
 
 # The editor's own door: VS Code listens on a port of this machine and says so in a lock file.
 find_editor() {
-  local lock folder text
+  local lock
   editor_port='' editor_lock=''
   [[ -z $no_ide ]] || return 0
   for lock in "$HOME"/.claude/ide/*.lock "$CLIENT_DIR"/ide/*.lock; do
     [[ -f $lock && ${lock##*/} =~ ^[0-9]{1,5}\.lock$ ]] || continue
-    if [[ ${lock##*/} != "${CLAUDE_CODE_SSE_PORT:-}.lock" ]]; then
-      text=$(<"$lock")
-      [[ $text =~ \"workspaceFolders\":\ *\[([^]]*)\] ]] || continue
-      folder=${BASH_REMATCH[1]#\"} folder=${folder%%\"*}
-      if [[ $folder != /* ]] || ! contains "$folder" "$workspace"; then continue; fi
-    fi
+    [[ ${lock##*/} == "${CLAUDE_CODE_SSE_PORT:-}.lock" ]] || has_workspace_open "$lock" || continue
     editor_port=${lock##*/} editor_port=${editor_port%.lock} editor_lock=$lock
     return 0
   done
+}
+
+# has_workspace_open LOCK: whether one of the editor's folders, of which a window may have several, has the workspace.
+has_workspace_open() {
+  local text folder string='^[[:space:]]*"(([^"\]|\\.)*)"[[:space:]]*,?(.*)'
+  text=$(<"$1")
+  [[ $text =~ \"workspaceFolders\"[[:space:]]*:[[:space:]]*\[(.*) ]] || return 1
+  text=${BASH_REMATCH[1]}
+  while [[ $text =~ $string ]]; do
+    folder=${BASH_REMATCH[1]//'\"'/'"'} text=${BASH_REMATCH[3]}
+    folder=${folder//\\\\/\\} # JSON writes these two so
+    if [[ $folder == /* ]] && contains "$folder" "$workspace"; then return 0; fi
+  done
+  return 1
 }
 
 start_editor_bridge() {

@@ -3,7 +3,10 @@
 manage_quarantine() {
   case ${1:-list} in
     list) list_quarantine ;;
-    restore) restore_quarantine "${2:?claude-local quarantine restore NAME}" ;;
+    restore)
+      [[ -n ${2:-} ]] || die 'restore needs the name of a quarantine' 'list them: claude-local quarantine'
+      restore_quarantine "$2"
+      ;;
     *) die 'claude-local quarantine [list | restore NAME]' ;;
   esac
 }
@@ -19,11 +22,23 @@ list_quarantine() {
   [[ -n $found ]] || say 'nothing was put aside'
 }
 
-# Puts the files back where nothing is in their place.
+refuse_sessions() {
+  local other neighbours
+  find_neighbours
+  for other in "${neighbours[@]}"; do
+    ! has_wrapper "$other" || refuse_company "$(<"$other/workspace")"
+    [[ ! -f $other/begun ]] || die "the last session in $(printf %q "$(<"$other/workspace")") was cut off, and nobody looked yet at what it left" \
+      'start claude-local there once, which looks first'
+  done
+}
+
+# Puts the files back where nothing is in their place, and while no session could put something else there.
 restore_quarantine() {
-  local place=$STATE_DIR/quarantine/$1 workspace name folder
+  local place=$STATE_DIR/quarantine/$1 record workspace name folder
   [[ $1 != */* && -d $place ]] || die "there is no quarantine named $1" 'list them: claude-local quarantine'
   workspace=$(<"$place.workspace")
+  open_record # as a session's: none begins meanwhile
+  refuse_sessions
   while IFS= read -r -d '' name; do
     folder=$workspace/$name folder=${folder%/*}
     # A later session may have put a link where the folder was.

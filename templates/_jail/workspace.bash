@@ -49,7 +49,7 @@ check_workspace_again() {
 # Folders and files that other programs obey must not lead out of the workspace.
 check_links() {
   local name target
-  for name in .git .claude .vscode .idea .cursor .devcontainer .husky .githooks .mcp.json .envrc .gitmodules .git/config .git/hooks; do
+  for name in .git .git/config .git/hooks "${OBEYED_NAMES[@]}"; do
     [[ -L $workspace/$name ]] || continue
     target=$(realpath --canonicalize-missing -- "$workspace/$name")
     contains "$workspace" "$target" && [[ -e $target ]] && continue

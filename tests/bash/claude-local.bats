@@ -94,7 +94,7 @@ own_arguments() {
   run wrap
   mv "$BATS_TEST_TMPDIR/kept" "$CHECKOUT/build/client/off.lean.json"
   [ "$status" -eq 1 ]
-  [ "${lines[1]}" = 'claude-local: write it again: invoke render' ]
+  [ "${lines[1]}" = "claude-local: write it again: cd '$CHECKOUT' && invoke render" ]
 }
 
 @test "takes its own options only before the first foreign argument" {
@@ -118,6 +118,39 @@ own_arguments() {
   run "$WRAPPER" usage
   [[ "${lines[0]}" == 'Claude Code on the local model:'* ]]
   [ ! -e "$HOME/environment" ]
+}
+
+@test "helps everywhere, in folders that are no workspaces too" {
+  for folder in "$CHECKOUT" /tmp / "$HOME"; do
+    cd "$folder"
+    for words in --help -h '--sandbox jail --help' usage; do
+      # shellcheck disable=SC2086  # they are words
+      run "$WRAPPER" $words
+      [ "$status" -eq 0 ]
+      [ "${lines[0]}" = "Claude Code on the local model:  claude-local [our options] [--] [Claude Code's arguments]" ]
+      [ "${#lines[@]}" -lt 20 ]
+    done
+    run "$WRAPPER" env
+    [ "$status" -eq 0 ]
+    run "$WRAPPER" quarantine
+    [ "$status" -eq 0 ]
+  done
+  [ ! -e "$HOME/environment" ]
+}
+
+@test "gives --help to Claude Code where everything is" {
+  run wrap -- --help </dev/null
+  [ "${lines[5]}" = '<--help>' ]
+}
+
+@test "a command without its name is refused" {
+  run "$WRAPPER" switch
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'claude-local: switch needs the name of a profile' ]
+  [ "${lines[1]}" = "claude-local: list them: cd '$CHECKOUT' && invoke profiles" ]
+  run "$WRAPPER" quarantine restore
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'claude-local: restore needs the name of a quarantine' ]
 }
 
 @test "an option without its value is refused" {

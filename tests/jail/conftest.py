@@ -16,6 +16,7 @@ PROGRAMS = {
     "haproxy": "haproxy",
     "git": "git",
     "setpriv": "util-linux",
+    "systemd-run": "systemd",
     "node": "nodejs",
     "curl": "curl",
     "gcc": "gcc",

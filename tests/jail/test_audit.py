@@ -249,6 +249,39 @@ def test_nothing_comes_back_through_a_link_that_a_later_session_made(host: Host)
     assert "is elsewhere now" in done.stderr
 
 
+@pytest.mark.parametrize("folder", [".", "a", ".."])
+def test_nothing_comes_back_while_a_session_could_exchange_folders(host: Host, folder: str) -> None:
+    """A session in the same workspace, in a part of it, or around it."""
+    host.session("mkdir a; echo evil >a/.zlogin; echo evil >.envrc")
+    name = name_of_quarantine(host)
+    place = (host.work / folder).resolve()
+    pipe = place / "go"
+    os.mkfifo(pipe)
+    host.give(host.home / "projects")
+    with host.started(host.wrapper_argv("echo x >go; sleep 60"), cwd=place) as running:
+        with pipe.open() as waiting:
+            waiting.read()
+        beside = host.run([str(host.wrapper), "quarantine", "restore", name])
+        running.kill()
+    after = host.run([str(host.wrapper), "quarantine", "restore", name])
+    pipe.unlink()
+    host.session("true", cwd=place)
+    at_last = host.run([str(host.wrapper), "quarantine", "restore", name])
+
+    assert (beside.returncode, after.returncode, at_last.returncode) == (1, 1, 0)
+    assert beside.stderr.splitlines() == [
+        f"claude-local: another session runs in {place}",
+        "claude-local: end it first",
+    ]
+    assert after.stderr.splitlines() == [
+        f"claude-local: the last session in {place} was cut off, and nobody looked yet at what it left",
+        "claude-local: start claude-local there once, which looks first",
+    ]
+    assert (host.work / "a/.zlogin").read_text() == "evil\n"
+    assert aside(host) == {}
+    assert list((host.state_dir / "sessions").iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["..", ".", "../..", "/etc", "none", ""])
 def test_only_quarantines_can_be_restored(host: Host, name: str) -> None:
     done = host.run([str(host.wrapper), "quarantine", "restore", name])
@@ -357,6 +390,7 @@ def test_a_session_in_another_folder_does_not_look_here(host: Host) -> None:
     (record / "old").mkdir(parents=True)
     (record / "workspace").write_text(str(host.work))
     (record / "stamp").write_text("")
+    (record / "begun").write_text("")
     (host.work / ".envrc").write_text("x")
     host.give(host.home)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -15,6 +16,7 @@ import pytest
 from jail.attack import PRELUDE
 from jail.cases_processes import FORGET_THE_PARENT
 from jail.host import KEY, SECRET, Host
+from machine import ROOT
 
 pytestmark = pytest.mark.tools
 
@@ -171,6 +173,23 @@ def test_the_record_goes_with_its_session(host: Host) -> None:
     assert list((host.state_dir / "sessions").iterdir()) == []
 
 
+def test_a_record_that_somebody_deleted_is_told(host: Host) -> None:
+    pipe = host.work / "go"
+    os.mkfifo(pipe)
+    host.give(pipe)
+    with host.started(host.wrapper_argv("read line <go; exit 3")) as process:
+        with pipe.open("w") as waiting:  # until the session reads
+            shutil.rmtree(host.state_dir / "sessions")
+            waiting.write("on\n")
+        _, error = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert error.decode().splitlines() == [
+        f"claude-local: the record of this session is gone from {host.state_dir}, so nobody can tell what it left",
+        f"claude-local: look yourself before you use what is in {host.work}: git status --ignored",
+    ]
+
+
 def test_what_the_state_folder_holds_is_for_the_user_alone(host: Host) -> None:
     host.session("echo evil >.envrc")
 
@@ -214,6 +233,50 @@ def test_only_four_requests_get_through_the_door_from_inside(host: Host) -> None
         ("POST", "/v1/messages/count_tokens"),
         ("HEAD", "/"),
     }
+
+
+SWITCH_ANSWERS = {
+    "an engine that is missing": (
+        b'{"error": {"code": "x", "message": "Docker does not answer", "hint": "start it"}}',
+        ["claude-local-switch: Docker does not answer", "claude-local-switch: start it"],
+    ),
+    "no hint": (
+        b'{"error": {"code": "x", "message": "no profile", "hint": ""}}',
+        ["claude-local-switch: no profile"],
+    ),
+    "nobody listens": (
+        b"",
+        [
+            "claude-local-switch: the management server does not answer",
+            f"claude-local-switch: start it: cd '{ROOT}' && invoke serve; or switch outside: claude-local switch NAME",
+        ],
+    ),
+}
+
+
+def test_why_a_switch_is_not_possible_is_told_in_the_words_of_the_api(host: Host) -> None:
+    """What the API answers while it cannot work; here a server says it, as the real one needs Docker to break."""
+    told = {}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host.render(management_port=str(server.getsockname()[1]))
+        server.settimeout(20)
+        try:
+            for name, (body, _) in SWITCH_ANSWERS.items():
+                with host.started(host.wrapper_argv("claude-local-switch some")) as process:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(10000)
+                        head = (
+                            b"HTTP/1.1 503 No\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                        )
+                        if body:
+                            connection.sendall(head % len(body) + body)
+                    _, error = process.communicate(timeout=20)
+                    told[name] = error.decode().splitlines()
+        finally:
+            host.render()
+
+    assert told == {name: lines for name, (_, lines) in SWITCH_ANSWERS.items()}
 
 
 def test_an_answer_with_hostile_headers_harms_nobody(host: Host) -> None:

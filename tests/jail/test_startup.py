@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from claude_local.jail import OBEYED_FILES, OBEYED_FOLDERS
 from jail.host import Host
 
 pytestmark = pytest.mark.tools
@@ -90,16 +91,16 @@ PLACES = [
             f"{HARMLESS} && ln -s @HOME@/other {GOOD}/{name}",
             f"{name} is a link that leads out of it",
         )
-        for name in (".git", ".claude", ".vscode", ".idea", ".cursor", ".devcontainer", ".husky", ".githooks")
+        for name in (".git", *OBEYED_FOLDERS[::3])
     ),
     *(
         Place(
             f"{name} leads out",
             GOOD,
-            f"{HARMLESS} && ln -s @HOME@/.bashrc {GOOD}/{name}",
+            f"{HARMLESS} && mkdir -p $(dirname {GOOD}/{name}) && ln -s @HOME@/.bashrc {GOOD}/{name}",
             f"{name} is a link that leads out of it",
         )
-        for name in (".mcp.json", ".envrc", ".gitmodules")
+        for name in OBEYED_FILES[::6]  # one list for all; each is a start
     ),
     Place(
         ".vscode leads nowhere",
@@ -272,6 +273,8 @@ def test_programs_of_the_workspace_do_not_run_outside(host: Host) -> None:
     folder = host.work / ".venv" / "bin"
     folder.mkdir(parents=True)
     for name in (
+        "bash",
+        "env",
         "claude",
         "bwrap",
         "haproxy",
@@ -327,7 +330,9 @@ def test_a_second_session_in_the_same_place_is_refused(host: Host) -> None:
         with fifo.open() as waiting:
             waiting.read()
         second = host.session("echo it runs", cwd=host.work / "sub")
+        records = list((host.state_dir / "sessions").iterdir())
         first.terminate()
 
+    assert len(records) == 1
     assert second.returncode == 1
     assert second.stderr.splitlines()[0] == f"claude-local: another session runs in {host.work}"

@@ -16,6 +16,7 @@ import pytest
 from api_client import Answer, Api, read_answer, request
 from claude_local.engines.http import LlamaHttp
 from machine import Machine
+from model_process import model_process
 
 BOTH_ENGINES = pytest.mark.parametrize(
     "engine",
@@ -61,9 +62,7 @@ def kill_server(status: dict[str, Any]) -> None:
 
 def kill_model_process(status: dict[str, Any]) -> None:
     """Kills the process that holds the model."""
-    family = psutil.Process(status["server_process_id"]).children(recursive=True)
-    holder = next(process for process in family if "--alias" in process.cmdline())
-    holder.kill()
+    model_process(status).kill()
 
 
 @BOTH_ENGINES

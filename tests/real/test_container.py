@@ -52,6 +52,26 @@ def test_the_container_runs_the_router_with_the_tokens_of_the_code_in_order(mach
     assert (seen["Entrypoint"], seen["Cmd"]) == (["llama-server"], router_argv())
 
 
+def test_llama_up_ends_with_a_server_that_ends(machine: Machine) -> None:
+    """Without Python's part, which looks at the container itself."""
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("render")
+    file = machine.checkout / "build" / "docker-compose.yml"
+    file.write_text(file.read_text().replace("    command:\n", '    command:\n      - "--no-such-flag"\n'))
+
+    done = machine.run([str(machine.checkout / "build" / "bin" / "llama-up"), "demo"], timeout_seconds=60)
+
+    lines = [line for line in done.stderr.splitlines() if line.startswith("llama-up: ")]
+    at = lines.index("llama-up: loading demo") + 1
+    assert done.returncode == 1
+    assert lines[at:] == [
+        "llama-up: the server has ended: exited with exit code 1",
+        "llama-up: error: invalid argument: --no-such-flag",
+    ]
+    machine.run([str(machine.checkout / "build" / "bin" / "llama-down")])
+    assert machine.left_in_docker() == []
+
+
 def test_the_server_refuses_everyone_without_the_key(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
 

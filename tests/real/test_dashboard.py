@@ -270,6 +270,24 @@ def test_the_terminal_is_as_before_after_a_bug_and_the_traceback_can_be_read(mac
 
 
 @pytest.mark.tools
+def test_what_wakes_the_screen_when_it_is_gone_writes_nowhere(machine: Machine) -> None:
+    others = machine.home / "others"
+    program = (
+        "import sys; sys.path.insert(0, 'scripts')\n"
+        "from claude_local.dashboard.terminal import Screen\n"
+        "with Screen() as screen:\n"
+        "    screen.show(['in the dashboard'])\n"
+        f"files = [open({str(others)!r}, 'ab', 0) for _ in range(20)]\n"  # they get the free numbers
+        "screen.wake()\n"
+    )
+    with Terminal(columns=80, rows=24) as terminal:
+        terminal.run([sys.executable, "-c", program], env=machine.environment, cwd=machine.checkout)
+        terminal.wait_for("exit code: 0")
+
+    assert others.read_bytes() == b""
+
+
+@pytest.mark.tools
 def test_ctrl_z_gives_the_terminal_back_until_fg(api_alone: Machine) -> None:
     with Terminal(columns=80, rows=24) as terminal:
         dashboard(terminal, api_alone)

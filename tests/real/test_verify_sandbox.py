@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_claude_codes_own_sandbox_holds_what_commands_reach_and_nothing_else(cli
     assert found.not_tried == NOTHING
     assert {attack.tool for attack in through} >= {"Bash", "Write", "Read"}
     assert {attack.effect for attack in through if attack.tool == "Bash"} == {"reads", "plants"}
+
+
+def test_programs_that_have_nothing_to_do_with_it_are_left_alone(tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    bystander = ["bash", "-c", "exec 8<.. 9<. && exec sleep 600"]
+
+    with subprocess.Popen(bystander, cwd=below) as process:
+        try:
+            found = outcome("off", "new")
+        finally:
+            process.kill()
+
+    assert {"proc-cwd", "descriptors"} <= found.through  # those that look at every program
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "a", below]
 
 
 WEAKER = {

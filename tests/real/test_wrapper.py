@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,18 @@ def test_model_switches_before_the_session_and_start_starts(machine: Machine) ->
     assert (first, machine.status()["profile"]) == ("demo", "second")
 
 
+@pytest.mark.embedded
+def test_model_starts_that_model_where_none_runs(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
+    machine.invoke_ok("render")
+
+    done = machine.claude_local("--model", "demo", "-p", "hi")
+
+    assert done.returncode == 0, done.stderr
+    assert machine.status()["profile"] == "demo"
+
+
 @pytest.mark.docker
 def test_a_model_that_cannot_load_is_told_in_seconds(machine: Machine) -> None:
     machine.add_demo("broken", seed=3)
@@ -147,31 +160,69 @@ def test_a_foreign_server_on_our_port_gets_neither_key_nor_prompt(machine: Machi
     assert foreign.messages() == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
-def test_a_server_of_another_user_is_not_even_asked(machine: Machine) -> None:
+# How another user can listen where 127.0.0.1 leads: the family and the address.
+LISTENERS = {
+    "127.0.0.1": ("AF_INET", "127.0.0.1"),
+    "every address": ("AF_INET", "0.0.0.0"),
+    "both families": ("AF_INET6", "::"),
+    "the mapped form": ("AF_INET6", "::ffff:127.0.0.1"),
+}
+LISTEN = """
+import socket, sys
+listener = socket.socket(getattr(socket, sys.argv[1]))
+if listener.family == socket.AF_INET6:
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+listener.bind((sys.argv[2], int(sys.argv[3])))
+listener.listen()
+print("ready", flush=True)
+connection, _ = listener.accept()
+print(connection.recv(1000), flush=True)
+"""
+
+
+def ask_beside_another(
+    machine: Machine, family: str, address: str, *, folder: Path | None
+) -> tuple[str, str]:
+    """The wrapper's first line where another user listens, and what that one was asked. `folder`: without ss."""
     machine.invoke_ok("render")
-    serve = f"import http.server; http.server.HTTPServer(('127.0.0.1', {machine.port}), "
-    serve += "http.server.BaseHTTPRequestHandler).serve_forever()"
-    argv = ["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/env", "python3", "-c", serve]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE, cwd="/", env={"PATH": "/usr/bin:/bin"}) as other:
-        wait_for_listener(machine.port)
-
+    if folder:
+        (folder / "ss").write_text("#!/bin/sh\nexit 1\n")
+        (folder / "ss").chmod(0o755)
+        machine.extra["PATH"] = f"{folder}:{machine.environment['PATH']}"
+    as_another = ["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/env", "python3", "-c", LISTEN]
+    argv = [*as_another, family, address, str(machine.port)]
+    environment = {"PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, cwd="/", env=environment, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "ready\n"
         done = machine.claude_local("-p", "hi")
-
         other.terminate()
-        assert other.stderr
-        asked = other.stderr.read()
-
+        asked = other.stdout.read()
     assert done.returncode == 1
-    assert (
-        done.stderr.splitlines()[0] == f"claude-local: the program on {machine.url} belongs to another user"
-    )
-    assert asked == b""
+    return done.stderr.splitlines()[0], asked
 
 
-def wait_for_listener(port: int) -> None:
-    while f"0100007F:{port:04X}" not in Path("/proc/net/tcp").read_text():
-        pass
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
+@pytest.mark.parametrize("where", LISTENERS)
+@pytest.mark.parametrize("has_ss", [True, False])
+def test_a_server_of_another_user_is_not_even_asked(
+    machine: Machine, tmp_path: Path, where: str, has_ss: bool
+) -> None:
+    told, asked = ask_beside_another(machine, *LISTENERS[where], folder=None if has_ss else tmp_path)
+
+    assert told == f"claude-local: the program on {machine.url} belongs to another user"
+    assert asked == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
+@pytest.mark.parametrize("has_ss", [True, False])
+def test_a_server_of_another_user_on_another_address_does_not_matter(
+    machine: Machine, tmp_path: Path, has_ss: bool
+) -> None:
+    told, asked = ask_beside_another(machine, "AF_INET", "127.0.0.2", folder=None if has_ss else tmp_path)
+
+    assert told == f"claude-local: nothing answers on {machine.url}"
+    assert asked == ""
 
 
 @pytest.mark.docker
@@ -294,6 +345,20 @@ def test_the_wrapper_proves_its_isolation(machine: Machine) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "leak" not in done.stdout.lower().replace("no leak", "")
+
+
+def test_the_wrapper_looks_at_the_machine_as_the_task_does(machine: Machine) -> None:
+    machine.invoke_ok("render")
+    task = [sys.executable, "-m", "invoke", "doctor", "--json"]
+
+    done = machine.claude_local("doctor", "--json")
+
+    expected = machine.run(task, env=machine.claude_environment("new"))
+    found, wanted = (
+        [(check["name"], check["level"]) for check in json.loads(each.stdout)["checks"]]
+        for each in (done, expected)
+    )
+    assert (done.returncode, found) == (expected.returncode, wanted), done.stderr
 
 
 @pytest.mark.embedded

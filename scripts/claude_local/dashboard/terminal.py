@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import sys
 import termios
 import tty
@@ -37,7 +38,10 @@ class Screen:
         self._before: list[Any] = []
         self._handlers: dict[int, Any] = {}
         self._drawn: list[str] = []
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # A closed socket refuses to send; a closed descriptor is a number that another file gets again.
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
 
     def __enter__(self) -> Screen:
         self._before = termios.tcgetattr(sys.stdin)
@@ -60,15 +64,15 @@ class Screen:
             before = signal.signal(number, signal.SIG_IGN)
             self._handlers.setdefault(number, before)
         self._give_back()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._wake_read.close()
+        self._wake_write.close()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def wake(self) -> None:
-        """Ends a `wait` of the main thread; any thread may call it."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_write, b".")
+        """Ends a `wait` of the main thread; any thread may call it, also when the screen is gone."""
+        with contextlib.suppress(OSError):
+            self._wake_write.send(b".")
 
     def wait(self, timeout_seconds: float | None, *, only_keys: bool = False) -> bytes:
         """The bytes of pressed keys; b"" after the time or, unless `only_keys`, when somebody called `wake`.
@@ -79,7 +83,7 @@ class Screen:
         ready, _, _ = select.select(awaited, [], [], timeout_seconds)
         if self._wake_read in ready:
             with contextlib.suppress(BlockingIOError):
-                os.read(self._wake_read, READ_BYTES)
+                self._wake_read.recv(READ_BYTES)
         if sys.stdin not in ready:
             return b""
         with contextlib.suppress(OSError):

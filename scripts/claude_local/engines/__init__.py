@@ -42,8 +42,11 @@ class Engine(Protocol):
     def settle(self) -> None:
         """Returns when nothing is under way any more that a killed command of ours had begun."""
 
+    def pulse(self) -> Snapshot:
+        """What can be seen without asking the model: its state, which one it is, why it failed."""
+
     def snapshot(self) -> Snapshot:
-        """What is true now. Never loads a model."""
+        """All that is true now: the pulse, and what the model tells of itself. Never loads a model."""
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
         """The last lines of the server's log and, with `follow`, what comes after them."""

@@ -6,17 +6,18 @@ only loads and unloads models.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
-from claude_local import llama_server, state
+from claude_local import llama_server
 from claude_local.engines import docker_client
-from claude_local.engines.http import LlamaHttp
+from claude_local.engines.http import own_server
 from claude_local.engines.router import Model, Router, active_model, loaded_model
 from claude_local.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.failure_reasons import reason_in
@@ -29,6 +30,8 @@ from claude_local.snapshot import STOPPED, Snapshot, State
 ALIAS_ATTEMPTS = 3
 REASON_LINES = 200
 SETTLE_SECONDS = 60.0
+TO_START_SECONDS = 30.0
+"""A container that was made longer ago and never ran will not start by itself."""
 SETTLE_POLL_SECONDS = 0.1
 
 
@@ -51,7 +54,10 @@ class DockerEngine:
             )
 
     def is_running(self) -> bool:
-        return self.snapshot() != STOPPED
+        try:
+            return self._find_container() is not None
+        except EngineUnavailable:
+            return self._router_answers()
 
     def start(self, profile: Profile) -> None:
         script = self.settings.build_dir / "bin" / "llama-up"
@@ -102,18 +108,28 @@ class DockerEngine:
         folder = ["--project-directory", str(self.settings.build_dir)]
         return not scripts.isdisjoint(argv) or ("compose" in argv and set(folder) <= set(argv))
 
-    def snapshot(self) -> Snapshot:
-        """What is true now. Without Docker Engine the router alone is asked: it may well live on."""
+    def pulse(self) -> Snapshot:
+        """The container and the router's list. Without Docker Engine that alone: it may well live on."""
         try:
             container = self._find_container()
         except EngineUnavailable:
-            is_router = any("status" in model for model in self._router().models())
-            return self._running_snapshot(None) if is_router else STOPPED
+            return self._running_snapshot(None) if self._router_answers() else STOPPED
         if container is None:
             return STOPPED
-        if container.status != "running":
-            return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
-        return self._running_snapshot(container)
+        match state_of(container):
+            case "running":
+                return self._running_snapshot(container)
+            case "starting":
+                return Snapshot(state="starting", engine=self.name, base_url=self.settings.base_url)
+            case "gone":
+                return STOPPED
+        return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
+
+    def snapshot(self) -> Snapshot:
+        now = self.pulse()
+        if now.loaded_profile is None or now.state == "loading":
+            return now
+        return dataclasses.replace(now, **self._router().facts(now.loaded_profile))
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
         container = self._container()
@@ -133,7 +149,7 @@ class DockerEngine:
         if not models and router.refuses_our_key():
             reason = f"the server does not take the key in {self.settings.api_key_file}"
             return Snapshot(state="failed", engine=self.name, reason=reason)
-        active, loaded = active_model(models), loaded_model(models)
+        active = active_model(models)
         status = active.get("status", {})
         now = _state(models, status)
         return Snapshot(
@@ -142,12 +158,11 @@ class DockerEngine:
             profile=active.get("id"),
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
-            loaded_profile=loaded,
+            loaded_profile=loaded_model(models),
             uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]) if container else None,
             server_process_id=(container.attrs["State"].get("Pid") or None) if container else None,
             load_fraction=(status.get("progress") or {}).get("value"),
             reason=self._reason(container, "the model's process ended") if now == "failed" else None,
-            **(router.facts(loaded) if loaded and now != "loading" else {}),
         )
 
     def _reason(self, container: Any | None, otherwise: str) -> str:
@@ -163,9 +178,13 @@ class DockerEngine:
         except OSError as error:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
+    def _router_answers(self) -> bool:
+        """Asked where Docker tells nothing: whoever listens there may be somebody else."""
+        router = self._router()
+        return router.is_locked() and bool(router.models())
+
     def _router(self) -> Router:
-        key = state.api_key(self.settings)
-        return Router(LlamaHttp(f"http://127.0.0.1:{self.settings.llama_port}", key))
+        return Router(own_server(self.settings))
 
     def _devices(self) -> str:
         with docker_client.connected() as client:
@@ -185,13 +204,26 @@ class DockerEngine:
             "com.docker.compose.service=llama",
         ]
         with docker_client.connected() as client:
-            found = client.containers.list(all=True, filters={"label": labels})
+            found = client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         return found[0] if found else None
 
 
+def state_of(container: Any) -> Literal["running", "starting", "gone", "failed"]:
+    """What a container's status means. Compose makes one and starts it a moment later, Docker restarts it."""
+    status, made_at = container.status, container.attrs["Created"]
+    if status == "restarting" or (status == "created" and _seconds_since(made_at) < TO_START_SECONDS):
+        return "starting"
+    others: dict[str, Literal["running", "gone"]] = {"running": "running", "removing": "gone"}
+    return others.get(status, "failed")
+
+
 def _end(container: Any) -> str:
-    """How a container ended, in words."""
+    """How a container ended, or why it does nothing, in words."""
     state = container.attrs["State"]
+    if container.status == "paused":
+        return f"the container is paused: docker unpause {container.name}"
+    if container.status == "created":
+        return "the container was made and did not start"
     if state.get("OOMKilled"):
         return "out of memory: the kernel ended the container"
     return f"the container is {container.status}, exit code {state.get('ExitCode')}"

@@ -67,9 +67,12 @@ class ExternalEngine:
     def settle(self) -> None:
         """Nothing goes on here without us."""
 
-    def snapshot(self) -> Snapshot:
+    def pulse(self) -> Snapshot:
         found: State = "ready" if self.is_running() else "stopped"
         return Snapshot(state=found, engine=self.name, base_url=self.settings.external_url)
+
+    def snapshot(self) -> Snapshot:
+        return self.pulse()
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
         raise UserError("the log of an external server is where that server runs")

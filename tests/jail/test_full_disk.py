@@ -1,0 +1,185 @@
+"""The disk of the state folder is full: a list that is not whole must not make the user's files look new."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from jail.host import Host
+from machine import ROOT, Done
+
+pytestmark = pytest.mark.tools
+
+SMALL_KIB = 96  # a record in which nothing is large takes some ten pages of 4 KiB
+LARGE_KIB = 16 * 1024
+MANY = "for i in {1..1500}; do mkdir d$i; echo x >d$i/.envrc; done"  # their list is larger than SMALL_KIB
+
+
+@contextmanager
+def small_state_dir(host: Host, size_kib: int = SMALL_KIB) -> Iterator[None]:
+    """The state folder on a disk of its own."""
+    if os.getuid():
+        pytest.fail("only root's tests can make a small disk: sudo scripts/test")
+    subprocess.run(["mount", "-t", "tmpfs", "none", host.state_dir], check=True)
+    try:
+        resize(host, size_kib)
+        host.give(host.state_dir)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", host.state_dir], check=True)
+
+
+def resize(host: Host, size_kib: int) -> None:
+    options = f"remount,size={size_kib}k"
+    subprocess.run(["mount", "-o", options, host.state_dir], check=True)
+
+
+def prepare(host: Host, script: str) -> None:
+    done = host.unconfined(f"set -e\n{script}")
+    assert done.returncode == 0, done.stderr
+
+
+def files(host: Host) -> dict[str, bytes]:
+    """The workspace's files and what is in them."""
+    return {
+        str(path.relative_to(host.work)): path.read_bytes() for path in host.work.rglob("*") if path.is_file()
+    }
+
+
+def quarantined(host: Host) -> int:
+    """How many files are in quarantines."""
+    return sum(path.is_file() for path in host.state_dir.glob("quarantine/*/**/*"))
+
+
+def records(host: Host) -> list[str]:
+    return [path.name for path in host.state_dir.glob("sessions/*")]
+
+
+def assert_refused(host: Host, done: Done) -> None:
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "claude-local: no list of what is in this folder, which is needed after the session: "
+        f"cannot write into {host.state_dir}: No space left on device",
+        f"claude-local: make room (how much there is: df -h {host.state_dir}), "
+        f"or choose another folder: CLAUDE_LOCAL_STATE_DIR, then cd '{ROOT}' && invoke render",
+    ]
+    assert records(host) == []
+
+
+def test_a_list_that_does_not_fit_stops_the_start_and_moves_nothing(host: Host) -> None:
+    prepare(host, MANY)
+    before = files(host)
+
+    with small_state_dir(host):
+        done = host.session("echo it runs")
+
+        assert_refused(host, done)
+        assert quarantined(host) == 0
+    assert files(host) == before
+
+
+def test_copies_that_do_not_fit_stop_the_start(host: Host) -> None:
+    prepare(host, f"head --bytes {SMALL_KIB * 2}K /dev/urandom >.envrc")
+
+    with small_state_dir(host):
+        assert_refused(host, host.session("echo it runs"))
+
+
+@pytest.mark.parametrize("size_kib", range(4, 40, 4))
+def test_a_disk_without_room_for_a_record_names_the_disk(host: Host, size_kib: int) -> None:
+    """Whatever is the first that does not fit: no session begins that could not be looked at."""
+    prepare(host, "git init -q . && echo x >.envrc")
+
+    with small_state_dir(host, size_kib):
+        done = host.session("echo it runs")
+
+        assert (done.returncode, done.stdout) in ((1, ""), (0, "it runs\n"))
+        assert done.returncode == 0 or "No space left on device" in done.stderr
+        assert quarantined(host) == 0
+
+
+def test_what_did_not_fit_afterwards_is_looked_at_by_the_next_start(host: Host) -> None:
+    prepare(host, "echo mine >.envrc; mkdir .vscode; echo mine >.vscode/tasks.json")
+    before = files(host)
+    with small_state_dir(host):
+        first = host.session(f"{MANY}; exit 7")
+        (record,) = records(host)
+        second = host.session("echo it runs")
+        unmoved = (quarantined(host), len(files(host)))
+        resize(host, LARGE_KIB)
+        third = host.session("echo it runs")
+
+        assert quarantined(host) == 1500
+        assert records(host) == []
+    reason = (
+        f"claude-local: what the session in {host.work} left was not looked at: "
+        f"cannot write into {host.state_dir}: No space left on device"
+    )
+    step = (
+        f"claude-local: do not use what it left; make room (how much there is: df -h {host.state_dir}) "
+        "and start claude-local here again, which looks first"
+    )
+    again = (
+        "claude-local: the last session in this folder was not looked at to the end; looking at what it left"
+    )
+    assert (first.returncode, first.stderr.splitlines()) == (7, [reason, step])
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr.splitlines() == [again, reason, step]
+    assert unmoved == (0, 1502)
+    assert (third.returncode, third.stdout) == (0, "it runs\n")
+    assert third.stderr.splitlines()[:2] == [
+        again,
+        "claude-local: 1500 file(s) that other programs would obey were put aside:",
+    ]
+    assert files(host) == before
+    assert record
+
+
+def test_a_folder_that_may_not_be_read_is_no_full_disk(host: Host) -> None:
+    prepare(host, "mkdir closed; echo x >closed/.envrc; chmod 0 closed; echo x >.envrc; chmod 0 .envrc")
+
+    done = host.session("echo it runs")
+
+    assert (done.returncode, done.stdout) == (0, "it runs\n"), done.stderr
+
+
+def test_a_workspace_that_a_session_closed_is_looked_at(host: Host) -> None:
+    done = host.session("echo evil >.envrc; chmod 0 .")
+
+    assert done.returncode == 0, done.stderr
+    assert quarantined(host) == 1
+
+
+def write_record(host: Host, **lists: bytes) -> None:
+    """As of a session that was cut off, with what of its lists reached the disk."""
+    record = host.state_dir / "sessions" / "999999999-1"
+    (record / "old").mkdir(parents=True)
+    (record / "workspace").write_text(str(host.work))
+    (record / "stamp").write_text("")
+    (record / "begun").write_text("")
+    for name, text in lists.items():
+        (record / name).write_bytes(text)
+    host.give(host.state_dir)
+
+
+@pytest.mark.parametrize("text", [b"", b"o f 1 1.0 2 644\0a", b"o f 1 1.0 2 644\0a/.envrc\0"])
+def test_after_a_power_failure_a_lost_list_moves_nothing(host: Host, text: bytes) -> None:
+    prepare(host, "echo mine >.envrc")
+    write_record(host, before=text)
+    stamp = "@HOME@/.local/state/claude-local/sessions/999999999-1/stamp"
+    prepare(host, f"until [[ new -nt {stamp} ]]; do touch new; done; mkdir .vscode")
+
+    done = host.session("echo it runs")
+
+    assert (done.returncode, done.stdout) == (0, "it runs\n")
+    assert (quarantined(host), records(host), (host.work / ".envrc").read_text()) == (0, [], "mine\n")
+    assert done.stderr.splitlines() == [
+        "claude-local: the last session in this folder was cut off; looking at what it left",
+        "claude-local: the list of what was here before is lost, as after a power failure: nothing is put aside",
+        "claude-local: changed in this session; read them before you build, test or run:",
+        "  .vscode",
+    ]

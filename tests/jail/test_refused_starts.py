@@ -1,0 +1,110 @@
+"""A start that is refused: nobody takes what the user does afterwards for something that a session left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from jail.host import Host
+
+pytestmark = pytest.mark.tools
+
+USERS_OWN = "mkdir .vscode && echo mine >.vscode/tasks.json && echo mine >.envrc"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reason that is found when the record is open already, and how it goes away."""
+
+    name: str
+    prepare: str
+    reason: str
+    repair: str
+    folder: str = "@WORK@"
+    programs: tuple[str, ...] = ()
+    """Stand before the machine's own; what they do is in `prepare`, in the folder @BASE@/odd."""
+
+
+def program(name: str, script: str) -> str:
+    return f"printf '#!/bin/bash\\n%s\\n' '{script}' >../{name} && chmod +x ../{name}"
+
+
+COMMIT = "git commit -q --allow-empty -m x"
+ONE_IN = "git -C ../../other/m commit -q --allow-empty -m x"
+SUBMODULE = (
+    f"git init -q ../../other/m && {ONE_IN} && git init -q . && "
+    "git -c protocol.file.allow=always submodule --quiet add @HOME@/other/m"
+)
+REFUSALS = [
+    Refusal("a submodule", SUBMODULE, "it is a submodule of @WORK@", "rm .git", folder="@WORK@/m"),
+    Refusal(
+        "a worktree's .git in another folder",
+        f"git init -q ../../other && cd ../../other && {COMMIT} && git worktree add -q ../tree && cp ../tree/.git @WORK@",
+        "its .git leads to a repository that does not know it",
+        "rm .git",
+    ),
+    Refusal(
+        "a worktree whose repository's logs are a link",
+        f"git init -q ../r && cd ../r && {COMMIT} && git worktree add -q ../tree && mv .git/logs ../../l && ln -s ../../../l .git/logs",
+        "logs of its repository is a link",
+        "rm @HOME@/projects/r/.git/logs",
+        folder="@HOME@/projects/tree",
+    ),
+    Refusal("a name outside", "ln @HOME@/.bashrc notes", "have other names outside", "rm notes"),
+    Refusal(
+        "a jail that cannot start",
+        program("bwrap", "echo bwrap: no >&2; exit 1"),
+        "the jail cannot start: bwrap: no",
+        "rm ../bwrap",
+    ),
+    Refusal(
+        "a door that does not open",
+        program("haproxy", "echo [ALERT] no >&2; exit 1"),
+        "the door to the model did not open: [ALERT] no",
+        "rm ../haproxy",
+    ),
+    Refusal(
+        "a workspace that becomes a link meanwhile",
+        program("haproxy", 'mv @WORK@ @WORK@2; ln -s @WORK@2 @WORK@; exec /usr/sbin/haproxy "$@"'),
+        "its path has just changed its meaning",
+        "rm ../haproxy; rm @WORK@ && mv @WORK@2 @WORK@",
+    ),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)
+def test_a_refused_start_leaves_no_record(host: Host, refusal: Refusal) -> None:
+    folder = host.home / host.fill_in(refusal.folder)
+    prepared = host.unconfined(f"set -e\n{refusal.prepare}")
+    assert prepared.returncode == 0, prepared.stderr
+    path = {"PATH": f"{host.home}/projects:{host.environment['PATH']}"}
+
+    refused = host.session("echo it runs", cwd=folder, extra=path)
+    left = list(host.state_dir.glob("sessions/*"))
+    repaired = host.unconfined(f"cd {folder} && {refusal.repair} && {USERS_OWN}", cwd=host.home)
+    second = host.session("echo it runs", cwd=folder, extra=path)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert host.fill_in(refusal.reason) in refused.stderr.splitlines()[0]
+    assert repaired.returncode == 0, repaired.stderr
+    assert (second.returncode, second.stdout, second.stderr) == (0, "it runs\n", "")
+    assert left == []
+    assert (folder / ".envrc").read_text() == (folder / ".vscode" / "tasks.json").read_text() == "mine\n"
+
+
+def test_a_start_that_is_killed_leaves_nothing_that_is_looked_at(host: Host) -> None:
+    """As by the power: not even the record could go."""
+    prepared = host.unconfined(program("haproxy", "kill -KILL $PPID; sleep 1"))
+    assert prepared.returncode == 0, prepared.stderr
+    path = {"PATH": f"{host.home}/projects:{host.environment['PATH']}"}
+
+    killed = host.session("echo it runs", extra=path)
+    left = list(host.state_dir.glob("sessions/*"))
+    host.unconfined(f"rm ../haproxy && {USERS_OWN}")
+    second = host.session("echo it runs", extra=path)
+
+    assert (killed.returncode, killed.stdout, len(left)) == (-9, "", 1)
+    assert (second.returncode, second.stdout, second.stderr) == (0, "it runs\n", "")
+    assert (host.work / ".envrc").read_text() == "mine\n"
+    assert list(host.state_dir.glob("sessions/*")) == []
