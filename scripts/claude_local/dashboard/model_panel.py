@@ -78,7 +78,7 @@ def _labelled(scene: Scene, width: int) -> Iterator[tuple[str, Text | list[Text]
     if any(value is not None for value in scene.history.generation_tokens_per_second):
         yield "tokens/s", _speed_line(scene, width)
     if now.last_switch:
-        yield "switched", last_switch(now.last_switch)
+        yield "switched" if now.last_switch.from_profile else "started", last_switch(now.last_switch)
 
 
 def _with(label: str, lines: Text | list[Text]) -> list[Text]:
