@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import time
@@ -58,6 +59,14 @@ class Terminal:
         deadline = time.monotonic() + WAIT_SECONDS
         while text not in (screen := self.screen()):
             assert time.monotonic() < deadline, f"`{text}` did not appear:\n{screen}"
+            time.sleep(0.05)
+        return screen
+
+    def wait_for_match(self, pattern: re.Pattern[str]) -> str:
+        """The same for a pattern."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not pattern.search(screen := self.screen()):
+            assert time.monotonic() < deadline, f"`{pattern.pattern}` did not appear:\n{screen}"
             time.sleep(0.05)
         return screen
 

@@ -39,20 +39,29 @@ pause() {
 
 # The editor's own door: VS Code listens on a port of this machine and says so in a lock file.
 find_editor() {
-  local lock folder text
+  local lock
   editor_port='' editor_lock=''
   [[ -z $no_ide ]] || return 0
   for lock in "$HOME"/.claude/ide/*.lock "$CLIENT_DIR"/ide/*.lock; do
     [[ -f $lock && ${lock##*/} =~ ^[0-9]{1,5}\.lock$ ]] || continue
-    if [[ ${lock##*/} != "${CLAUDE_CODE_SSE_PORT:-}.lock" ]]; then
-      text=$(<"$lock")
-      [[ $text =~ \"workspaceFolders\":\ *\[([^]]*)\] ]] || continue
-      folder=${BASH_REMATCH[1]#\"} folder=${folder%%\"*}
-      if [[ $folder != /* ]] || ! contains "$folder" "$workspace"; then continue; fi
-    fi
+    [[ ${lock##*/} == "${CLAUDE_CODE_SSE_PORT:-}.lock" ]] || has_workspace_open "$lock" || continue
     editor_port=${lock##*/} editor_port=${editor_port%.lock} editor_lock=$lock
     return 0
   done
+}
+
+# has_workspace_open LOCK: whether one of the editor's folders, of which a window may have several, has the workspace.
+has_workspace_open() {
+  local text folder string='^[[:space:]]*"(([^"\]|\\.)*)"[[:space:]]*,?(.*)'
+  text=$(<"$1")
+  [[ $text =~ \"workspaceFolders\"[[:space:]]*:[[:space:]]*\[(.*) ]] || return 1
+  text=${BASH_REMATCH[1]}
+  while [[ $text =~ $string ]]; do
+    folder=${BASH_REMATCH[1]//'\"'/'"'} text=${BASH_REMATCH[3]}
+    folder=${folder//\\\\/\\} # JSON writes these two so
+    if [[ $folder == /* ]] && contains "$folder" "$workspace"; then return 0; fi
+  done
+  return 1
 }
 
 start_editor_bridge() {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from claude_local.recorder import Recorded, Recorder
 from machine import Machine
 from session import enter
-from terminal import Terminal
+from terminal import WAIT_SECONDS, Terminal
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.embedded, pytest.mark.tools]
 # After Ctrl-C: what was not answered stands in the line again, to be changed.
@@ -25,6 +25,15 @@ def started(machine: Machine) -> Machine:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", "embedded")
     return machine
+
+
+def run_in_bash(terminal: Terminal, machine: Machine, option: str, script: str) -> Path:
+    """Runs a script in whose `$0` the wrapper is; the workspace that it runs in."""
+    workspace = machine.home / "workspace"
+    workspace.mkdir()
+    argv = ["bash", option, script, *machine.claude_argv()]
+    terminal.run(argv, env=machine.claude_environment("new"), cwd=workspace)
+    return workspace
 
 
 @BOTH_CLIENTS
@@ -49,10 +58,11 @@ def test_ctrl_z_gives_the_shell_back_and_fg_returns(started: Machine, client: st
 
 @BOTH_CLIENTS
 def test_ctrl_c_interrupts_an_answer_and_the_session_goes_on(machine: Machine, client: str) -> None:
-    go_on = threading.Event()
+    asked, go_on = threading.Event(), threading.Event()
 
     def think(_request: Recorded) -> list[dict[str, Any]]:
-        go_on.wait(60)
+        asked.set()
+        go_on.wait(WAIT_SECONDS)
         return [{"type": "text", "text": "at last"}]
 
     with Recorder(script=think) as model, Terminal(columns=110, rows=30) as terminal:
@@ -62,11 +72,9 @@ def test_ctrl_c_interrupts_an_answer_and_the_session_goes_on(machine: Machine, c
         terminal.keys("-l", "think")
         terminal.wait_for("think")
         terminal.keys("Enter")
-        while not model.messages():
-            time.sleep(0.05)
+        assert asked.wait(WAIT_SECONDS), terminal.screen()
         terminal.keys("C-c")
-        while not ASK_AGAIN.search(screen := terminal.screen()):
-            time.sleep(0.05)
+        screen = terminal.wait_for_match(ASK_AGAIN)
         go_on.set()
         terminal.press_until("C-c", "exit code: 0")
 
@@ -74,29 +82,17 @@ def test_ctrl_c_interrupts_an_answer_and_the_session_goes_on(machine: Machine, c
 
 
 def test_in_a_pipeline_the_terminal_is_not_taken_away(started: Machine) -> None:
-    workspace = started.home / "workspace"
-    workspace.mkdir()
     pipeline = 'printf hi | "$0" -p | cat; echo codes: ${PIPESTATUS[*]}'
     with Terminal(columns=110, rows=30) as terminal:
-        terminal.run(
-            ["bash", "-c", pipeline, *started.claude_argv()],
-            env=started.claude_environment("new"),
-            cwd=workspace,
-        )
+        run_in_bash(terminal, started, "-c", pipeline)
         terminal.wait_for("codes: 0 0 0")
         terminal.wait_for("exit code: 0")
 
 
 def test_in_the_background_it_runs_to_its_end(started: Machine) -> None:
-    workspace = started.home / "workspace"
-    workspace.mkdir()
     script = '"$0" -p hi >answer 2>errors </dev/null & wait $!; echo background: $?'
     with Terminal(columns=110, rows=30) as terminal:
-        terminal.run(
-            ["bash", "-ic", script, *started.claude_argv()],
-            env=started.claude_environment("new"),
-            cwd=workspace,
-        )
+        workspace = run_in_bash(terminal, started, "-ic", script)
         terminal.wait_for("background: 0")
 
     assert (workspace / "answer").read_text().strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -357,6 +358,20 @@ def test_the_wrapper_proves_its_isolation(machine: Machine) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "leak" not in done.stdout.lower().replace("no leak", "")
+
+
+def test_the_wrapper_looks_at_the_machine_as_the_task_does(machine: Machine) -> None:
+    machine.invoke_ok("render")
+    task = [sys.executable, "-m", "invoke", "doctor", "--json"]
+
+    done = machine.claude_local("doctor", "--json")
+
+    expected = machine.run(task, env=machine.claude_environment("new"))
+    found, wanted = (
+        [(check["name"], check["level"]) for check in json.loads(each.stdout)["checks"]]
+        for each in (done, expected)
+    )
+    assert (done.returncode, found) == (expected.returncode, wanted), done.stderr
 
 
 @pytest.mark.embedded

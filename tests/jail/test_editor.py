@@ -1,0 +1,85 @@
+"""Which editor a session sees: one that has the workspace open, in whichever folder of its window."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+
+from jail.host import Host
+
+pytestmark = pytest.mark.tools
+
+ASK = 'exec 3<>"/dev/tcp/127.0.0.1/${CLAUDE_CODE_SSE_PORT:-9}" && read -r answer <&3 && echo "$answer"'
+
+
+@contextmanager
+def editor(host: Host, text: str) -> Iterator[None]:
+    """An editor with this lock file, which greets whoever connects."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(b"the editor\n")
+
+        Thread(target=greet, daemon=True).start()
+        lock = host.home / ".claude" / "ide" / f"{listener.getsockname()[1]}.lock"
+        lock.parent.mkdir()
+        lock.write_text(text)
+        host.give(lock.parent)
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+SEEN = {
+    "the workspace": ["@WORK@"],
+    "a folder above it": ["@HOME@/projects"],
+    "the second of two": ["@HOME@/other", "@WORK@"],
+    "the last of three, with odd names before it": ["/a]b", '/a"b,\\', "@WORK@"],
+}
+NOT_SEEN = {
+    "nothing": [],
+    "other folders": ["@HOME@/other", "@HOME@/projects/w"],
+    "a folder in it": ["@WORK@/sub"],
+    "a folder that names it": ["@HOME@/other@WORK@", "relative@WORK@"],
+    "a text that looks like an end": ['/x"]', '/x", "', "/x\\"],
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", SEEN)
+def test_an_editor_that_has_the_workspace_open_is_seen(host: Host, name: str, indent: int | None) -> None:
+    folders = [host.fill_in(folder) for folder in SEEN[name]]
+    with editor(host, json.dumps({"pid": 1, "workspaceFolders": folders, "ideName": "x"}, indent=indent)):
+        done = host.session(ASK)
+
+    assert (done.returncode, done.stdout) == (0, "the editor\n"), done.stderr
+
+
+@pytest.mark.parametrize("name", NOT_SEEN)
+def test_an_editor_that_has_other_folders_open_is_not_seen(host: Host, name: str) -> None:
+    folders = [host.fill_in(folder) for folder in NOT_SEEN[name]]
+    facts = {"workspaceFolders": folders, "others": [str(host.work)], "ideName": str(host.work)}
+    with editor(host, json.dumps(facts)):
+        done = host.session(ASK)
+
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_folder_whose_name_json_escapes_is_found(host: Host) -> None:
+    folder = host.home / "projects" / 'a"b\\c\\\\"'
+    folder.mkdir()
+    host.give(folder)
+    with editor(host, json.dumps({"workspaceFolders": ["/other", str(folder)]})):
+        done = host.session(ASK, cwd=folder)
+
+    assert (done.returncode, done.stdout) == (0, "the editor\n"), done.stderr
