@@ -1,7 +1,7 @@
 """What you can ask for: `invoke --list`. Each task composes steps from scripts/claude_local/.
 
-The file is long because there are some thirty tasks and invoke takes names, options, defaults and help from these
-signatures; a task that does more than read its options and call its module belongs into that module.
+The file is long because there are some thirty tasks, whose names, options, defaults and help are read from
+these signatures; what a task does beyond reading its options belongs into the module that it calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from claude_local.errors import UserError  # noqa: E402  the path comes first
-from claude_local.settings import Settings, load_settings  # noqa: E402
+from claude_local.settings import Settings  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +39,9 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
         def run(*arguments: Any, **named: Any) -> None:
+            if {"--help", "-h"} & set(map(str, (*arguments[1:], *named.values()))):
+                _show_help(body.__name__.replace("_", "-"))
+                return
             try:
                 body(*arguments, **named)
             except UserError as error:
@@ -51,17 +54,24 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
     return decorate
 
 
+def _show_help(name: str) -> None:
+    """The help of a task: invoke takes `--help` for the value that a task cannot do without."""
+    from invoke import Program
+
+    Program(namespace=namespace, name="invoke", binary="invoke").run(["invoke", "--help", name], exit=False)
+
+
 def _settings(engine: str | None = None) -> Settings:
     from claude_local import settings_file
 
-    environment = {
-        "CLAUDE_LOCAL_PYTHON": sys.executable,
-        "CLAUDE_LOCAL_FIT_TARGET": _fit_target(),
-        **settings_file.variables(ROOT),
-        **os.environ,
-        **({"CLAUDE_LOCAL_ENGINE": engine} if engine else {}),
-    }
-    return load_settings(environment, ROOT, user_id=os.getuid(), group_id=os.getgid())
+    return settings_file.load(
+        ROOT,
+        os.environ,
+        defaults={"CLAUDE_LOCAL_PYTHON": sys.executable, "CLAUDE_LOCAL_FIT_TARGET": _fit_target()},
+        engine=engine,
+        user_id=os.getuid(),
+        group_id=os.getgid(),
+    )
 
 
 def _fit_target() -> str:
@@ -264,7 +274,8 @@ def add_profile(c, source, name=None, yes=False):
     accept = f"write it: invoke add-profile {shlex.quote(source)} --name {proposal.name} --yes"
     if yes or console.confirm(f"write {proposal.file}?", hint=accept):
         add_profile.write(proposal)
-        console.say(f"wrote {proposal.file}; next: invoke pull {proposal.name}, invoke plan {proposal.name}")
+        name = proposal.name
+        console.say(f"wrote {proposal.file}; next: invoke pull {name}, invoke plan --model {name}")
 
 
 @verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from images import Images, make_bases
-from machine import ROOT, Machine
+from machine import ROOT, Machine, repository_files
 
 PARTS = {
     "real_cli": "the real Claude Code CLI",
@@ -33,17 +32,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def checkout(tmp_path: Path) -> Path:
     """A copy of this checkout as a clone would have it, in a folder with a space and an umlaut."""
     target = tmp_path / "my chäckout"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    for name in listed.stdout.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            copy = target / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy)
+    for file in repository_files():
+        copy = target / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, copy)
     return target
 
 

@@ -7,13 +7,16 @@ import os
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 
 class DockerForwarder:
     """Forwards a unix socket of its own to Docker Engine's."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Callable[[bytes], object] = lambda _: None) -> None:
+        """`before` is called with what is about to be passed on to Docker Engine."""
+        self._before = before
         engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
         self._engine = engine.removeprefix("unix://")
         self._folder = tempfile.TemporaryDirectory()
@@ -44,11 +47,12 @@ class DockerForwarder:
                 theirs = socket.socket(socket.AF_UNIX)
                 theirs.connect(self._engine)
                 self._open |= {ours, theirs}
-                for source, target in ((ours, theirs), (theirs, ours)):
-                    threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
+                for ways in ((ours, theirs, self._before), (theirs, ours, lambda _: None)):
+                    threading.Thread(target=self._carry, args=ways, daemon=True).start()
 
-    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+    def _carry(self, source: socket.socket, target: socket.socket, before: Callable[[bytes], object]) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                before(data)
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)

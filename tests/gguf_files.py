@@ -15,15 +15,24 @@ import gguf
 Q4_K, Q8_0, MXFP4, F32 = (gguf.GGMLQuantizationType[name] for name in ("Q4_K", "Q8_0", "MXFP4", "F32"))
 
 
+ALIGNMENT = 32
+
+
 @dataclass(frozen=True)
-class Shape:
-    """The dimensions of one model."""
+class Dimensions:
+    """What every model has, in llama.cpp's words."""
 
     architecture: str
     layers: int
     embedding: int
     heads: int
     kv_heads: int | list[int]
+
+
+@dataclass(frozen=True)
+class Shape(Dimensions):
+    """The dimensions of one model."""
+
     context: int
     feed_forward: int = 1024
     key_length: int | None = None
@@ -76,24 +85,38 @@ def write_header_only(
     writer.add_token_list([f"t{number}" for number in range(vocabulary)])
     writer.add_chat_template(chat_template)
     size = _add_tensors(writer, shape, vocabulary, layers or range(shape.layers))
+    return write_with_hole(writer, path, size)
+
+
+def write_with_hole(writer: Any, path: Path, size_bytes: int) -> Path:
+    """Writes all that `writer` knows; the weights become a hole of this size."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     writer.close()
     with path.open("r+b") as file:
-        begin = -(-path.stat().st_size // 32) * 32
-        file.truncate(begin + size)
+        file.truncate(aligned(path.stat().st_size) + size_bytes)
     return path
+
+
+def aligned(size_bytes: int) -> int:
+    """The size with what fills it up to where the next tensor may begin."""
+    return -(-size_bytes // ALIGNMENT) * ALIGNMENT
+
+
+def add_dimensions(writer: Any, shape: Dimensions, *, context: int, feed_forward: int) -> None:
+    """The metadata that every architecture has."""
+    writer.add_block_count(shape.layers)
+    writer.add_context_length(context)
+    writer.add_embedding_length(shape.embedding)
+    writer.add_feed_forward_length(feed_forward)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
 
 
 def _add_metadata(writer: Any, shape: Shape, name: str) -> None:
     writer.add_name(name)
-    writer.add_block_count(shape.layers)
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.embedding)
-    writer.add_feed_forward_length(shape.feed_forward)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.kv_heads)
+    add_dimensions(writer, shape, context=shape.context, feed_forward=shape.feed_forward)
     writer.add_file_type(shape.file_type)
     numbers = {
         "attention.key_length": shape.key_length,
@@ -119,7 +142,7 @@ def _add_tensors(writer: Any, shape: Shape, vocabulary: int, layers: range) -> i
         for length in row:
             size *= length
         writer.add_tensor_info(name, row, _NUMPY[kind == F32], size, raw_dtype=kind)
-        total += -(-size // 32) * 32
+        total += aligned(size)
 
     width = shape.embedding
     if 0 in layers:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ CLIENT_FOLDERS = {
 TIMEOUT_SECONDS = 180
 
 Done = subprocess.CompletedProcess[str]
+
+
+def repository_files() -> Iterator[Path]:
+    """Every file that is or could be committed."""
+    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            yield ROOT / name
 
 
 @dataclass

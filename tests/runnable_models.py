@@ -14,21 +14,17 @@ from typing import Any
 import gguf
 import numpy as np
 
+from gguf_files import Dimensions, add_dimensions, aligned, write_with_hole
+
 F32, F16, Q4_0, Q8_0 = (gguf.GGMLQuantizationType[name] for name in ("F32", "F16", "Q4_0", "Q8_0"))
-ALIGNMENT = 32
 
 Tensors = Iterator[tuple[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The dimensions of one model, in llama.cpp's words."""
+class Shape(Dimensions):
+    """The dimensions of one model."""
 
-    architecture: str
-    layers: int
-    embedding: int
-    heads: int
-    kv_heads: int | list[int]
     feed_forward: int
     head_length: int
     vocabulary: int = 4096
@@ -117,23 +113,12 @@ def write_model(path: Path, shape: Shape) -> Path:
     _add_metadata(writer, shape)
     _add_tokenizer(writer, shape.vocabulary)
     size = sum(_add_tensor(writer, name, dimensions, shape.weights) for name, dimensions in _tensors(shape))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    writer.close()
-    with path.open("r+b") as file:
-        file.truncate(_aligned(path.stat().st_size) + size)
-    return path
+    return write_with_hole(writer, path, size)
 
 
 def _add_metadata(writer: Any, shape: Shape) -> None:
     writer.add_name(f"{shape.architecture} (weights of zero)")
-    writer.add_block_count(shape.layers)
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.embedding)
-    writer.add_feed_forward_length(shape.feed_forward)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.kv_heads)
+    add_dimensions(writer, shape, context=shape.context, feed_forward=shape.feed_forward)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_layer_norm_eps(1e-5)
     writer.add_vocab_size(shape.vocabulary)
@@ -175,11 +160,7 @@ def _add_tensor(
     size = int(np.prod(row)) * item.itemsize
     raw = None if kind in (F32, F16) else kind
     writer.add_tensor_info(name, row, item, size, raw_dtype=raw)
-    return _aligned(size)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+    return aligned(size)
 
 
 # ---- Which tensors an architecture has. Dimensions as numpy has them: rows, columns.

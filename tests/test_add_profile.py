@@ -68,7 +68,7 @@ def test_a_profile_comes_from_the_hub_with_all_that_is_known(
 # Sampling: generation_config.json of maker/Some-Model.
 # Chat template, tried with Claude Code's messages: with a later system message it refuses: System \
 message must be at the beginning.
-# Will it fit here: `invoke plan some-model-ud-q4_k_xl`.
+# Will it fit here: `invoke plan --model some-model-ud-q4_k_xl`.
 title: "deci (random weights) (UD-Q4_K_XL)"
 description: "Dense model (deci). {len(content) / 1e6:.1f} MB file. Say what it is good for."
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from machine import ROOT, repository_files
+
 PACKAGE = ROOT / "scripts" / "claude_local"
 MODULES = {
     ".".join(("claude_local", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
@@ -21,6 +20,7 @@ MODULES = {
 PURE = [
     "errors",
     "settings",
+    "setting_values",
     "profiles",
     "profile_parts",
     "model_source",
@@ -52,6 +52,7 @@ PURE = [
     "memory_estimate",
     "verdicts",
     "file_plan",
+    "rough_plan",
     "turns",
     "plain_text",
     "dashboard.keys",
@@ -137,19 +138,6 @@ def reads_environment(file: Path) -> bool:
         if isinstance(node, ast.ImportFrom) and node.module == "os":
             assert {alias.name for alias in node.names}.isdisjoint({"environ", "getenv"})
     return False
-
-
-def repository_files() -> Iterator[Path]:
-    """Every file that is or could be committed."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    for name in listed.stdout.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            yield ROOT / name
 
 
 @pytest.mark.parametrize("name", PURE)

@@ -159,3 +159,13 @@ def test_shellcheck_would_find_a_mistake(tmp_path: Path) -> None:
     wrong.write_text("#!/bin/bash\necho $1\n")
 
     assert "SC2086" in shellcheck(wrong)
+
+
+@pytest.mark.parametrize("asks", ["--help", "-h"])
+def test_the_help_of_the_tests_sets_nothing_up(machine: Machine, asks: str) -> None:
+    done = machine.run([str(machine.checkout / "scripts" / "test"), asks])
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "scripts/test [--unit] [pytest arguments]" in done.stdout
+    assert not (machine.checkout / "tests" / ".cache").exists()
+    assert not (machine.checkout / ".venv").exists()

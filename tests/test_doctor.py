@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from claude_local import doctor
+from claude_local import doctor, state
 from claude_local.checks import (
     PROGRAM_SECONDS,
     Check,
@@ -302,7 +302,7 @@ def test_docker_without_plugins_lacks_compose_and_buildkit(host: Host, tmp_path:
     old = with_programs(host, tmp_path, docker=f"echo '{told}'", docker_compose="echo 1.29.2")
 
     assert docker.compose(old).text == "`docker compose` is missing; docker-compose 1.29.2 is too old"
-    assert docker.buildkit(old).text == "`docker buildx` is missing: invoke build-image will fail"
+    assert docker.buildkit(old).text == "`docker buildx` is missing: `invoke build-image` will fail"
 
 
 def test_a_docker_that_prints_nonsense_is_told(host: Host, tmp_path: Path) -> None:
@@ -588,7 +588,7 @@ def test_missing_memory_and_disk_name_the_profiles(host: Host) -> None:
     with_cards = machine.memory(replace(host, read_gpus=lambda: TWO_CARDS))
 
     assert without_cards.text.startswith(
-        "17 GB RAM: too little for gemma-4-26b-a4b (17 GB), gpt-oss-120b (63 GB)"
+        "17 GB RAM: too little for gemma-4-26b-a4b (17 GB), glm-4.7-flash-q4 (18 GB), "
     )
     assert with_cards.text == "17 GB RAM and 43 GB on cards: too little for gpt-oss-120b (63 GB)"
 
@@ -627,6 +627,36 @@ def test_a_container_that_ended_is_found_and_removed(old_container: tuple[Host, 
     assert leftovers.leftovers(host).text == f"container {name}, which ended"
     assert leftovers.fix(host) == [f"removed: container {name}, which ended"]
     assert leftovers.leftovers(host) == Finding("ok", "none")
+
+
+@pytest.mark.docker
+def test_a_container_stays_while_another_command_is_at_work(old_container: tuple[Host, str]) -> None:
+    host, name = old_container
+    with state.lock(host.settings, "up demo"):
+        (line,) = leftovers.fix(host)
+
+    assert line.startswith("not removed (another command is at work: `up demo` (process ")
+    assert leftovers.leftovers(host).text == f"container {name}, which ended"
+
+
+@pytest.mark.docker
+def test_a_container_that_is_about_to_start_is_no_leftover(
+    host: Host, test_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = f"claude-local-doctor-{os.getpid()}"
+    label = f"com.docker.compose.project={project}"
+    made = ["docker", "create", "--name", project, "--label", label, test_image, "true"]
+    subprocess.run(made, check=True, capture_output=True)
+    own = replace(
+        host, settings=replace(host.settings, compose_project=project), environment=dict(os.environ)
+    )
+
+    young = leftovers.leftovers(own)
+    monkeypatch.setattr(leftovers, "TO_START_SECONDS", -1)
+    lines = leftovers.fix(own)
+
+    assert young == Finding("ok", "none")
+    assert lines == [f"removed: container {project}, which never ran"]
 
 
 def test_old_half_written_files_and_records_go_and_young_ones_stay(host: Host) -> None:

@@ -29,6 +29,7 @@ from claude_local.image_spec import (
 from claude_local.image_store import previous_of
 from claude_local.samples import GpuReading
 from claude_local.settings import Settings, load_settings
+from machine import Machine
 from nvml_replay import NvmlReplay
 
 IMAGE = "claude-local/llama:latest"
@@ -245,6 +246,25 @@ def test_no_card_is_asked_for_where_its_answer_would_not_count() -> None:
     assert image.wanted("cpu", cards=never).architectures == ""
 
 
+def test_without_a_card_the_variant_for_cards_is_warned_of() -> None:
+    def warnings(variant: str, recording: str) -> list[str]:
+        return image.warnings_of(image_spec(variant), cards=lambda: read_gpus(NvmlReplay(recording)))
+
+    assert warnings("cuda", "no-driver") == [
+        "no card for the CUDA variant here (no NVIDIA driver on this machine). For this machine: --variant cpu; "
+        "without an image, on the CPU: invoke up --engine embedded"
+    ]
+    assert warnings("cuda", "driver-without-cards") != []
+    assert warnings("cuda", "rtx-4090-and-rtx-5070-ti") == warnings("cpu", "no-driver") == []
+
+
+def test_a_build_warns_before_it_begins(machine: Machine) -> None:
+    done = machine.invoke("build-image", "--dry-run")
+
+    warned = [line.removeprefix("warning: ") for line in done.stderr.splitlines()]
+    assert warned == image.warnings_of(image_spec("cuda"))
+
+
 def test_jobs_are_those_of_this_machine_unless_said() -> None:
     assert 1 <= image.wanted("cpu").jobs <= (psutil.cpu_count() or 1)
     assert image.wanted("cpu", jobs=7).jobs == 7
@@ -317,7 +337,10 @@ def test_a_failure_without_a_known_cause_tells_the_exit_code_and_the_last_lines(
         "the image was not built, and the old one, if any, is untouched: docker ended with 3"
     )
     assert caught.value.details.splitlines()[-2:] == ["what", "ever"]
-    assert caught.value.hint == f"the whole output: {image.log_file(settings)}"
+    assert caught.value.hint.splitlines() == [
+        "without an image, on the CPU: invoke up --engine embedded",
+        f"the whole output: {image.log_file(settings)}",
+    ]
 
 
 @pytest.mark.usefixtures("programs")

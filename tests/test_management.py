@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from api_client import Served, request
-from claude_local import journal
-from claude_local.settings import load_settings
+from claude_local import build, journal, management
+from claude_local.errors import UserError
+from claude_local.operations import Operations
+from claude_local.profiles import load_profiles
+from claude_local.render import render
+from claude_local.settings import Settings, load_settings
 from claude_local.switch import Journal
 from machine import ROOT, Machine, error_of
 
@@ -87,3 +94,63 @@ def test_the_module_says_how_it_is_used(machine: Machine) -> None:
     done = machine.run([sys.executable, "-m", "claude_local"], env=environment)
 
     assert (done.returncode, done.stderr) == (1, "usage: python -m claude_local serve CHECKOUT STATE_DIR\n")
+
+
+@pytest.fixture
+def settings(machine: Machine) -> Iterator[Settings]:
+    """A machine's settings; its management API is ended afterwards."""
+    own = load_settings(machine.environment, machine.checkout, user_id=0, group_id=0)
+    yield own
+    management.stop(own)
+
+
+def server_of(settings: Settings) -> int:
+    """The process of the management API."""
+    return int(json.loads((settings.state_dir / "management" / "process.json").read_text())["pid"])
+
+
+def test_a_server_with_other_settings_is_started_again_with_these(settings: Settings) -> None:
+    management.start(settings)
+    first = server_of(settings)
+    management.start(settings)
+    same = server_of(settings)
+    management.start(dataclasses.replace(settings, sandbox="bash"))
+
+    assert (same == first, server_of(settings) == first, management.is_running(settings)) == (
+        True,
+        False,
+        True,
+    )
+
+
+def test_a_server_in_somebodys_terminal_goes_on(machine: Machine, settings: Settings) -> None:
+    with machine.start("serve") as served:
+        while not management.is_running(settings):
+            assert served.poll() is None
+        management.start(dataclasses.replace(settings, sandbox="bash"))
+
+        assert server_of(settings) == served.pid
+        served.terminate()
+        served.communicate()
+
+
+def test_what_the_api_does_keeps_the_settings_of_the_last_render(settings: Settings) -> None:
+    wanted = dataclasses.replace(settings, sandbox="container", jail_switching=False)
+    profiles = load_profiles(settings.profiles_dir)
+    build.apply(build.plan(render(wanted, profiles), settings.build_dir), settings.build_dir)
+
+    with pytest.raises(UserError, match="there is nothing to restart"):
+        Operations(settings).restart().wait(until_done=True)
+
+    assert build.plan(render(wanted, profiles), settings.build_dir) == []
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"environment": {"CLAUDE_LOCAL_LLAMA_PORT": "x"}}'])
+def test_where_nobody_rendered_the_api_does_with_its_own_settings(
+    settings: Settings, content: str | None
+) -> None:
+    settings.build_dir.mkdir(exist_ok=True)
+    if content is not None:
+        (settings.build_dir / "settings.json").write_text(content)
+
+    assert build.last_settings(settings) == settings

@@ -255,12 +255,72 @@ def test_a_card_that_drives_a_display_keeps_more_free() -> None:
 # ---- What cannot be known
 
 
-def test_a_model_that_is_not_here_is_unknown_unless_it_is_too_large(settings: Settings) -> None:
-    small, large = profile("a", size_bytes=10**10), profile("b", size_bytes=10**12)
+@pytest.mark.parametrize(
+    ("gigabytes", "hardware", "text"),
+    [
+        (10, NO_CARDS, "probably fits"),
+        (19, NO_CARDS, "perhaps does not fit: about 20.6 GB, room for 20.4 GB"),
+        (21, NO_CARDS, "probably does not fit: about 22.6 GB, room for 20.4 GB"),
+        (20, TWO_CARDS, "probably fits"),
+        (38, TWO_CARDS, "perhaps offloads 0.8 GB to CPU"),
+        (45, TWO_CARDS, "probably offloads 7.8 GB to CPU"),
+        (98, TWO_CARDS, "perhaps does not fit: about 99.6 GB, room for 98.9 GB"),
+        (1000, NO_CARDS, "does not fit: 1000.0 GB of weights, 21.5 GB free"),
+    ],
+)
+def test_a_model_that_is_not_here_has_a_rough_verdict_by_its_size(
+    settings: Settings, gigabytes: int, hardware: Hardware, text: str
+) -> None:
+    found = plan.verdict(settings, profile("a", size_bytes=gigabytes * 10**9), hardware=hardware)
 
-    assert plan.verdict(settings, small, hardware=NO_CARDS).text == "not known: the model file is not here"
-    assert plan.verdict(settings, large, hardware=NO_CARDS).text == (
-        "does not fit: 1000.0 GB of weights, 21.5 GB free"
+    assert (found.text, found.source) == (text, "the size in the profile")
+    if found.likelihood:
+        plan.check(found)  # refuses nothing
+
+
+def test_a_size_that_is_rough_itself_makes_no_verdict_certain(settings: Settings) -> None:
+    model = ModelSource(file="a.gguf", about_gb=1000)
+    about = profile("a").model_copy(update={"model": model})
+
+    found = plan.verdict(settings, about, hardware=NO_CARDS)
+
+    assert found.text == "probably does not fit: 1000.0 GB of weights, 21.5 GB free"
+
+
+def test_a_rough_verdict_says_what_was_counted_and_when_it_becomes_exact(settings: Settings) -> None:
+    found = plan.verdict(settings, profile("a", size_bytes=45 * 10**9), hardware=TWO_CARDS)
+
+    assert list(plan_table.facts(found)) == [
+        "context 32,768 tokens",
+        "by the size in the profile",
+        "note: 45.0 GB of weights and 0.4 to 3.3 GB of context; room for 38.7 GB on the cards",
+        "note: rough, as the model file is not here yet; exact once it is",
+    ]
+
+
+def test_a_rough_verdict_leaves_out_what_is_loaded_now(settings: Settings) -> None:
+    full = replace(TWO_CARDS, reading=GpuReading(gpus=(replace(RTX_4090, memory_used_bytes=23_000 * MIB),)))
+    wanted = profile("a", size_bytes=15 * 10**9)
+
+    assert plan.verdict(settings, wanted, hardware=full).text == "probably offloads 15.0 GB to CPU"
+    assert plan.verdict(settings, wanted, hardware=full, is_loaded=True).text == "probably fits"
+
+
+@pytest.mark.parametrize("gigabytes", [5, 20, 45, 120])
+@pytest.mark.parametrize("hardware", [NO_CARDS, TWO_CARDS], ids=["RAM", "cards"])
+def test_far_from_the_limits_the_rough_verdict_is_that_of_the_file(
+    settings: Settings, gigabytes: int, hardware: Hardware
+) -> None:
+    of_file = plan.verdict(settings, big_model(settings, gigabytes), hardware=hardware, quick=True)
+    size = (settings.models_dir / "big.gguf").stat().st_size
+    rough = plan.verdict(settings, profile("not-here", size_bytes=size), hardware=hardware)
+
+    assert rough.outcome == of_file.outcome
+
+
+def test_without_file_and_size_nothing_is_known(settings: Settings) -> None:
+    assert plan.verdict(settings, profile("a"), hardware=NO_CARDS).text == (
+        "not known: the model file is not here, and its profile does not say how large it is"
     )
 
 
@@ -407,6 +467,7 @@ def test_plan_prints_a_verdict_for_every_profile(machine: Machine) -> None:
     assert sorted(verdict["profile"] for verdict in verdicts) == names
     demo = next(verdict for verdict in verdicts if verdict["profile"] == "demo")
     assert (demo["outcome"], demo["context_tokens"]) == ("fits", 131072)
+    assert [verdict["profile"] for verdict in verdicts if verdict["outcome"] == "unknown"] == []
     assert table.startswith("demo  fits\n")
     assert "context 65,536 tokens, at most 131,072 would fit" in table
 

@@ -75,6 +75,14 @@ def test_profiles_come_in_name_order_and_files_with_an_underscore_are_none(folde
     assert profile_files(folder) == [folder / "a.yaml", folder / "b.yaml"]
 
 
+def test_what_an_editor_puts_beside_a_profile_is_none(folder: Path) -> None:
+    (folder / "a.yaml").write_text(MINIMAL)
+    (folder / ".#a.yaml").symlink_to("somebody@host.1234")
+    (folder / ".a.yaml").write_text("half")
+
+    assert list(load_profiles(folder)) == ["a"]
+
+
 def test_a_profile_goes_over_the_defaults_key_by_key(folder: Path) -> None:
     write(
         folder,
@@ -303,6 +311,8 @@ def test_a_mistake_is_told_with_file_line_place_expectation_and_hint(
             "model/sha256: should be a text that matches ^[0-9a-f]{64}$, not 'ABC'",
         ),
         ("{file: a.gguf, size_bytes: 0}", "model/size_bytes: should be more than 0, not 0"),
+        ("{file: a.gguf, about_gb: 0}", "model/about_gb: should be more than 0.0, not 0"),
+        ("{file: a.gguf, about_gb: 1000001}", "model/about_gb: should be 1000000.0 or less, not 1000001"),
     ],
 )
 def test_a_mistake_in_the_model_is_told(folder: Path, model: str, message: str) -> None:

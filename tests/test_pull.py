@@ -392,6 +392,26 @@ def test_a_file_that_is_there_is_good_enough_without_a_hub(machine: Machine, mod
     assert f"sha256 {hashlib.sha256(model).hexdigest()}, not compared" in done.stderr
 
 
+def test_a_file_of_another_size_is_told_without_a_hub_and_force_replaces_it(
+    machine: Machine, hub: Hub, model: bytes
+) -> None:
+    hub.add(REPO, FILE, model)
+    write_profile(machine, more=f"  size_bytes: {len(model)}\n")
+    target(machine).parent.mkdir()
+    target(machine).write_bytes(model[:504])
+    machine.extra["HF_ENDPOINT"] = machine.url
+
+    message, hints = error_of(machine.invoke("pull", "some"))
+    machine.extra["HF_ENDPOINT"] = hub.url
+    forced = machine.invoke("pull", "some", "--force")
+
+    assert message == (
+        f"{target(machine)} is not the file that the profile names: it has 504 bytes, not {len(model):,}"
+    )
+    assert hints == ["replace it: invoke pull some --force"]
+    assert (forced.returncode, target(machine).read_bytes()) == (0, model)
+
+
 def test_a_model_that_the_disk_cannot_hold_is_not_begun(machine: Machine, hub: Hub, model: bytes) -> None:
     hub.add(REPO, FILE, model)
     write_profile(machine)

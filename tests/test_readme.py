@@ -39,3 +39,13 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
 
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_has_the_options_of_claude_local_as_the_command_itself_says_them() -> None:
+    command = (ROOT / "templates" / "bin" / "claude-local.j2").read_text(encoding="utf-8")
+    own = re.findall(r"^#   (\S.*)$", command.partition("set -euo")[0], re.MULTILINE)
+
+    (block,) = re.findall(r"```\nclaude-local \[our options\].*?\n(.*?)```", README, re.DOTALL)
+
+    assert own
+    assert [line.strip() for line in block.splitlines()] == own

@@ -11,6 +11,18 @@ import pytest
 from claude_local.errors import UserError
 from claude_local.settings import ENGINES, PREFIX, Settings, load_settings
 
+NO_PLACE = "should name a host, and a port from 1 to 65535 or none"
+PLACELESS = (
+    *(
+        "http://127.0.0.1:99999",
+        "http://gpu:0",
+        "http://gpu:http",
+        "http://[::1",
+        "http://[::g]:80",
+        "http://:80",
+    ),
+    *("https://gpu'$(id):80", "http://g|pu"),
+)
 NOT_FROM_THE_ENVIRONMENT = {"root", "user_id", "group_id", "home"}
 
 
@@ -155,6 +167,23 @@ def test_an_engine_can_be_chosen(engine: str) -> None:
             "http://a b",
             "CLAUDE_LOCAL_EXTERNAL_URL should start with http:// or https://, not `http://a b`",
         ),
+        *(("EXTERNAL_URL", url, f"CLAUDE_LOCAL_EXTERNAL_URL {NO_PLACE}, not `{url}`") for url in PLACELESS),
+        (
+            "EXTERNAL_URL",
+            "https://gpu/v1?key=1",
+            "CLAUDE_LOCAL_EXTERNAL_URL should end before `?` and `#`, not `https://gpu/v1?key=1`",
+        ),
+        (
+            "EXTERNAL_URL",
+            "http://me:secret@[gpu",
+            "CLAUDE_LOCAL_EXTERNAL_URL should hold no user name and no password: a key belongs into a file, "
+            "CLAUDE_LOCAL_EXTERNAL_KEY_FILE",
+        ),
+        (
+            "MANAGEMENT_PORT",
+            "none",
+            "CLAUDE_LOCAL_MANAGEMENT_PORT should be a port from 1 to 65535, or `off`, not `none`",
+        ),
         ("LLAMA_PORT", "0", "CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535, not `0`"),
         ("LLAMA_PORT", "65536", "CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535, not `65536`"),
         ("LLAMA_PORT", "-1", "CLAUDE_LOCAL_LLAMA_PORT should be a port from 1 to 65535, not `-1`"),
@@ -207,6 +236,13 @@ def test_clients_reach_an_external_server_without_a_trailing_slash() -> None:
 
     assert settings.is_external
     assert settings.base_url == "https://gpu:8000/llama"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:11434", "https://gpu", "http://[::1]:8000/llama", "https://a-b.example:443/v"]
+)
+def test_an_address_of_every_form_is_taken(url: str) -> None:
+    assert load({"CLAUDE_LOCAL_EXTERNAL_URL": url}).base_url == url
 
 
 @pytest.mark.parametrize(

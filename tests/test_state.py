@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from claude_local.errors import Busy
+from claude_local.errors import Busy, UserError
 from claude_local.settings import Settings, load_settings
-from claude_local.state import Holder, api_key, lock, prepare
+from claude_local.state import Holder, api_key, client_key, lock, prepare
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,6 +108,44 @@ def test_a_line_end_after_the_key_is_no_part_of_it(settings: Settings) -> None:
     prepare(settings)
 
     assert api_key(settings) == "my-own-key"
+
+
+def external(settings: Settings, key_file: Path | None) -> Settings:
+    return replace(settings, external_url="http://gpu", external_key_file=key_file)
+
+
+def test_a_stranger_gets_the_key_that_is_theirs_and_never_ours(settings: Settings, tmp_path: Path) -> None:
+    prepare(settings)
+    theirs = tmp_path / "theirs"
+    theirs.write_text("their-key\n")
+
+    keys = [client_key(one) for one in (settings, external(settings, theirs), external(settings, None))]
+
+    assert keys == [api_key(settings), "their-key", "local"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"\xff\xfe", "cannot be read: it is no text"),
+        (b"", "does not hold one line with a key"),
+        (b"a\nb", "does not hold one line with a key"),
+        ("schlüssel".encode(), "does not hold one line with a key"),
+    ],
+)
+def test_a_key_file_that_is_of_no_use_is_told(
+    settings: Settings, tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    file = tmp_path / "theirs"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(UserError) as caught:
+        client_key(external(settings, file))
+
+    assert caught.value.message == f"the key file {file} {problem}"
+    assert "CLAUDE_LOCAL_EXTERNAL_KEY_FILE" in caught.value.hint
 
 
 def test_state_is_private_even_where_folders_were_open_before(settings: Settings) -> None:

@@ -210,12 +210,16 @@ def test_an_interrupt_brings_the_old_one_back() -> None:
     assert machine.serving == "old"
 
 
-def test_a_bug_brings_the_old_one_back_and_keeps_its_traceback() -> None:
-    class Buggy(Machine):
-        def verify(self, profile: str) -> None:
-            if profile == "new":
-                raise ZeroDivisionError("a bug")
+class Buggy(Machine):
+    """Meets a mistake of ours while it looks at the new model."""
 
+    def verify(self, profile: str) -> None:
+        if profile == "new":
+            raise ZeroDivisionError("a bug")
+        super().verify(profile)
+
+
+def test_a_bug_brings_the_old_one_back_and_keeps_its_traceback() -> None:
     machine = Buggy()
 
     with pytest.raises(ZeroDivisionError, match="a bug"):
@@ -223,6 +227,18 @@ def test_a_bug_brings_the_old_one_back_and_keeps_its_traceback() -> None:
 
     assert machine.serving == "old"
     assert last(machine.on_disk)[2:] == ("went back", "ZeroDivisionError: a bug")
+
+
+def test_a_bug_is_told_even_if_the_old_one_does_not_come_back() -> None:
+    machine = Buggy(broken=frozenset({"old"}))
+
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        run(machine)
+
+    assert last(machine.on_disk)[2:] == (
+        "failed",
+        "ZeroDivisionError: a bug; and `old` did not come back: `old` is broken",
+    )
 
 
 @pytest.mark.parametrize("write", ["write starting", "write verifying", "write end"])

@@ -72,7 +72,7 @@ def _lines(origin: str, name: str, source: Source, verdict: Verdict) -> Iterator
     yield from _comment(f"Model: {_facts(header)}.")
     yield from _comment(f"Sampling: {source.sampling_from or 'nothing says any; llama-server has its own'}.")
     yield from _comment(f"Chat template, tried with Claude Code's messages: {verdict.reason.rstrip('.')}.")
-    yield from _comment(f"Will it fit here: `invoke plan {name}`.")
+    yield from _comment(f"Will it fit here: `invoke plan --model {name}`.")
     yield f"title: {value_text(_title(source))}"
     yield f"description: {value_text(_description(source))}"
     yield ""

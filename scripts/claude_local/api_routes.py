@@ -89,7 +89,14 @@ class Route:
     """Of a good answer; None is any object."""
 
 
-SWITCH_ERRORS = (400, 404, 409, 502, 503, 507)
+FAILURES = (400, 409, 502, 503, 507)
+"""What can come of changing what runs."""
+
+
+def _order(name: str, summary: str, body: type[Body], statuses: tuple[int, ...]) -> Route:
+    """A route that changes what runs."""
+    return Route("POST", f"/{name}", name, summary, statuses, body, private=True)
+
 
 ROUTES = (
     Route("GET", "/health", "health", "Whether this server answers. Asks nobody else."),
@@ -115,33 +122,14 @@ ROUTES = (
         private=True,
     ),
     Route("GET", "/openapi.json", "openapi", "This description."),
-    Route(
-        "POST",
-        "/switch",
+    _order(
         "switch",
         "Makes another profile the active one; on failure the old one serves again.",
-        statuses=(200, 202, *SWITCH_ERRORS),
-        body=SwitchBody,
-        private=True,
+        SwitchBody,
+        (200, 202, 404, *FAILURES),
     ),
-    Route(
-        "POST",
-        "/start",
-        "start",
-        "Starts an engine with a profile.",
-        statuses=(200, 202, *SWITCH_ERRORS),
-        body=StartBody,
-        private=True,
-    ),
-    Route(
-        "POST",
-        "/stop",
-        "stop",
-        "Stops the engine. This server goes on.",
-        statuses=(200, 400, 409, 502, 503, 507),
-        body=StopBody,
-        private=True,
-    ),
+    _order("start", "Starts an engine with a profile.", StartBody, (200, 202, 404, *FAILURES)),
+    _order("stop", "Stops the engine. This server goes on.", StopBody, (200, *FAILURES)),
 )
 
 # What the guard answers, whatever is asked.

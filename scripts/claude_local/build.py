@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from claude_local.errors import BuildConflict
+from claude_local.errors import BuildConflict, UserError
 from claude_local.files import write_atomic
 from claude_local.profiles import Profile
 from claude_local.render import HEADER, RenderedFile, render
-from claude_local.settings import Settings
+from claude_local.settings import Settings, load_settings
 
 HEADER_LINES = 3
+SETTINGS_FILE = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,23 @@ def refresh(settings: Settings, profiles: Mapping[str, Profile]) -> list[Change]
     changes = plan(render(settings, profiles), settings.build_dir)
     apply(changes, settings.build_dir)
     return changes
+
+
+def last_settings(settings: Settings) -> Settings:
+    """The settings that build/ was rendered with last; `settings` where that is not known.
+
+    Who renders again for somebody else, such as the management API, keeps to what that one wanted.
+    """
+    try:
+        environment = json.loads(_read(settings.build_dir / SETTINGS_FILE))["environment"]
+        return load_settings(
+            {"HOME": str(settings.home), **environment},
+            settings.root,
+            user_id=settings.user_id,
+            group_id=settings.group_id,
+        )
+    except (OSError, ValueError, KeyError, TypeError, UserError):
+        return settings
 
 
 def diff(changes: Sequence[Change]) -> str:

@@ -37,6 +37,11 @@ def say(text: str) -> None:
     talk.print(escape(text), soft_wrap=True)
 
 
+def warn(text: str) -> None:
+    """One line about what will not work as somebody may expect."""
+    talk.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
+
+
 @contextlib.contextmanager
 def loading(name: str) -> Iterator[lifecycle.Progress]:
     """Shows a spinner with elapsed time and the server's last log line while a model loads."""
@@ -165,7 +170,7 @@ def show_result(now: Snapshot, warnings: list[str], settings: Settings) -> None:
     """What is true after a start or a switch, and what will not work with it."""
     show_snapshot(now, settings)
     for warning in warnings:
-        talk.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
+        warn(warning)
 
 
 def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]:
@@ -189,7 +194,11 @@ def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]
         yield "next", "invoke up" if now.state == "stopped" else "invoke logs; invoke down"
     else:
         yield "connect", f"{settings.build_dir / 'bin' / 'claude-local'}"
-        yield "other clients", f"{now.base_url} with the key in {settings.api_key_file}"
+        key_file = settings.client_key_file
+        yield (
+            "other clients",
+            f"{now.base_url}" + (f" with the key in {key_file}" if key_file else ", no key"),
+        )
 
 
 def _work(now: Snapshot) -> str:

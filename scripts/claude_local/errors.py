@@ -22,6 +22,19 @@ class UserError(Exception):
         return f"error: {self.message}{details}{hints}"
 
 
+class WrongSetting(UserError):
+    """A setting's value that cannot be meant: the variable, and what is wrong with it."""
+
+    def __init__(self, variable: str, problem: str, *, hint: str = "") -> None:
+        super().__init__(f"{variable} {problem}", hint=hint)
+        self.variable = variable
+        self.problem = problem
+
+    def at(self, place: str) -> UserError:
+        """The same, told by the place where somebody wrote the value."""
+        return UserError(f"{place} {self.problem}", hint=self.hint)
+
+
 class ProfileError(UserError):
     """One or more mistakes in profile files, each with its file and line."""
 

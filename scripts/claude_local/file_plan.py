@@ -33,7 +33,6 @@ def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: st
     needed = memory_estimate.estimate(header, load_of(profile, tokens))
     devices, layers_on_cpu = _spread(needed, header, hardware)
     outcome, reason, offloaded = judge(devices, memory_estimate.embedding_bytes(header))
-    room = _room_bytes(hardware) if hardware.cards else hardware.ram_available_bytes - CPU_MARGIN_MIB * MIB
     has_experts = memory_estimate.expert_bytes(header) > 0
     return Verdict(
         profile.name,
@@ -47,8 +46,17 @@ def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: st
         layers_on_cpu=0 if hardware.cards and has_experts else layers_on_cpu,
         expert_layers_on_cpu=layers_on_cpu if hardware.cards and has_experts else 0,
         context_tokens=tokens,
-        largest_context_tokens=memory_estimate.largest_context(header, lambda n: load_of(profile, n), room),
+        largest_context_tokens=memory_estimate.largest_context(
+            header, lambda n: load_of(profile, n), room_bytes(hardware)
+        ),
     )
+
+
+def room_bytes(hardware: Hardware) -> int:
+    """What a model may take of all cards, or of RAM where there are none."""
+    if hardware.cards:
+        return sum(_rooms(hardware))
+    return hardware.ram_available_bytes - CPU_MARGIN_MIB * MIB
 
 
 def load_of(profile: Profile, tokens: int) -> Load:
@@ -79,7 +87,7 @@ def _spread(needed: Estimate, header: GgufHeader, hardware: Hardware) -> tuple[t
         return (replace(ram, free_bytes=hardware.ram_available_bytes),), layers
     embedding = memory_estimate.embedding_bytes(header)
     wanted = needed.weights_bytes - embedding + needed.cache_bytes
-    room = max(0, _room_bytes(hardware) - needed.compute_bytes * len(hardware.cards))
+    room = max(0, room_bytes(hardware) - needed.compute_bytes * len(hardware.cards))
     overflow = min(max(0, wanted - room), needed.weights_bytes - embedding)
     on_cards = needed.weights_bytes - embedding - overflow
     cards = [
@@ -104,10 +112,6 @@ def _rooms(hardware: Hardware) -> list[int]:
         max(0, free_bytes(gpu) - int(target) * MIB)
         for gpu, target in zip(hardware.cards, targets, strict=True)
     ]
-
-
-def _room_bytes(hardware: Hardware) -> int:
-    return sum(_rooms(hardware))
 
 
 def _shares(hardware: Hardware) -> list[float]:

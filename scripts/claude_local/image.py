@@ -22,6 +22,7 @@ from claude_local.processes import run, run_watched
 from claude_local.samples import GpuReading
 from claude_local.settings import Settings
 
+WITHOUT_IMAGE = "without an image, on the CPU: invoke up --engine embedded"
 LOG_CHARACTERS = 200_000
 INTERRUPTED = "interrupted: the old image is untouched; what was compiled is kept for the next time"
 
@@ -77,6 +78,17 @@ def wanted(
         jobs=jobs or jobs_for(variant, cores=cores, memory_bytes=memory_bytes),
         source_revision=_git_revision(spec.source) if spec.source else "",
     )
+
+
+def warnings_of(spec: ImageSpec, cards: Callable[[], GpuReading] = read_gpus) -> list[str]:
+    """What somebody should know before waiting for this image."""
+    if spec.variant != "cuda":
+        return []
+    reading = cards()
+    if reading.gpus:
+        return []
+    why = reading.problem or "the driver names none"
+    return [f"no card for the CUDA variant here ({why}). For this machine: --variant cpu; {WITHOUT_IMAGE}"]
 
 
 def tag(settings: Settings, spec: ImageSpec) -> str:
@@ -173,5 +185,7 @@ def _failure(code: int, log: Path) -> EngineFailed:
         "the image was not built, and the old one, if any, is untouched: "
         + (cause.sentence if cause else f"docker ended with {code}"),
         details=build_failures.telling_lines(text),
-        hint="\n".join(filter(None, [cause.hint if cause else "", f"the whole output: {log}"])),
+        hint="\n".join(
+            filter(None, [cause.hint if cause else "", WITHOUT_IMAGE, f"the whole output: {log}"])
+        ),
     )

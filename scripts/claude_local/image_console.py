@@ -12,7 +12,7 @@ from rich.table import Table
 
 from claude_local import image, upgrade
 from claude_local.build_progress import STAGES, BuildProgress, duration
-from claude_local.console import data, harmless, say, talk
+from claude_local.console import data, harmless, say, talk, warn
 from claude_local.image import OnProgress
 from claude_local.image_spec import ImageSpec
 from claude_local.profiles import Profile
@@ -49,6 +49,8 @@ def upgrade_to(
 
 def _print_command(settings: Settings, spec: ImageSpec, *, force: bool) -> None:
     data.out(shlex.join(image.command(settings, spec, force=force)))
+    for warning in image.warnings_of(spec):
+        warn(warning)
 
 
 @contextlib.contextmanager

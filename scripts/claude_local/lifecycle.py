@@ -194,9 +194,8 @@ def _to_bring_back(before: Snapshot, new: str, profiles: Mapping[str, Profile]) 
 
 def warnings_of(settings: Settings, now: Snapshot) -> list[str]:
     """What Claude Code will stumble over with the model that serves now."""
-    key_file = settings.client_key_file
-    key = key_file.read_text().strip() if key_file else "local"
-    return probe.warnings_of(LlamaHttp(settings.base_url, key), now.profile or "")
+    http = LlamaHttp(settings.base_url, state.client_key(settings))
+    return probe.warnings_of(http, now.profile or "")
 
 
 def engine_named(settings: Settings, name: str | None) -> Engine | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from claude_local import preflight
+from claude_local import preflight, service
 from claude_local.errors import EngineFailed, UserError
 from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.processes import start_detached, tail
@@ -41,12 +41,19 @@ def check(settings: Settings) -> None:
 
 
 def start(settings: Settings) -> None:
-    """Starts the server so that it outlives us, unless it runs or is switched off; returns when it answers."""
-    if settings.management_port is None or is_running(settings):
+    """Starts the server so that it outlives us, unless it runs or is switched off; returns when it answers.
+
+    One that we started with other settings is ended first. A service, or one in somebody's terminal, goes on.
+    """
+    if settings.management_port is None:
         return
+    if process := _process(settings):
+        if not _is_outdated(settings, process):
+            return
+        stop(settings)
     check(settings)
     log = private_directory(_folder(settings)) / "server.log"
-    argv = [sys.executable, "-m", "claude_local", "serve", str(settings.root), str(settings.state_dir)]
+    argv = _argv(settings)
     environment = {
         **os.environ,
         **settings.to_environment(),
@@ -127,9 +134,29 @@ def token(settings: Settings) -> str | None:
     return secret
 
 
+def _argv(settings: Settings) -> list[str]:
+    return [sys.executable, "-m", "claude_local", "serve", str(settings.root), str(settings.state_dir)]
+
+
+def _is_outdated(settings: Settings, process: psutil.Process) -> bool:
+    """Whether it was started by `start`, with other settings than these."""
+    try:
+        ours = process.cmdline()[1:] == _argv(settings)[1:]
+        is_service = service.NAME in Path(f"/proc/{process.pid}/cgroup").read_text()
+        started_with = json.loads(_record(settings).read_text()).get("environment")
+    except (OSError, ValueError, AttributeError, psutil.Error):
+        return False
+    return ours and not is_service and started_with != settings.to_environment()
+
+
 def _write_record(settings: Settings) -> None:
     own = psutil.Process()
-    record = {"pid": own.pid, "create_time": own.create_time(), "port": settings.management_port}
+    record = {
+        "pid": own.pid,
+        "create_time": own.create_time(),
+        "port": settings.management_port,
+        "environment": settings.to_environment(),
+    }
     private_directory(_folder(settings))
     write_atomic(_record(settings), json.dumps(record).encode(), mode=PRIVATE_FILE)
 

@@ -21,7 +21,7 @@ def metrics_text(now: Snapshot, counts: dict[str, int]) -> str:
             seen.add(name)
             kind = "counter" if name.endswith("_total") else "gauge"
             lines.append(f"# TYPE claude_local_{name} {kind}")
-        lines.append(f"claude_local_{name}{_labels(labels)} {value:g}")
+        lines.append(f"claude_local_{name}{_labels(labels)} {value}")  # with every digit: bytes have many
     return "\n".join(lines) + "\n"
 
 

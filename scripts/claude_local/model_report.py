@@ -27,7 +27,7 @@ def show_pulled(settings: Settings, profile: Profile, pulled: list[Pulled]) -> N
     say(f"{profile.name}: {describe(read_model(settings.models_dir / profile.model.file))}")
     if profile.model.sha256 is None:
         say(f"its checksum is not in the profile yet: invoke pull {profile.name} --record")
-    say(f"next: invoke plan {profile.name} (will it fit here), invoke up --model {profile.name}")
+    say(f"next: invoke plan --model {profile.name} (will it fit here), invoke up --model {profile.name}")
 
 
 def describe(header: GgufHeader) -> str:

@@ -44,6 +44,13 @@ class HubFile(Part):
     """Checksums of the second and later shards, in order."""
     size_bytes: Annotated[int, Field(gt=0)] | None = None
     """Size of the file, of all shards together."""
+    about_gb: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    """The same in about so many GB, for a first guess whether it fits."""
+
+    @property
+    def stated_bytes(self) -> int | None:
+        """The size that the profile states: exactly, else about; None for neither."""
+        return self.size_bytes or (round(self.about_gb * 1e9) if self.about_gb else None)
 
     @field_validator("file", "hub_file")
     @classmethod

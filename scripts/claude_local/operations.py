@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from claude_local import build, journal, lifecycle
 from claude_local.errors import UserError
-from claude_local.profiles import Profile, find_profile, load_profiles
+from claude_local.profiles import DEFAULTS_FILE, Profile, find_profile, load_profiles, profile_files
 from claude_local.settings import Settings
 from claude_local.snapshot import Snapshot
 from claude_local.switch_steps import Request
-
-Outcome = str
 
 
 class Job:
@@ -49,6 +49,8 @@ class Job:
             self.snapshot = self._call(self)
         except BaseException as error:  # raised again in the thread that waits
             self.error = error
+            if not isinstance(error, UserError):  # a bug: perhaps nobody waits
+                traceback.print_exception(error)
         finally:
             self._progress.set()
 
@@ -63,10 +65,10 @@ class Operations:
 
     def profiles(self) -> Mapping[str, Profile]:
         """All profiles; read again when a file changed. Raises ProfileError."""
-        files = sorted(self.settings.profiles_dir.glob("*.yaml"))
-        mark = [(file, (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
+        folder = self.settings.profiles_dir
+        mark = [(file, _version(file)) for file in (folder / DEFAULTS_FILE, *profile_files(folder))]
         if self._profiles is None or self._profiles[0] != mark:
-            self._profiles = (mark, load_profiles(self.settings.profiles_dir))
+            self._profiles = (mark, load_profiles(folder))
         return self._profiles[1]
 
     def switch(self, model: str, *, cut_replies: bool, idle_limit_seconds: float, force: bool = False) -> Job:
@@ -130,7 +132,7 @@ class Operations:
 
     def _rendered_profiles(self) -> Mapping[str, Profile]:
         profiles = self.profiles()
-        build.refresh(self.settings, profiles)
+        build.refresh(build.last_settings(self.settings), profiles)
         return profiles
 
     def _start(self, call: Callable[[Job], Snapshot | None], purpose: str) -> Job:
@@ -138,6 +140,15 @@ class Operations:
         self._jobs = {known for known in self._jobs if known.thread.is_alive()} | {job}
         job.thread.start()
         return job
+
+
+def _version(file: Path) -> tuple[int, int] | None:
+    """What changes with the file; None for one that is not there, such as what a link once led to."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _served_last(settings: Settings) -> str:

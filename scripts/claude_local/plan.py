@@ -1,7 +1,7 @@
 """`invoke plan`: will a model fit, here, before anything is loaded. `verdict` is the one place to ask.
 
 llama-fit-params of the image knows best. Where it cannot be asked, the model file says how much is needed,
-and the verdict says that it comes from there.
+and where that is not here yet, the size in the profile, roughly. The verdict says which it was.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import psutil
 
-from claude_local import file_plan, fit_params, memory_estimate, speeds
+from claude_local import file_plan, fit_params, memory_estimate, rough_plan, speeds
 from claude_local.errors import UserError
 from claude_local.fit_params import FitUnavailable, Layout
 from claude_local.gguf_header import GgufHeader, read_model
 from claude_local.gpus import read_gpus
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
-from claude_local.verdicts import GB, MIB, Hardware, Verdict, fit_targets, judge
+from claude_local.verdicts import MIB, Hardware, Verdict, fit_targets, judge
 
 SOURCE = "llama-fit-params"
 LOADED = "a model is loaded now and leaves first: what it takes is counted as free"
@@ -48,7 +48,9 @@ def verdict(
         return Verdict(profile.name, "unknown", "somebody else runs the server")
     file = settings.models_dir / profile.model.file
     if not file.is_file():
-        return _without_file(profile, hardware)
+        if is_loaded:
+            return rough_plan.verdict(profile, _emptied(hardware), LOADED)
+        return rough_plan.verdict(profile, hardware)
     try:
         header = read_model(file)
     except UserError as error:
@@ -90,8 +92,8 @@ def with_context(profile: Profile, tokens: int | None) -> Profile:
 
 
 def check(found: Verdict) -> None:
-    """Raises UserError if the model does not fit. What is unknown may be tried."""
-    if found.outcome == "does not fit":
+    """Raises UserError if the model does not fit. What is unknown, or known roughly, may be tried."""
+    if found.outcome == "does not fit" and not found.likelihood:
         context = found.largest_context_tokens
         smaller = f"it fits with `ctx_size: {context}` in its profile; " if context else ""
         raise UserError(
@@ -99,15 +101,6 @@ def check(found: Verdict) -> None:
             hint=f"{smaller}look closer: invoke plan --model {found.profile}; "
             'try it all the same: --force (API: `"force": true`)',
         )
-
-
-def _without_file(profile: Profile, hardware: Hardware) -> Verdict:
-    """What can be said of a model that is not here: only whether its weights are too large."""
-    size = profile.model.size_bytes
-    if size and size > hardware.free_bytes:
-        reason = f"{size / GB:.1f} GB of weights, {hardware.free_bytes / GB:.1f} GB free"
-        return Verdict(profile.name, "does not fit", reason)
-    return Verdict(profile.name, "unknown", "the model file is not here")
 
 
 def _emptied(hardware: Hardware) -> Hardware:

@@ -24,7 +24,8 @@ def show(verdicts: Sequence[Verdict], *, as_json: bool = False) -> None:
     for verdict in verdicts:
         style = STYLES[verdict.outcome]
         console.data.print(
-            f"[bold]{escape(verdict.profile)}[/bold]  [{style}]{escape(verdict.text)}[/{style}]"
+            f"[bold]{escape(verdict.profile)}[/bold]  [{style}]{escape(verdict.text)}[/{style}]",
+            soft_wrap=True,
         )
         if verdict.devices:
             console.data.print(_table(verdict.devices))

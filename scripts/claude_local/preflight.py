@@ -75,10 +75,10 @@ def check_memory(settings: Settings, profile: Profile, engine: Engine) -> None:
 
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
-    """Size of the model's own files on disk, else what the profile says of it."""
+    """Size of the model's own files on disk, else what the profile says of it, exactly or about."""
     files = [settings.models_dir / shard.file for shard in profile.model.shards()]
     here = all(file.is_file() for file in files)
-    return sum(file.stat().st_size for file in files) if here else profile.model.size_bytes
+    return sum(file.stat().st_size for file in files) if here else profile.model.stated_bytes
 
 
 def check_port(port: int, setting: str = "CLAUDE_LOCAL_LLAMA_PORT") -> None:

@@ -134,8 +134,8 @@ def load_profiles(directory: Path) -> dict[str, Profile]:
 
 
 def profile_files(directory: Path) -> list[Path]:
-    """Profile files in name order; files whose name starts with `_` are none."""
-    return sorted(file for file in directory.glob("*.yaml") if not file.name.startswith("_"))
+    """Profile files in name order. Files whose name starts with `_` are none, nor with `.`: editors' own."""
+    return sorted(file for file in directory.glob("*.yaml") if not file.name.startswith(("_", ".")))
 
 
 def find_profile(profiles: Mapping[str, Profile], name: str) -> Profile:

@@ -99,17 +99,11 @@ def measure(settings: Settings, environment: Mapping[str, str], *, full: bool = 
     now = lifecycle.snapshot(settings)
     if now.state != "ready":  # asking would load a model
         return Report(split(body), len(body), None, None)
-    http = LlamaHttp(settings.base_url, _key(settings))
+    http = LlamaHttp(settings.base_url, state.client_key(settings))
     parts = [dataclasses.replace(part, tokens=_tokens(http, part.text)) for part in split(body)]
     tokens = _answer(http, "/v1/messages/count_tokens", json.loads(body)).get("input_tokens")
     speed = now.prompt_tokens_per_second
     return Report(parts, len(body), tokens, round(tokens / speed, 1) if tokens and speed else None)
-
-
-def _key(settings: Settings) -> str:
-    if not settings.is_external:
-        return state.api_key(settings)
-    return settings.external_key_file.read_text().strip() if settings.external_key_file else "local"
 
 
 def _tokens(http: LlamaHttp, text: str) -> int | None:

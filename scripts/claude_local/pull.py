@@ -60,11 +60,17 @@ def _is_here(item: Wanted, force: bool) -> bool:
 
 
 def _check_present(settings: Settings, item: Wanted, show: Show) -> Pulled:
+    size = item.target.stat().st_size
+    if item.size_bytes and size != item.size_bytes:
+        raise UserError(
+            f"{item.target} is not the file that the profile names: it has {size:,} bytes, "
+            f"not {item.size_bytes:,}",
+            hint=f"replace it: invoke pull {item.profile} --force",
+        )
     expected, source = item.sha256, "the profile"
     if expected is None and item.repo:
         with contextlib.suppress(HubFailed):  # without a hub there is nothing to compare with
             expected, source = hub.find(item.place).sha256, "the hub"
-    size = item.target.stat().st_size
     with show(f"checking {item.target.name}", size) as at:
         actual = checksums.sha256_of(settings.state_dir, item.target, _summing(at))
     if expected and actual != expected:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from rich.markup import escape
 from rich.table import Table
 
-from claude_local import console, lifecycle, management, small_model, state
+from claude_local import console, lifecycle, management, small_model
 from claude_local.demo_model import write_demo_model
 from claude_local.engines.embedded import EmbeddedEngine
-from claude_local.engines.http import LlamaHttp
+from claude_local.engines.http import own_server
 from claude_local.errors import EngineFailed
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
@@ -50,7 +50,7 @@ def _switch(settings: Settings, profiles: Mapping[str, Profile], profile: Profil
 
 
 def _show_answer(settings: Settings) -> None:
-    http = LlamaHttp(settings.base_url, state.api_key(settings))
+    http = own_server(settings)
     pieces = 0
     console.data.print()
     for piece in http.answer(PROMPT, max_tokens=MAX_TOKENS):

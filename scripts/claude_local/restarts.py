@@ -1,4 +1,4 @@
-"""How often something that dies is started again, and which word of its log goes with it."""
+"""How often something that dies is started again."""
 
 from __future__ import annotations
 

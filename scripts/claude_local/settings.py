@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from claude_local import setting_values
 from claude_local.errors import UserError
 
 PREFIX = "CLAUDE_LOCAL_"
@@ -108,123 +109,54 @@ class Settings:
 
 
 def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, group_id: int) -> Settings:
-    """The settings of this machine. Raises UserError for a value that cannot be meant."""
+    """The settings of this machine. Raises WrongSetting for a value that cannot be meant."""
     private = root / ".state"
     home = Path(environment.get("HOME") or "/")
     xdg_state = Path(environment.get("XDG_STATE_HOME") or ".")
     if not xdg_state.is_absolute():  # its specification says: ignore it then
         xdg_state = home / ".local" / "state"
 
-    def path(name: str, default: Path) -> Path:
-        return _path(name, environment.get(PREFIX + name) or str(default))
+    def given(name: str, default: str | Path = "") -> tuple[str, str]:
+        return PREFIX + name, environment.get(PREFIX + name) or str(default)
 
-    engine = _choice("ENGINE", environment.get(PREFIX + "ENGINE") or "auto", ENGINES)
-    external_url = _url(environment.get(PREFIX + "EXTERNAL_URL") or "")
-    if engine == "external" and not external_url:
-        raise UserError(
-            "the external engine needs the address of a server",
-            hint=f"for instance: {PREFIX}EXTERNAL_URL=http://127.0.0.1:11434",
-        )
-    return Settings(
+    settings = Settings(
         root=root,
         user_id=user_id,
         group_id=group_id,
         home=home,
-        state_dir=path("STATE_DIR", private if private.is_dir() else xdg_state / "claude-local"),
-        build_dir=path("BUILD_DIR", root / "build"),
-        models_dir=path("MODELS_DIR", root / "models"),
-        python=path("PYTHON", root / ".venv" / "bin" / "python"),
-        profiles_dir=path("PROFILES_DIR", root / "profiles"),
-        client_dir=path(
-            "CLIENT_DIR", private / "claude-local" if private.is_dir() else home / ".claude-local"
+        state_dir=setting_values.path(
+            *given("STATE_DIR", private if private.is_dir() else xdg_state / "claude-local")
         ),
-        engine=engine,
-        external_url=external_url,
-        external_key_file=_optional_path(
-            "EXTERNAL_KEY_FILE", environment.get(PREFIX + "EXTERNAL_KEY_FILE") or ""
+        build_dir=setting_values.path(*given("BUILD_DIR", root / "build")),
+        models_dir=setting_values.path(*given("MODELS_DIR", root / "models")),
+        python=setting_values.path(*given("PYTHON", root / ".venv" / "bin" / "python")),
+        profiles_dir=setting_values.path(*given("PROFILES_DIR", root / "profiles")),
+        client_dir=setting_values.path(
+            *given("CLIENT_DIR", private / "claude-local" if private.is_dir() else home / ".claude-local")
         ),
-        sandbox=_choice("SANDBOX", environment.get(PREFIX + "SANDBOX") or "jail", SANDBOXES),
-        jail_read_only=_paths("JAIL_READ_ONLY", environment.get(PREFIX + "JAIL_READ_ONLY") or "", home),
-        jail_switching=_choice(
-            "JAIL_SWITCHING", environment.get(PREFIX + "JAIL_SWITCHING") or "yes", ("yes", "no")
-        )
-        == "yes",
-        client_image=_word(
-            "CLIENT_IMAGE", environment.get(PREFIX + "CLIENT_IMAGE") or "claude-local/client:latest"
-        ),
-        llama_port=_port("LLAMA_PORT", environment.get(PREFIX + "LLAMA_PORT") or "8080"),
-        management_port=_port_or_off(
-            "MANAGEMENT_PORT", environment.get(PREFIX + "MANAGEMENT_PORT") or "8081"
-        ),
-        management_token_file=_optional_path(
-            "MANAGEMENT_TOKEN_FILE", environment.get(PREFIX + "MANAGEMENT_TOKEN_FILE") or ""
-        ),
-        image=_word("IMAGE", environment.get(PREFIX + "IMAGE") or "claude-local/llama:latest"),
-        compose_project=_word(
-            "COMPOSE_PROJECT", environment.get(PREFIX + "COMPOSE_PROJECT") or "claude-local"
-        ),
-        fit_target=_megabytes("FIT_TARGET", environment.get(PREFIX + "FIT_TARGET") or ""),
+        engine=setting_values.choice(*given("ENGINE", "auto"), ENGINES),
+        external_url=setting_values.url(*given("EXTERNAL_URL")),
+        external_key_file=setting_values.optional_path(*given("EXTERNAL_KEY_FILE")),
+        sandbox=setting_values.choice(*given("SANDBOX", "jail"), SANDBOXES),
+        jail_read_only=setting_values.paths(*given("JAIL_READ_ONLY"), home),
+        jail_switching=setting_values.choice(*given("JAIL_SWITCHING", "yes"), ("yes", "no")) == "yes",
+        client_image=setting_values.word(*given("CLIENT_IMAGE", "claude-local/client:latest")),
+        llama_port=setting_values.port(*given("LLAMA_PORT", "8080")),
+        management_port=setting_values.port_or_off(*given("MANAGEMENT_PORT", "8081")),
+        management_token_file=setting_values.optional_path(*given("MANAGEMENT_TOKEN_FILE")),
+        image=setting_values.word(*given("IMAGE", "claude-local/llama:latest")),
+        compose_project=setting_values.word(*given("COMPOSE_PROJECT", "claude-local")),
+        fit_target=setting_values.megabytes(*given("FIT_TARGET")),
     )
+    if settings.engine == "external" and not settings.external_url:
+        raise UserError(
+            "the external engine needs the address of a server",
+            hint=f"for instance: {PREFIX}EXTERNAL_URL={setting_values.URL_EXAMPLE}",
+        )
+    return settings
 
 
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _path(name: str, value: str) -> Path:
-    if not value.startswith("/"):
-        raise UserError(f"{PREFIX}{name} should be an absolute path, not `{value}`")
-    if not value.isprintable():
-        raise UserError(f"{PREFIX}{name} should have no line breaks or control characters")
-    return Path(value)
-
-
-def _optional_path(name: str, value: str) -> Path | None:
-    return _path(name, value) if value else None
-
-
-def _paths(name: str, value: str, home: Path) -> tuple[Path, ...]:
-    """Absolute paths from `a:~/b`."""
-    parts = [part for part in value.split(":") if part]
-    return tuple(_path(name, f"{home}{part[1:]}" if part.startswith("~/") else part) for part in parts)
-
-
-def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise UserError(f"{PREFIX}{name} should be one of {', '.join(choices)}, not `{value}`")
-    return value
-
-
-def _url(value: str) -> str:
-    value = value.rstrip("/")
-    if value and not (value.startswith(("http://", "https://")) and _is_word(value)):
-        raise UserError(f"{PREFIX}EXTERNAL_URL should start with http:// or https://, not `{value}`")
-    return value
-
-
-def _port(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535):
-        raise UserError(f"{PREFIX}{name} should be a port from 1 to 65535, not `{value}`")
-    return int(value)
-
-
-def _megabytes(name: str, value: str) -> str:
-    if value and not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in value.split(",")):
-        raise UserError(f"{PREFIX}{name} should be MiB such as `768` or `768,2048`, not `{value}`")
-    return value
-
-
-def _port_or_off(name: str, value: str) -> int | None:
-    return None if value == "off" else _port(name, value)
-
-
-def _word(name: str, value: str) -> str:
-    if not _is_word(value):
-        raise UserError(f"{PREFIX}{name} should be one printable word, not `{value}`")
-    return value
-
-
-def _is_word(value: str) -> bool:
-    return value.isascii() and value.isprintable() and " " not in value

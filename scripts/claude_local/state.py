@@ -15,13 +15,14 @@ from typing import TextIO
 
 import psutil
 
-from claude_local.errors import Busy
+from claude_local.errors import Busy, UserError
 from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.settings import Settings
 
 KEY_BYTES = 32
 LOCK = "lock"
 POLL_SECONDS = 0.1
+KEY_HINT = "correct the file, or CLAUDE_LOCAL_EXTERNAL_KEY_FILE; leave that out where the server wants no key"
 
 
 def prepare(settings: Settings) -> None:
@@ -42,6 +43,26 @@ def api_key(settings: Settings) -> str:
         return settings.api_key_file.read_text().strip()
     except FileNotFoundError:
         return ""
+
+
+def client_key(settings: Settings) -> str:
+    """The key that clients send: ours, or that of somebody else's server; "local" where that wants none.
+
+    Our own is not for strangers. Raises UserError for a key file that cannot be read or holds no key.
+    """
+    if not settings.is_external:
+        return api_key(settings)
+    file = settings.external_key_file
+    if file is None:
+        return "local"
+    try:
+        key = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UserError(f"the key file {file} cannot be read: {why}", hint=KEY_HINT) from None
+    if not (key.isascii() and key.isprintable() and key):
+        raise UserError(f"the key file {file} does not hold one line with a key", hint=KEY_HINT)
+    return key
 
 
 @contextlib.contextmanager

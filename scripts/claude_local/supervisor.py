@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import sys
 import threading
 import time
+import traceback
 from collections import deque
 
 from claude_local import journal, lifecycle
-from claude_local.errors import UserError
+from claude_local.errors import ProfileError, UserError
 from claude_local.events import Events, Listener, encoded
 from claude_local.gpus import GpuReader
 from claude_local.log_tail import new_lines
@@ -57,6 +59,7 @@ class Supervisor:
         self._limit = RestartLimit()
         self._job: Job | None = None
         self._idle_since: float | None = None
+        self._last_bug = ("", "")
         self._lines: list[str] = []
         self._told_lines: deque[str] = deque(maxlen=LOG_LINES)
         self._log_lock = threading.Lock()
@@ -112,8 +115,8 @@ class Supervisor:
             self._look_now.clear()
             try:
                 self._look()
-            except UserError as error:
-                self._keep(Snapshot(state="failed", reason=error.message), time.monotonic())
+            except Exception as error:  # whatever is wrong, the next look comes
+                self._log(error)
             self._look_now.wait(self._pause())
 
     def _pause(self) -> float:
@@ -127,7 +130,13 @@ class Supervisor:
     def _look(self) -> None:
         before, began_at = self._snapshot, time.monotonic()
         is_watched = self._is_watched()
-        now = self._see_all() if is_watched else self._see_what_matters()
+        try:
+            now = self._see_all() if is_watched else self._see_what_matters()
+        except Exception as error:  # nothing is known then, and nothing is done
+            now = Snapshot(state="failed", reason=_told(error))
+            self._keep(now, began_at if is_watched else 0.0)
+            self._tell(before, now)
+            raise
         key_file = self.settings.client_key_file
         now = dataclasses.replace(
             now,
@@ -139,6 +148,13 @@ class Supervisor:
         self._keep(now, began_at if is_watched else 0.0)
         self._tell(before, now)
         self._act(now)
+
+    def _log(self, error: Exception) -> None:
+        """Writes a bug into the log, once as long as it stays the same."""
+        *way_there, place, text = traceback.format_exception(error)
+        if not isinstance(error, UserError) and self._last_bug != (place, text):
+            self._last_bug = (place, text)
+            sys.stderr.write("".join([*way_there, place, text]))
 
     def _see_all(self) -> Snapshot:
         now = lifecycle.snapshot(self.settings)
@@ -205,8 +221,7 @@ class Supervisor:
     def _reason(self, now: Snapshot) -> str | None:
         if now.state != "failed" or not self._job or self._job.thread.is_alive() or not self._job.error:
             return now.reason
-        told = self._job.error.message if isinstance(self._job.error, UserError) else str(self._job.error)
-        return now.reason or told
+        return now.reason or _told(self._job.error)
 
     def _to_follow(self, now: Snapshot) -> str | None:
         """The profile that somebody loaded by its own name, once it has been idle for a while.
@@ -223,7 +238,15 @@ class Supervisor:
         return now.loaded_profile
 
     def _has_moved(self, now: Snapshot) -> bool:
-        return now.state == "unloaded" and now.loaded_profile in self.operations.profiles()
+        if now.state != "unloaded":
+            return False
+        with contextlib.suppress(ProfileError):  # says nothing of what serves; who switches is told
+            return now.loaded_profile in self.operations.profiles()
+        return False
+
+
+def _told(error: BaseException) -> str:
+    return error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def _essence(now: Snapshot) -> tuple[object, ...]:

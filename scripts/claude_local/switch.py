@@ -6,6 +6,7 @@ about what serves; the journal tells what somebody wanted, and what was going on
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -151,7 +152,8 @@ def _go_back(effects: Effects, journal: Journal, failure: BaseException) -> Base
     assert journal.attempt
     old = journal.attempt.old
     if not isinstance(failure, UserError | KeyboardInterrupt):
-        _undo(effects, journal, _told(failure))
+        with contextlib.suppress(UserError):  # the journal tells it
+            _undo(effects, journal, _told(failure))
         return failure  # a bug, or the end of the process: as it is
     try:
         _undo(effects, journal, _told(failure))

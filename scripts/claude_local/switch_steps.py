@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from claude_local import chat_templates, journal, preflight, state
 from claude_local.engines import Engine, probe
-from claude_local.engines.http import LlamaHttp
+from claude_local.engines.http import own_server
 from claude_local.errors import EngineFailed, NotIdle, StateNotWritten, UserError
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
@@ -77,9 +77,10 @@ class Steps:
         deadline = time.monotonic() + self.request.idle_limit_seconds
         while not self.request.cut_replies and not (now := self.engine.snapshot()).is_idle:
             if time.monotonic() > deadline:
+                again = f"invoke switch {self.request.profile.name} --now"
                 raise NotIdle(
                     f"`{now.loaded_profile}` is still answering after {self.request.idle_limit_seconds:g} s",
-                    hint='try again later, or cut the reply: invoke switch --now (API: `"when": "now"`)',
+                    hint=f'try again later, or cut the reply: {again} (API: `"when": "now"`)',
                 )
             self.request.progress(now, "waiting until the running reply is complete")
             time.sleep(POLL_SECONDS)
@@ -98,9 +99,8 @@ class Steps:
         wanted = self._profile(profile)
         now = _wait_until_ready(self.engine, wanted, self.request.progress)
         _check_identity(now, wanted)
-        http = LlamaHttp(self.settings.base_url, state.api_key(self.settings))
         probe.check_locked(self.settings.base_url)
-        probe.check_answers(http, profile)
+        probe.check_answers(own_server(self.settings), profile)
 
     def stop_all(self) -> None:
         self.engine.stop()

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from claude_local.samples import GpuReading, GpuSample
 
 Outcome = Literal["fits", "offloads", "does not fit", "unknown"]
+Likelihood = Literal["", "probably", "perhaps"]
+"""`perhaps` is close to a limit: models of this size go either way."""
 
 CPU = "CPU"
 MIB = 2**20
@@ -70,7 +72,7 @@ class Verdict:
     reason: str = ""
     """Why it is unknown or does not fit, in one line."""
     source: str = ""
-    """`llama-fit-params` or `model file`."""
+    """`llama-fit-params`, `model file` or `the size in the profile`."""
     notes: tuple[str, ...] = ()
     devices: tuple[Device, ...] = ()
     offloaded_bytes: int = 0
@@ -84,10 +86,16 @@ class Verdict:
     """The largest context that fits without offloading more."""
     tokens_per_second: float | None = None
     """Measured on this machine before; None: never."""
+    likelihood: Likelihood = ""
+    """How sure it is, where it comes from the size in the profile alone; "" where it is no guess."""
 
     @property
     def text(self) -> str:
-        """The verdict in a few words."""
+        """The verdict in a few words, a rough one behind its likelihood."""
+        return f"{self.likelihood} {self._text}".lstrip()
+
+    @property
+    def _text(self) -> str:
         if self.outcome == "offloads":
             return f"offloads {self.offloaded_bytes / GB:.1f} GB to CPU"
         if self.outcome == "unknown":

@@ -1,4 +1,4 @@
-"""How quick the management API and its switches are: `python tests/benchmarks/bench_api.py [status|switch|many N]`.
+"""How quick the management API and its switches are: `bench_api.py [status|blocked|switch|many N [ENGINE]]`.
 
 Everything runs on this machine, one after the other, and only ratios of one run mean something elsewhere.
 """
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from api_client import Api, Served, request  # noqa: E402  the path comes first
+from benchmarks import blocked  # noqa: E402
 from claude_local.demo_model import DemoShape, write_demo_model  # noqa: E402
 from claude_local.engines.http import LlamaHttp  # noqa: E402
 from claude_local.engines.router import Router  # noqa: E402
@@ -32,6 +34,9 @@ SECONDS = 5
 CLIENTS = 2
 LISTENERS = 4
 ROUNDS = 10
+WARM = 20
+"""Switches before growth is counted."""
+EVERY = 50
 LARGER = DemoShape(embedding=1024, layers=12, heads=16, feed_forward=4096)
 """About 0.8 GB: large enough that loading it takes its time."""
 
@@ -75,8 +80,8 @@ def status() -> None:
     print(f"resident memory {resident / 1e6:.1f} MB")
 
 
-def on_a_machine(then: Callable[[Machine], None], shape: DemoShape) -> None:
-    """Does something on a machine whose Docker serves one of two models."""
+def on_a_machine(then: Callable[[Machine], None], shape: DemoShape, engine: str = "docker") -> None:
+    """Does something on a machine that serves one of two models."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as first, socket.socket() as second:
         for probe in (first, second):
             probe.bind(("127.0.0.1", 0))
@@ -93,7 +98,7 @@ def on_a_machine(then: Callable[[Machine], None], shape: DemoShape) -> None:
         for probe in (first, second):
             probe.close()
         try:
-            own.invoke_ok("up", "--model", "one", "--engine", "docker")
+            own.invoke_ok("up", "--model", "one", "--engine", engine)
             then(own)
         finally:
             own.invoke("down")
@@ -161,29 +166,65 @@ def compare(own: Machine) -> None:
     print(f"switch / plain load = {switch / plain:.2f}, switch / container = {switch / container:.2f}")
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the management API and Docker hold at one moment."""
+
+    resident_mb: float
+    descriptors: int
+    threads: int
+    in_docker: int
+    processes: int
+    """Of this machine: the management API and, embedded, the model."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.resident_mb:.1f} MB, {self.descriptors} descriptors, {self.threads} threads, "
+            f"{self.in_docker} objects in Docker, {self.processes} processes"
+        )
+
+    def grown_since(self, before: Held) -> list[str]:
+        """What is more now; of memory and threads a little is no growth."""
+        slack = {"resident_mb": 2.0 + before.resident_mb / 20, "threads": 2, "descriptors": 2}
+        now, then = asdict(self), asdict(before)
+        return [name for name in now if now[name] > then[name] + slack.get(name, 0)]
+
+
+def held(own: Machine) -> Held:
+    record = json.loads((own.state_dir / "management" / "process.json").read_text())
+    process = psutil.Process(record["pid"])
+    resident = process.memory_info().rss / 1e6
+    in_docker, processes = len(own.left_in_docker()), len(own.our_processes())
+    return Held(resident, process.num_fds(), process.num_threads(), in_docker, processes)
+
+
 def many(count: int) -> Callable[[Machine], None]:
-    """Switches again and again, and says what grew."""
+    """Switches again and again, and says what grew. The first ones fill caches and do not count."""
 
     def then(own: Machine) -> None:
-        record = json.loads((own.state_dir / "management" / "process.json").read_text())
-        process = psutil.Process(record["pid"])
-        for number in range(count):
-            if number in (20, count - 1):
-                resident = process.memory_info().rss / 1e6
-                print(
-                    f"after {number + 1}: {resident:.1f} MB, {process.num_fds()} descriptors, "
-                    f"{process.num_threads()} threads, {len(own.left_in_docker())} in Docker"
-                )
-            answer = Api(own.management_port).post("/switch", {"model": ("two", "one")[number % 2]})
-            assert answer.status == 200, answer
+        before, failed = held(own), 0
+        warm = min(WARM, count // 2)
+        for number in range(1, count + 1):
+            answer = Api(own.management_port).post("/switch", {"model": ("one", "two")[number % 2]})
+            failed += answer.status != 200
+            if number == warm:
+                before = held(own)
+            if number in (warm, count) or number % EVERY == 0:
+                print(f"after {number}: {held(own)}, {failed} failed", flush=True)
+        grown = held(own).grown_since(before)
+        verdict = f"GROWN since switch {warm}: {', '.join(grown)}" if grown else "nothing grew"
+        print(f"{count} switches: {failed} failed; {verdict}")
+        sys.exit(bool(failed or grown))
 
     return then
 
 
 def main() -> None:
     match sys.argv[1:]:
-        case ["many", number]:
-            on_a_machine(many(int(number)), DemoShape())
+        case ["many", number, *engine]:
+            on_a_machine(many(int(number)), DemoShape(), *engine)
+        case ["blocked"]:
+            sys.exit(not all([blocked.api_is_open(), blocked.door_is_open()]))
         case ["switch"]:
             on_a_machine(compare, LARGER)
         case _:

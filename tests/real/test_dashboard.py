@@ -52,6 +52,23 @@ def dashboard(terminal: Terminal, machine: Machine, *options: str, **environment
     terminal.wait_for(FRAME_TEXT)
 
 
+def pick(terminal: Terminal, name: str) -> None:
+    """Chooses a model where the dashboard asks for one, and waits until it serves."""
+    terminal.wait_for("Which model?")
+    terminal.keys("-l", name)
+    terminal.wait_for(f"Which model? {name}")
+    terminal.keys("Enter")
+    terminal.wait_for(f"● ready  {name}")
+
+
+def leave(terminal: Terminal, answer: str) -> None:
+    """Leaves the dashboard: `k` keeps the model serving, `s` stops it."""
+    terminal.keys("q")
+    terminal.wait_for("keep the model serving")
+    terminal.keys(answer)
+    terminal.wait_for("exit code: 0")
+
+
 def process_of(machine: Machine) -> psutil.Process:
     """The dashboard's process."""
     for process in psutil.process_iter(["cmdline", "cwd"]):
@@ -120,16 +137,9 @@ def test_another_model_is_picked_and_the_switch_is_shown(serving: Machine) -> No
         dashboard(terminal, serving)
         terminal.wait_for("● ready  demo")
         terminal.keys("m")
-        terminal.wait_for("Which model?")
-        terminal.keys("-l", "other")
-        terminal.wait_for("Which model? other")
-        terminal.keys("Enter")
-        terminal.wait_for("● ready  other")
+        pick(terminal, "other")
         screen = terminal.wait_for("demo → other")
-        terminal.keys("q")
-        terminal.wait_for("keep the model serving")
-        terminal.keys("k")
-        terminal.wait_for("exit code: 0")
+        leave(terminal, "k")
 
     assert ": switched" in screen
     assert serving.status()["profile"] == "other"
@@ -143,16 +153,9 @@ def test_r_stops_and_the_picker_starts_again(serving: Machine) -> None:
         terminal.wait_for("● ready  demo")
         terminal.keys("r")
         terminal.wait_for("● stopped")
-        terminal.wait_for("Which model?")
-        terminal.keys("-l", "other")
-        terminal.wait_for("Which model? other")
-        terminal.keys("Enter")
-        terminal.wait_for("● ready  other")
+        pick(terminal, "other")
         terminal.wait_until_gone("▸ verifying")
-        terminal.keys("q")
-        terminal.wait_for("keep the model serving")
-        terminal.keys("s")
-        terminal.wait_for("exit code: 0")
+        leave(terminal, "s")
 
     assert serving.our_processes() == []
 

@@ -75,3 +75,12 @@ def test_a_server_of_another_kind_is_not_taken_for_a_model_server(machine: Machi
 
     assert message == f"{web_server} does not speak /v1/messages (HTTP 501)"
     assert hints == ["Claude Code needs the Anthropic Messages API: use a newer server"]
+
+
+def test_a_key_file_that_is_gone_is_said_by_every_command(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = machine.url
+    machine.extra["CLAUDE_LOCAL_EXTERNAL_KEY_FILE"] = "/no/such/file"
+
+    messages = {error_of(machine.invoke(*command))[0] for command in (UP, ["status"])}
+
+    assert messages == {"the key file /no/such/file cannot be read: No such file or directory"}

@@ -16,7 +16,7 @@ import pytest
 from claude_local import plan
 from claude_local.model_source import ModelSource
 from claude_local.profiles import Profile, ServerOptions
-from claude_local.settings import load_settings
+from claude_local.settings import Settings, load_settings
 from claude_local.verdicts import MIB
 from machine import ROOT
 from runnable_models import MODELS, Q4_0, Q8_0, Shape, write_model
@@ -102,6 +102,22 @@ def log_up_to(words: str, name: str, times: int = 1) -> str:
         time.sleep(0.05)
 
 
+def open_to_containers(folder: Path) -> None:
+    """Lets the user of a container read pytest's folder of a test."""
+    for part in (folder.parent, folder):
+        part.chmod(0o755)
+
+
+def settings_of(models: Path, image: str) -> Settings:
+    """Settings of a user who has nothing but these models and this image."""
+    environment = {
+        "CLAUDE_LOCAL_MODELS_DIR": str(models),
+        "CLAUDE_LOCAL_IMAGE": image,
+        "HOME": str(models.parent),
+    }
+    return load_settings(environment, ROOT, user_id=0, group_id=0)
+
+
 def profile_of(name: str, tokens: int) -> Profile:
     return Profile(
         name=name,
@@ -121,15 +137,9 @@ def test_the_plan_agrees_with_what_the_server_allocates(
 ) -> None:
     models = tmp_path / "models"
     models.mkdir()
-    for folder in (tmp_path.parent, tmp_path):
-        folder.chmod(0o755)
+    open_to_containers(tmp_path)
     write_model(models / f"{name}.gguf", MODELS[name])
-    environment = {
-        "CLAUDE_LOCAL_MODELS_DIR": str(models),
-        "CLAUDE_LOCAL_IMAGE": test_image,
-        "HOME": str(tmp_path),
-    }
-    settings = load_settings(environment, ROOT, user_id=0, group_id=0)
+    settings = settings_of(models, test_image)
     wrong = []
     for profile in (profile_of(name, tokens) for tokens in CONTEXTS):
         server = allocated_in(serve(test_image, models, profile, served))
@@ -148,8 +158,7 @@ def test_the_plan_agrees_with_what_the_server_allocates(
 def test_a_fit_target_from_the_environment_reaches_a_model_and_its_own_wins(
     tmp_path: Path, test_image: str, served: list[str]
 ) -> None:
-    for folder in (tmp_path.parent, tmp_path):
-        folder.chmod(0o755)
+    open_to_containers(tmp_path)
     write_model(tmp_path / "a.gguf", MODELS["llama"])
     section = "model = /models/a.gguf\nctx-size = 4096\nload-on-startup = true\nverbosity = 4\n"
     presets = f"version = 1\n[a]\n{section}[b]\n{section}fit-target = 9\n"
@@ -175,15 +184,9 @@ if HAS_CARD:  # elsewhere there is nothing to run, and no test that skips itself
     @pytest.mark.timeout(600)
     @pytest.mark.parametrize("name", REAL)
     def test_the_plan_agrees_on_a_card(tmp_path: Path, served: list[str], name: str) -> None:
-        for folder in (tmp_path.parent, tmp_path):
-            folder.chmod(0o755)
+        open_to_containers(tmp_path)
         write_model(tmp_path / f"{name}.gguf", REAL[name])
-        environment = {
-            "CLAUDE_LOCAL_MODELS_DIR": str(tmp_path),
-            "CLAUDE_LOCAL_IMAGE": CUDA_IMAGE,
-            "HOME": str(tmp_path),
-        }
-        settings = load_settings(environment, ROOT, user_id=0, group_id=0)
+        settings = settings_of(tmp_path, CUDA_IMAGE)
         profile = profile_of(name, 65536)
 
         found = plan.verdict(settings, profile)

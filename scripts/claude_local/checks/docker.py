@@ -107,5 +107,5 @@ def buildkit(host: Host) -> Finding:
     told = docker.plugin("buildx")
     if told is None:
         remedy = f"{host.remedy('docker-buildx')}; docker-buildx-plugin (Docker's own packages)"
-        return Finding("warning", "`docker buildx` is missing: invoke build-image will fail", remedy)
+        return Finding("warning", "`docker buildx` is missing: `invoke build-image` will fail", remedy)
     return Finding("ok", f"buildx {told}")

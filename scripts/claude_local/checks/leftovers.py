@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import shutil
 import stat
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claude_local.checks import Finding, Host
+from claude_local.errors import Busy
 
 OLD_SECONDS = 3600
 TEMPORARY = "claude-local-"
 DEAD = ("created", "exited", "dead")
+TO_START_SECONDS = 60
+"""A container that was made longer ago and never ran will not be started any more."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,20 @@ def find(host: Host) -> Iterator[Leftover]:
 def _containers(host: Host) -> Iterator[Leftover]:
     states = [token for state in DEAD for token in ("--filter", f"status={state}")]
     label = f"label=com.docker.compose.project={host.settings.compose_project}"
-    listed = host.ask("docker", "ps", "--all", "--filter", label, *states, "--format", "{{.Names}}")
-    for name in listed.output.split() if listed.code == 0 else []:
-        yield Leftover(f"container {name}, which ended", container=name)
+    form = ("--format", "{{.Names}}\t{{.State}}\t{{.CreatedAt}}")
+    listed = host.ask("docker", "ps", "--all", "--filter", label, *states, *form)
+    for line in listed.output.splitlines() if listed.code == 0 else []:
+        name, state, made_at = line.split("\t")
+        if state != "created":
+            yield Leftover(f"container {name}, which ended", container=name)
+        elif _seconds_since(made_at) > TO_START_SECONDS:
+            yield Leftover(f"container {name}, which never ran", container=name)
+
+
+def _seconds_since(made_at: str) -> float:
+    """From a time as Docker writes it: `2026-01-31 12:00:00 +0100 CET`."""
+    made = datetime.datetime.strptime(made_at.rpartition(" ")[0], "%Y-%m-%d %H:%M:%S %z")
+    return time.time() - made.timestamp()
 
 
 def _dead_process(host: Host) -> Iterator[Leftover]:
@@ -95,7 +110,7 @@ def _is_mine(path: Path, user_id: int) -> bool:
 
 def _remove(host: Host, leftover: Leftover) -> str:
     if leftover.container:
-        return "removed" if host.ask("docker", "rm", leftover.container).code == 0 else "not removed"
+        return _remove_container(host, leftover)
     assert leftover.path is not None
     try:
         if leftover.path.is_dir():
@@ -105,3 +120,17 @@ def _remove(host: Host, leftover: Leftover) -> str:
     except OSError as error:
         return f"not removed ({error.strerror})"
     return "removed"
+
+
+def _remove_container(host: Host, leftover: Leftover) -> str:
+    """Under the lock: a start that is under way may have made it anew, or be about to take it away."""
+    try:
+        from claude_local import state
+    except ImportError:  # the doctor comes before the requirements
+        return "not removed (the requirements are not installed)"
+    try:
+        with state.lock(host.settings, "doctor --fix"):
+            gone = leftover in _containers(host) and host.ask("docker", "rm", leftover.container).code == 0
+    except Busy as busy:
+        return f"not removed ({busy.message})"
+    return "removed" if gone else "not removed"

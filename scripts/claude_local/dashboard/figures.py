@@ -11,7 +11,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def gib(used_bytes: float | None) -> str:
-    """`21.4`, in GiB; below 10 MiB as it is."""
+    """`21.4`, in GiB."""
     return UNKNOWN if used_bytes is None else f"{used_bytes / 2**30:.1f}"
 
 

@@ -11,13 +11,13 @@ import datetime
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
-from claude_local import llama_server, state
+from claude_local import llama_server
 from claude_local.engines import docker_client
-from claude_local.engines.http import LlamaHttp
+from claude_local.engines.http import own_server
 from claude_local.engines.router import Model, Router, active_model, loaded_model
 from claude_local.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.failure_reasons import reason_in
@@ -30,6 +30,8 @@ from claude_local.snapshot import STOPPED, Snapshot, State
 ALIAS_ATTEMPTS = 3
 REASON_LINES = 200
 SETTLE_SECONDS = 60.0
+TO_START_SECONDS = 30.0
+"""A container that was made longer ago and never ran will not start by itself."""
 SETTLE_POLL_SECONDS = 0.1
 
 
@@ -114,9 +116,14 @@ class DockerEngine:
             return self._running_snapshot(None) if self._router_answers() else STOPPED
         if container is None:
             return STOPPED
-        if container.status != "running":
-            return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
-        return self._running_snapshot(container)
+        match state_of(container):
+            case "running":
+                return self._running_snapshot(container)
+            case "starting":
+                return Snapshot(state="starting", engine=self.name, base_url=self.settings.base_url)
+            case "gone":
+                return STOPPED
+        return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
 
     def snapshot(self) -> Snapshot:
         now = self.pulse()
@@ -172,11 +179,12 @@ class DockerEngine:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
     def _router_answers(self) -> bool:
-        return any("status" in model for model in self._router().models())
+        """Asked where Docker tells nothing: whoever listens there may be somebody else."""
+        router = self._router()
+        return router.is_locked() and bool(router.models())
 
     def _router(self) -> Router:
-        key = state.api_key(self.settings)
-        return Router(LlamaHttp(f"http://127.0.0.1:{self.settings.llama_port}", key))
+        return Router(own_server(self.settings))
 
     def _devices(self) -> str:
         with docker_client.connected() as client:
@@ -196,13 +204,26 @@ class DockerEngine:
             "com.docker.compose.service=llama",
         ]
         with docker_client.connected() as client:
-            found = client.containers.list(all=True, filters={"label": labels})
+            found = client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         return found[0] if found else None
 
 
+def state_of(container: Any) -> Literal["running", "starting", "gone", "failed"]:
+    """What a container's status means. Compose makes one and starts it a moment later, Docker restarts it."""
+    status, made_at = container.status, container.attrs["Created"]
+    if status == "restarting" or (status == "created" and _seconds_since(made_at) < TO_START_SECONDS):
+        return "starting"
+    others: dict[str, Literal["running", "gone"]] = {"running": "running", "removing": "gone"}
+    return others.get(status, "failed")
+
+
 def _end(container: Any) -> str:
-    """How a container ended, in words."""
+    """How a container ended, or why it does nothing, in words."""
     state = container.attrs["State"]
+    if container.status == "paused":
+        return f"the container is paused: docker unpause {container.name}"
+    if container.status == "created":
+        return "the container was made and did not start"
     if state.get("OOMKilled"):
         return "out of memory: the kernel ended the container"
     return f"the container is {container.status}, exit code {state.get('ExitCode')}"

@@ -44,8 +44,6 @@ def connected() -> Iterator[Any]:
         with contextlib.closing(client):
             yield client
     except (docker.errors.DockerException, OSError) as error:
-        if isinstance(error, docker.errors.NotFound):
-            raise
         raise EngineUnavailable(_docker_reason(error), hint=_docker_hint(error)) from None
 
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import psutil
 
-from claude_local import llama_server, state
-from claude_local.engines.http import LlamaHttp
+from claude_local import llama_server
+from claude_local.engines.http import own_server
 from claude_local.engines.router import server_facts
 from claude_local.errors import EngineUnavailable, StateNotWritten
 from claude_local.failure_reasons import reason_in
@@ -118,11 +118,11 @@ class EmbeddedEngine:
             return _with(
                 base, state="failed", uptime_seconds=None, loaded_profile=None, reason=self._reason()
             )
-        return _with(base, state="ready") if self._http().status_of("/health") == 200 else base
+        return _with(base, state="ready") if self._is_healthy() else base
 
     def snapshot(self) -> Snapshot:
         now = self.pulse()
-        return _with(now, **server_facts(self._http())) if now.state == "ready" else now
+        return _with(now, **server_facts(own_server(self.settings))) if now.state == "ready" else now
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
         try:
@@ -136,8 +136,10 @@ class EmbeddedEngine:
         except FileNotFoundError:
             return
 
-    def _http(self) -> LlamaHttp:
-        return LlamaHttp(f"http://127.0.0.1:{self.settings.llama_port}", state.api_key(self.settings))
+    def _is_healthy(self) -> bool:
+        """Asked without the key: while ours loads, nobody says that the port is its."""
+        http = dataclasses.replace(own_server(self.settings), key="")
+        return http.status_of("/health") == 200
 
     def _argv(self) -> list[str]:
         return [sys.executable, "-m", "claude_local.engines.embedded_server", str(self.spec_file)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from claude_local import state
 from claude_local.engines.http import LlamaHttp
 from claude_local.errors import EngineFailed, UserError
 from claude_local.profiles import Profile
@@ -21,9 +22,7 @@ class ExternalEngine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        key_file = settings.external_key_file
-        key = key_file.read_text().strip() if key_file else "local"  # our own is not for strangers
-        self.http = LlamaHttp(settings.external_url, key)
+        self.http = LlamaHttp(settings.external_url, state.client_key(settings))
 
     def describe(self) -> str:
         return f"the server at {self.settings.external_url}, which somebody else runs"
@@ -69,8 +68,8 @@ class ExternalEngine:
         """Nothing goes on here without us."""
 
     def pulse(self) -> Snapshot:
-        state: State = "ready" if self.is_running() else "stopped"
-        return Snapshot(state=state, engine=self.name, base_url=self.settings.external_url)
+        found: State = "ready" if self.is_running() else "stopped"
+        return Snapshot(state=found, engine=self.name, base_url=self.settings.external_url)
 
     def snapshot(self) -> Snapshot:
         return self.pulse()

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
+from claude_local import state
+from claude_local.engines.listener import owner_ids
 from claude_local.errors import EngineFailed
 from claude_local.profiles import ACTIVE_ALIAS
+from claude_local.settings import Settings
 
 TIMEOUT_SECONDS = 10
 ANSWER_TIMEOUT_SECONDS = 600
@@ -26,6 +30,8 @@ class LlamaHttp:
 
     base_url: str
     key: str
+    owners: frozenset[int] | None = None
+    """Whose program may listen there, as user ids; a server of anybody else counts as away."""
 
     def get(self, path: str) -> Any:
         """The JSON answer, or None if the server is away or refuses."""
@@ -34,6 +40,11 @@ class LlamaHttp:
                 return json.load(answer)
         except (OSError, HTTPException, ValueError):
             return None
+
+    def get_object(self, path: str) -> dict[str, Any]:
+        """The JSON answer; {} where it is anything else than an object."""
+        answer = self.get(path)
+        return answer if isinstance(answer, dict) else {}
 
     def get_text(self, path: str) -> str:
         """The answer as text, or "" if the server is away or refuses."""
@@ -80,6 +91,8 @@ class LlamaHttp:
             raise EngineFailed(f"the model did not answer: {error}") from None
 
     def _open(self, path: str, body: dict[str, Any] | None, timeout_seconds: float) -> Any:
+        if self.owners is not None and not owner_ids(urlsplit(self.base_url).port or 0) <= self.owners:
+            raise PermissionError(f"the program on {self.base_url} belongs to another user")
         request = urllib.request.Request(  # noqa: S310  settings allow http and https only
             self.base_url + path,
             data=None if body is None else json.dumps(body).encode(),
@@ -87,6 +100,12 @@ class LlamaHttp:
             | ({"Authorization": f"Bearer {self.key}"} if self.key else {}),
         )
         return _opener.open(request, timeout=timeout_seconds)
+
+
+def own_server(settings: Settings) -> LlamaHttp:
+    """Our own llama-server. Docker's end of its port belongs to root."""
+    owners = frozenset({0, settings.user_id})
+    return LlamaHttp(f"http://127.0.0.1:{settings.llama_port}", state.api_key(settings), owners)
 
 
 def error_text(error: urllib.error.HTTPError) -> str:

@@ -6,6 +6,7 @@ Any request that names a model loads it, a GET too. Every look here says `autolo
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from claude_local.snapshot import SlotUse
 
 UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end after 10
 POLL_SECONDS = 0.02
+UNAUTHORIZED = 401
 MEANINGLESS_SECONDS = 0.001
 
 Model = dict[str, Any]
@@ -30,12 +32,16 @@ class Router:
     http: LlamaHttp
 
     def models(self) -> list[Model]:
-        """Every model of the presets; empty while the router is away or refuses our key."""
-        answer = self.http.get("/models") or {}
-        return list(answer.get("data", []))
+        """Every model of the presets; empty while the router is away or refuses our key, or is none."""
+        found = self.http.get_object("/models").get("data")
+        return [model for model in found if _is_model(model)] if isinstance(found, list) else []
 
     def refuses_our_key(self) -> bool:
-        return self.http.status_of("/models") == 401
+        return self.http.status_of("/models") == UNAUTHORIZED
+
+    def is_locked(self) -> bool:
+        """Whether who has no key is refused; a server that asks for none is not ours."""
+        return dataclasses.replace(self.http, key="").status_of("/models") == UNAUTHORIZED
 
     def unload_all(self) -> None:
         """Returns when no model is in memory. Raises EngineFailed if one stays."""
@@ -63,6 +69,17 @@ class Router:
         return server_facts(self.http, query)
 
 
+def _is_model(entry: Any) -> bool:
+    """Whether it is an entry of a router's list: other servers have a /models too."""
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("id"), str)
+        and isinstance(entry.get("aliases"), list)
+        and isinstance(entry.get("status"), dict)
+        and isinstance(entry["status"].get("value"), str)
+    )
+
+
 def active_model(models: list[Model]) -> Model:
     """The model that `local-llama` means; {} if none."""
     return next((model for model in models if ACTIVE_ALIAS in model["aliases"]), {})
@@ -75,11 +92,12 @@ def loaded_model(models: list[Model]) -> str | None:
 
 def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
     """What a llama-server with a loaded model tells of it, under the names in a Snapshot."""
-    slots = [_slot_use(slot) for slot in http.get(f"/slots{query}") or []]
+    found = http.get(f"/slots{query}")
+    slots = [_slot_use(slot) for slot in found if _is_slot(slot)] if isinstance(found, list) else []
     metrics = http.get_text(f"/metrics{query}")
     waiting = metric(metrics, "requests_deferred")
     return {
-        "build": (http.get(f"/props{query}") or {}).get("build_info"),
+        "build": http.get_object(f"/props{query}").get("build_info"),
         "slots": len(slots) or None,
         "slots_busy": sum(slot.busy for slot in slots),
         "slot_uses": tuple(slots),
@@ -101,6 +119,10 @@ def speed(metrics: str, tokens: str, seconds: str) -> float | None:
     """
     taken = metric(metrics, seconds) or 0.0
     return round((metric(metrics, tokens) or 0) / taken, 2) if taken > MEANINGLESS_SECONDS else None
+
+
+def _is_slot(entry: Any) -> bool:
+    return isinstance(entry, dict) and {"n_ctx", "is_processing"} <= entry.keys()
 
 
 def _slot_use(slot: dict[str, Any]) -> SlotUse:

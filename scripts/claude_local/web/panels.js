@@ -1,6 +1,6 @@
 // Draws a status: the model, its last requests, the switch, cards, system. Names are those of GET /status.
 
-import { byId, duration, element, gib, meter, number, percent, UNKNOWN } from "./words.js";
+import { byId, duration, element, gib, meter, number, percent } from "./words.js";
 
 const PHASES = ["waiting", "stopping", "starting", "verifying"];
 
@@ -102,5 +102,5 @@ export function announcement(before, now) {
   const told = (status) => [status?.state, status?.profile, status?.work?.phase, status?.reason].join();
   if (told(before) === told(now)) return "";
   const step = now.work?.phase ? `: ${now.work.purpose}, ${now.work.phase}` : "";
-  return `${now.profile ?? "the model"} is ${now.state}${step}${now.reason ? `: ${now.reason}` : ""}` || UNKNOWN;
+  return `${now.profile ?? "the model"} is ${now.state}${step}${now.reason ? `: ${now.reason}` : ""}`;
 }

@@ -1,0 +1,105 @@
+"""engines/docker with a real Docker Engine: what it sees of containers that come and go."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from claude_local.engines.docker import DockerEngine, state_of
+from claude_local.settings import load_settings
+from claude_local.snapshot import STOPPED
+from docker_forwarder import DockerForwarder
+from machine import Machine
+
+pytestmark = pytest.mark.docker
+
+INSPECT = re.compile(rb"GET /v[0-9.]+/containers/[0-9a-f]{64}/json")
+
+MakeContainer = Callable[..., str]
+
+
+@pytest.fixture
+def container(machine: Machine, test_image: str) -> Iterator[MakeContainer]:
+    """Makes a container as Compose labels ours, and returns its name."""
+    made = []
+
+    def make(verb: str = "create", *options: str) -> str:
+        name = f"claude-local-test-{uuid.uuid4().hex[:8]}"
+        labels = {"project": machine.project, "service": "llama"}
+        labelled = [f"--label=com.docker.compose.{key}={value}" for key, value in labels.items()]
+        argv = ["docker", verb, "--name", name, *labelled, "--entrypoint", "sleep", *options]
+        made.append(name)
+        done = machine.run([*argv, test_image, "600"])
+        assert done.returncode == 0, done.stderr
+        return name
+
+    yield make
+    machine.run(["docker", "rm", "--force", *made])
+
+
+def engine_of(machine: Machine) -> DockerEngine:
+    return DockerEngine(load_settings(machine.environment, machine.checkout, user_id=0, group_id=0))
+
+
+def test_a_container_that_vanishes_between_two_questions_is_not_there(
+    machine: Machine, container: MakeContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = container()
+
+    def remove(sent: bytes) -> None:
+        if INSPECT.match(sent):
+            machine.run(["docker", "rm", name])
+
+    monkeypatch.setenv("DOCKER_HOST", DockerForwarder(before=remove).start())
+
+    assert engine_of(machine).snapshot() == STOPPED
+
+
+def test_a_container_that_was_only_made_is_starting(machine: Machine, container: MakeContainer) -> None:
+    container()
+
+    now = engine_of(machine).snapshot()
+
+    assert (now.state, now.reason) == ("starting", None)
+
+
+def test_a_container_that_is_paused_says_so(machine: Machine, container: MakeContainer) -> None:
+    name = container("run", "--detach")
+    machine.run(["docker", "pause", name])
+
+    now = engine_of(machine).snapshot()
+
+    assert (now.state, now.reason) == ("failed", f"the container is paused: docker unpause {name}")
+
+
+def test_a_container_that_ended_says_how(machine: Machine, container: MakeContainer) -> None:
+    name = container("run", "--detach")
+    machine.run(["docker", "kill", name])
+
+    now = engine_of(machine).snapshot()
+
+    assert (now.state, now.reason) == ("failed", "the container is exited, exit code 137")
+
+
+@dataclass(frozen=True)
+class Container:
+    """As much of the SDK's as is asked: these two states last too short a time to meet them for real."""
+
+    status: str
+    attrs: dict[str, str]
+
+
+@pytest.mark.parametrize(
+    ("status", "made_at", "expected"),
+    [
+        ("restarting", "2026-01-01T00:00:00.123456789Z", "starting"),
+        ("removing", "2026-01-01T00:00:00.123456789Z", "gone"),
+        ("created", "2026-01-01T00:00:00.123456789Z", "failed"),
+    ],
+)
+def test_what_a_status_means(status: str, made_at: str, expected: str) -> None:
+    assert state_of(Container(status, {"Created": made_at})) == expected
