@@ -410,7 +410,7 @@ def uninstall_claude_local(c, purge=False, dry_run=False):
     from claude_local import lifecycle, uninstall
 
     settings = _settings()
-    engine = lifecycle.running_engine(settings) if purge else None
+    engine = lifecycle.running_engine(settings) if purge and not dry_run else None
     if engine and engine.name != "external":
         raise UserError(f"the {engine.name} engine is running", hint="stop it first: invoke down")
     for line in uninstall.uninstall(settings, os.environ, purge=purge, dry_run=dry_run):
