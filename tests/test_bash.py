@@ -110,7 +110,7 @@ def test_an_installed_command_knows_that_the_port_was_changed_since(machine: Mac
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"claude-local: nothing answers on {old}; the settings of the last invoke say {machine.url}",
+        f"claude-local: nothing answers on {old}; the settings that were used last say {machine.url}",
         f"claude-local: use {machine.checkout}/build/bin/claude-local; or set llama_port in settings.yaml, "
         f"then cd '{machine.checkout}' && invoke install-claude-local",
     ]
