@@ -77,6 +77,45 @@ def test_nothing_answering_names_the_command_that_starts_a_model(machine: Machin
     ]
 
 
+def test_a_setting_that_is_not_obeyed_is_named(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_JAIL_READ_ONLY"] = "~/.cargo:~/.nvm/"
+    machine.invoke_ok("render")
+    quiet = machine.claude_local("env")
+    machine.extra |= {"CLAUDE_LOCAL_LLAMA_PORT": "19999", "CLAUDE_LOCAL_EXTERNAL_URL": "http://127.0.0.1:1"}
+
+    told = machine.claude_local("env")
+
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    assert told.returncode == 0
+    assert told.stderr == (
+        "claude-local: not obeyed here, as claude-local was written with another value: "
+        "CLAUDE_LOCAL_EXTERNAL_URL CLAUDE_LOCAL_LLAMA_PORT; "
+        f"take it over: cd '{machine.checkout}' && invoke render\n"
+    )
+
+
+def test_an_installed_command_knows_that_the_port_was_changed_since(machine: Machine) -> None:
+    machine.invoke_ok("install-claude-local")
+    installed = machine.home / ".local" / "bin" / "claude-local"
+    old = machine.url
+    machine.port += 1
+    machine.invoke_ok("render")
+    environment = {
+        name: value
+        for name, value in machine.claude_environment("new").items()
+        if not name.startswith("CLAUDE_LOCAL_")
+    }
+
+    done = machine.run([str(installed), "-p", "hi"], env=environment)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"claude-local: nothing answers on {old}; the settings that were used last say {machine.url}",
+        f"claude-local: use {machine.checkout}/build/bin/claude-local; or set llama_port in settings.yaml, "
+        f"then cd '{machine.checkout}' && invoke install-claude-local",
+    ]
+
+
 STRACE_OPTIONS = ["-f", "-qq", "-e", "trace=execve", "-o"]
 ALWAYS_STARTED = {"claude-local", "env", "bash", "sh", "mkdir", "cp", "claude"}
 STARTED_FOR_THE_JAIL = {

@@ -116,6 +116,19 @@ def test_model_starts_that_model_where_none_runs(machine: Machine) -> None:
     assert machine.status()["profile"] == "demo"
 
 
+@pytest.mark.embedded
+def test_start_takes_the_engine_of_the_environment(machine: Machine) -> None:
+    """Docker is there too, and would be chosen."""
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("render")
+    machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
+
+    done = machine.claude_local("--start", "demo", "-p", "hi")
+
+    assert (done.returncode, machine.status()["engine"]) == (0, "embedded"), done.stderr
+    assert "not obeyed" not in done.stderr
+
+
 @pytest.mark.docker
 def test_a_model_that_cannot_load_is_told_in_seconds(machine: Machine) -> None:
     machine.add_demo("broken", seed=3)
