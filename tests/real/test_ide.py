@@ -19,7 +19,8 @@ from terminal import Terminal
 @pytest.mark.embedded
 @pytest.mark.tools
 @pytest.mark.parametrize("client", ["new", "old"])
-def test_an_editor_in_whose_terminal_we_run_is_connected(machine: Machine, client: str) -> None:
+@pytest.mark.parametrize("place", ["its terminal", "one of another window"])
+def test_an_editor_of_several_folders_is_connected(machine: Machine, client: str, place: str) -> None:
     seen: queue.Queue[tuple[str, str]] = queue.Queue()
 
     def talk(connection: ServerConnection) -> None:
@@ -36,14 +37,16 @@ def test_an_editor_in_whose_terminal_we_run_is_connected(machine: Machine, clien
         lock.parent.mkdir(parents=True)
         facts = {
             "pid": 1,
-            "workspaceFolders": [str(machine.home / "workspace")],
+            "workspaceFolders": [str(machine.home / "other"), str(machine.home / "workspace")],
             "ideName": "Visual Studio Code",
             "transport": "ws",
             "runningInWindows": False,
             "authToken": "editor-token",
         }
-        lock.write_text(json.dumps(facts))
-        machine.extra |= {"TERM_PROGRAM": "vscode", "CLAUDE_CODE_SSE_PORT": str(port)}
+        lock.write_text(json.dumps(facts, ensure_ascii=False))  # as JavaScript writes it
+        machine.extra["TERM_PROGRAM"] = "vscode"
+        if place == "its terminal":
+            machine.extra["CLAUDE_CODE_SSE_PORT"] = str(port)
         with Terminal(columns=120, rows=40) as terminal:
             enter(terminal, machine, client)
             token, method = seen.get(timeout=60)
