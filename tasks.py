@@ -55,7 +55,7 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
 
 
 def _show_help(name: str) -> None:
-    """The help of a task: invoke takes `--help` for the value that a task cannot do without."""
+    """The help of a task that cannot do without a value: `--help` is taken for that."""
     from invoke import Program
 
     Program(namespace=namespace, name="invoke", binary="invoke").run(["invoke", "--help", name], exit=False)
@@ -410,7 +410,7 @@ def uninstall_claude_local(c, purge=False, dry_run=False):
     from claude_local import lifecycle, uninstall
 
     settings = _settings()
-    engine = lifecycle.running_engine(settings) if purge else None
+    engine = lifecycle.running_engine(settings) if purge and not dry_run else None
     if engine and engine.name != "external":
         raise UserError(f"the {engine.name} engine is running", hint="stop it first: invoke down")
     for line in uninstall.uninstall(settings, os.environ, purge=purge, dry_run=dry_run):

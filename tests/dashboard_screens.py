@@ -90,7 +90,15 @@ MODELS = (
     ModelChoice(
         "gpt-oss-120b", "Large.", ("gpt-oss",), 63_400_000_000, 131072, True, "offloads 12 GB to CPU"
     ),
-    ModelChoice("qwen3-next-80b", "Larger than this machine.", (), None, 262144, False, "does not fit"),
+    ModelChoice(
+        "qwen3-next-80b",
+        "Larger than this machine.",
+        (),
+        47_000_000_000,
+        262144,
+        False,
+        "perhaps does not fit: about 59.5 GB, room for 58.2 GB",
+    ),
     ModelChoice("qwen3.8-27b", "Dense, careful.", ("qwen",), 17_000_000_000, 131072, True, "fits"),
 )
 HISTORY = History(
@@ -185,6 +193,9 @@ DRAWINGS = {
     "log-filter-without-hit": Drawing(view=View(log=LogView(filter="nothing like it"))),
     "log-shifted": Drawing(view=View(log=LogView(shift_columns=40))),
     "picker": Drawing(view=View(dialog="picker", picked=2), sizes=SIZES),
+    "picker-not-downloaded": Drawing(
+        view=View(dialog="picker", picked=3), sizes=((60, 20), (80, 24), (30, 8))
+    ),
     "picker-narrowed": Drawing(view=View(dialog="picker", typed="glm", picked=0)),
     "picker-without-hit": Drawing(view=View(dialog="picker", typed="llama")),
     "picker-scrolled": Drawing(
@@ -196,6 +207,14 @@ DRAWINGS = {
     "asked-to-stop": Drawing(view=View(dialog="stop"), sizes=((60, 20),)),
     "refused": Drawing(
         replace(SCENE, notice="another command is at work: `switch glm` (process 4711), for 3 s")
+    ),
+    "refused-with-a-hint": Drawing(
+        replace(
+            SCENE,
+            notice="profile `glm-4.7-flash-q4` has no model file: /home/me/claude-local/models/"
+            "GLM-4.7-Flash-UD-Q4_K_XL.gguf is missing\nhint: download it: invoke pull glm-4.7-flash-q4",
+        ),
+        sizes=((30, 8), (60, 20), (80, 24)),
     ),
 }
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from claude_local import console
+from claude_local import console, verify
+from claude_local.model_source import ModelSource
+from claude_local.profiles import Profile
 from claude_local.settings import Settings, load_settings
-from claude_local.snapshot import STOPPED, Snapshot
+from claude_local.snapshot import STOPPED, LastSwitch, Snapshot
+from claude_local.verify_session import Result
 
 READY = replace(STOPPED, state="ready", base_url="http://127.0.0.1:8080")
 
@@ -48,3 +51,70 @@ def test_other_clients_are_told_the_key_of_the_server_that_they_reach(
     shown = rows(capsys, replace(READY, base_url=own.base_url), own)
 
     assert shown["other clients"] == told
+
+
+@pytest.mark.usefixtures("wide")
+def test_a_status_is_in_words_for_one_slot_and_a_first_start(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    first = LastSwitch(None, "demo", 2.34, "switched", ended_at=0.0)
+    now = replace(
+        READY, engine="embedded", build="b0-unknown", slots=1, slots_busy=0, context_tokens_per_slot=65536
+    )
+
+    one = rows(capsys, replace(now, last_switch=first), settings)
+    four = rows(
+        capsys,
+        replace(now, build="b11669", slots=4, last_switch=replace(first, from_profile="small")),
+        settings,
+    )
+
+    assert (one["engine"], four["engine"]) == ("embedded", "embedded b11669")
+    assert one["context"] == "65,536 tokens in one slot, 0 busy"
+    assert four["context"] == "65,536 tokens in each of 4 slots, 0 busy"
+    assert one["last switch"] == "demo: started in 2.3 s"
+    assert four["last switch"] == "small to demo: switched in 2.3 s"
+
+
+def test_a_narrow_list_of_profiles_keeps_its_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(console.data, "width", 60)
+    profile = Profile(
+        name="a-name",
+        title="T",
+        description="some words " * 10,
+        model=ModelSource(file="a.gguf", about_gb=15),
+    )
+
+    console.show_profiles(settings, {"a-name": profile})
+
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.split()[:4] == ["a-name", "15.0", "GB", "fit"]
+    assert len(rest) > 2
+    assert {line[:21] for line in rest} == {" " * 21}
+
+
+@pytest.mark.parametrize(("begins", "told"), [(True, ["loaded demo in "]), (False, [])])
+def test_loaded_is_said_of_what_was_loaded(
+    capsys: pytest.CaptureFixture[str], begins: bool, told: list[str]
+) -> None:
+    with console.loading("demo") as loading:
+        if begins:
+            loading.begin()
+
+    assert [line[: len("loaded demo in ")] for line in capsys.readouterr().err.splitlines()] == told
+
+
+def test_a_narrow_table_of_what_was_tried_cuts_no_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.data, "width", 40)
+    name = "CLAUDE_CODE_" + "A_VERY_LONG_NAME_" * 3
+
+    verify.show([Result("a", name, "it did not run", kinds=("one prompt",))])
+
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    first_column = "".join(line[:25].split(" ")[0] for line in shown.splitlines()[1:-2])
+    assert name in first_column

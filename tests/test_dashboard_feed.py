@@ -198,7 +198,7 @@ def test_a_refused_wish_is_a_notice_until_the_next_key(serve: Serve) -> None:
         assert told.wait(WAIT_SECONDS)
         told.clear()
 
-    assert feed.scene(0.0).notice == "at work· (wait)"
+    assert feed.scene(0.0).notice == "at work·\nhint: wait"
     feed.forget_notice()
     assert feed.scene(0.0).notice == ""
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from api_client import Served, request
@@ -121,6 +122,13 @@ def test_a_server_with_other_settings_is_started_again_with_these(settings: Sett
         False,
         True,
     )
+
+
+def test_the_server_is_started_with_one_heap_for_all_its_threads(settings: Settings) -> None:
+    management.start(settings)
+
+    environment = psutil.Process(server_of(settings)).environ()
+    assert {name: environment.get(name) for name in management.ONE_HEAP} == management.ONE_HEAP
 
 
 def test_a_server_in_somebodys_terminal_goes_on(machine: Machine, settings: Settings) -> None:

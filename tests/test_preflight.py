@@ -104,6 +104,26 @@ def test_a_file_that_is_no_gguf_is_told(settings: Settings, content: bytes) -> N
     assert caught.value.message == f"{settings.models_dir / 'a.gguf'} is no GGUF file"
 
 
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        ({"repo": "owner/name"}, "replace it: invoke pull p --force"),
+        ({}, "put it into {models}; the profile does not say where it comes from"),
+    ],
+)
+def test_half_a_download_is_told_with_the_way_to_all_of_it(
+    settings: Settings, place: dict[str, str], hint: str
+) -> None:
+    (settings.models_dir / "a.gguf").write_bytes(b"GGUF+3B")
+
+    with pytest.raises(UserError) as caught:
+        check_model_file(settings, profile(size_bytes=1000, **place))
+
+    assert caught.value.message == f"{settings.models_dir / 'a.gguf'} has 7 bytes, the profile says 1,000"
+    told = hint.format(models=settings.models_dir)
+    assert caught.value.hint == f"it may be half a download; {told}"
+
+
 def test_a_folder_is_no_model_file(settings: Settings) -> None:
     (settings.models_dir / "a.gguf").mkdir()
 

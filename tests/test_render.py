@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -218,6 +219,16 @@ def test_the_path_of_a_template_is_the_path_of_its_file(own_templates: Settings)
         ("a.txt", f"{HEADER}a.txt.j2\n", 0o644),
         ("bin/tool", f"{HEADER}bin/tool.j2\n", 0o755),
     ]
+
+
+def test_a_template_that_changed_is_read_again(own_templates: Settings) -> None:
+    template = own_templates.templates_dir / "a.j2"
+    template.write_text("before\n")
+    before = text_of(render(own_templates, {}), "a")
+    template.write_text("after\n")
+    os.utime(template, (1, 1))
+
+    assert (before, text_of(render(own_templates, {}), "a")) == ("before\n", "after\n")
 
 
 def test_a_value_that_nobody_gives_is_an_error_and_no_empty_text(own_templates: Settings) -> None:

@@ -32,7 +32,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
         value = read_object(data)
     except BadJson as error:
-        assert error.message
+        assert error.message and error.hint
     else:
         assert isinstance(value, dict)
 

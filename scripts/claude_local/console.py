@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from claude_local.snapshot import Snapshot
     from claude_local.verdicts import Hardware
 
+NOT_HERE = "↓ "
 talk = Console(stderr=True, highlight=False)
 data = Console(highlight=False)
 
@@ -42,8 +44,19 @@ def warn(text: str) -> None:
     talk.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
 
 
+@dataclass
+class Loading:
+    """What a request tells while a model loads; nothing has begun where it serves already."""
+
+    progress: lifecycle.Progress
+    has_begun: bool = False
+
+    def begin(self) -> None:
+        self.has_begun = True
+
+
 @contextlib.contextmanager
-def loading(name: str) -> Iterator[lifecycle.Progress]:
+def loading(name: str) -> Iterator[Loading]:
     """Shows a spinner with elapsed time and the server's last log line while a model loads."""
     started = time.monotonic()
     with talk.status(f"loading {escape(name)}") as status:
@@ -54,9 +67,10 @@ def loading(name: str) -> Iterator[lifecycle.Progress]:
             line = harmless(log_line)[: max(20, talk.width - 40)]
             status.update(f"loading {escape(name)}{share} [dim]{seconds} s  {escape(line)}[/dim]")
 
-        yield progress
+        told = Loading(progress)
+        yield told
     # Without a terminal the spinner prints nothing, so say it once.
-    if not talk.is_terminal:
+    if told.has_begun and not talk.is_terminal:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
 
 
@@ -101,7 +115,7 @@ def _pick_with_arrows(names: list[str], rows: list[str]) -> str:
 
     choices = [questionary.Choice(row, value=name) for name, row in zip(names, rows, strict=True)]
     chosen = questionary.select(
-        "Which model?", choices=choices, use_search_filter=True, use_jk_keys=False
+        _question(rows), choices=choices, use_search_filter=True, use_jk_keys=False
     ).ask()
     if chosen is None:
         raise KeyboardInterrupt
@@ -110,17 +124,21 @@ def _pick_with_arrows(names: list[str], rows: list[str]) -> str:
 
 def _pick_by_number(names: list[str], rows: list[str]) -> str:
     for number, row in enumerate(rows, start=1):
-        talk.print(f"{number:3}  {escape(row)}")
-    answer = talk.input("Which model? number: ").strip()
+        talk.print(f"{number:3}  {escape(row)}", soft_wrap=True)
+    answer = talk.input(f"{_question(rows)} number: ").strip()
     if not (answer.isdigit() and 1 <= int(answer) <= len(names)):
         raise UserError(f"`{answer}` is no number from 1 to {len(names)}")
     return names[int(answer) - 1]
 
 
+def _question(rows: list[str]) -> str:
+    return "Which model?" + (f" ({NOT_HERE.strip()} not downloaded yet)" if NOT_HERE in "".join(rows) else "")
+
+
 def _row(settings: Settings, profile: Profile, hardware: Hardware) -> str:
-    here = "  " if (settings.models_dir / profile.model.file).is_file() else "↓ "
+    here = "  " if (settings.models_dir / profile.model.file).is_file() else NOT_HERE
     found = plan.verdict(settings, profile, hardware=hardware, quick=True)
-    fits = "" if found.outcome == "unknown" else f"({found.text}) "
+    fits = "" if found.outcome == "unknown" else f"({found.text.partition(': ')[0]}) "  # without figures
     facts = f"{profile.name:20} {_size(settings, profile):>8} {_context(profile):>6}"
     return f"{here}{facts}  {fits}{profile.description}"
 
@@ -140,7 +158,9 @@ def _context(profile: Profile) -> str:
 
 
 def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:
-    """All profiles, two lines each."""
+    """All profiles, two lines each where they are wide enough."""
+    table = Table(show_header=False, box=None, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True, style="bold", min_width=20)
     for profile in profiles.values():
         on_disk = (settings.models_dir / profile.model.file).is_file()
         facts = [
@@ -150,8 +170,9 @@ def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:
             "" if profile.tested_on else "not yet tested",
             f"also: {', '.join(profile.aliases)}" if profile.aliases else "",
         ]
-        data.print(f"[bold]{profile.name:20}[/bold] {escape('  '.join(filter(None, facts)))}")
-        data.print(f"{'':20} [dim]{escape(profile.description)}[/dim]")
+        table.add_row(profile.name, escape("  ".join(filter(None, facts))))
+        table.add_row("", f"[dim]{escape(profile.description)}[/dim]")
+    data.print(table)
 
 
 def show_snapshot(now: Snapshot, settings: Settings, *, as_json: bool = False) -> None:
@@ -176,16 +197,16 @@ def show_result(now: Snapshot, warnings: list[str], settings: Settings) -> None:
 def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]:
     yield "state", now.state
     yield "reason", now.reason or ""
-    yield "engine", f"{now.engine or ''} {now.build or ''}".strip()
+    yield "engine", now.engine_and_build
     yield "profile", f"{now.profile} ({now.model_file})" if now.profile else ""
     if now.context_tokens_per_slot:
         yield (
             "context",
-            f"{now.context_tokens_per_slot:,} tokens in each of {now.slots} slot(s), {now.slots_busy} busy",
+            f"{now.context_tokens_per_slot:,} tokens in {now.slots_in_words}, {now.slots_busy} busy",
         )
     if now.uptime_seconds is not None:
         yield "uptime", f"{now.uptime_seconds:,.0f} s"
-    yield "waiting", f"{now.requests_waiting} request(s)" if now.requests_waiting else ""
+    yield "waiting", f"{now.requests_waiting:,} for a free slot" if now.requests_waiting else ""
     yield "speed", ", ".join(_speeds(now))
     yield "cache", "" if now.cache_hit_fraction is None else f"{now.cache_hit_fraction:.0%} of prompts reused"
     yield "going on", _work(now)
@@ -215,7 +236,9 @@ def _last_switch(now: Snapshot) -> str:
     if last is None:
         return ""
     way = f"{last.from_profile} to {last.to_profile}" if last.from_profile else last.to_profile
-    return f"{way}: {last.outcome} in {last.seconds:.1f} s{f', {last.reason}' if last.reason else ''}"
+    return (
+        f"{way}: {last.outcome_in_words} in {last.seconds:.1f} s{f', {last.reason}' if last.reason else ''}"
+    )
 
 
 def _speeds(now: Snapshot) -> Iterator[str]:

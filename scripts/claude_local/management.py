@@ -26,6 +26,8 @@ STOP_SECONDS = 30
 JOB_SECONDS = 20
 """How long a switch may take to end when the server is told to end. It is finished at the next start."""
 POLL_SECONDS = 0.05
+ONE_HEAP = {"MALLOC_ARENA_MAX": "1", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+"""Many threads that do little: a heap and a store of free memory for each would be memory for nothing."""
 PORT_SETTING = "CLAUDE_LOCAL_MANAGEMENT_PORT"
 
 
@@ -58,7 +60,7 @@ def start(settings: Settings) -> None:
         **os.environ,
         **settings.to_environment(),
         "PYTHONPATH": str(Path(__file__).parents[1]),
-        "MALLOC_ARENA_MAX": "2",  # many threads that do little: one heap for each would be memory for nothing
+        **ONE_HEAP,
     }
     pid = start_detached(argv, environment=environment, log=log)
     deadline = time.monotonic() + START_SECONDS
@@ -97,6 +99,8 @@ def serve(settings: Settings) -> None:
     if settings.management_port is None:
         raise UserError(f"the management API is switched off: {PORT_SETTING}=off")
     check(settings)
+    for name in ONE_HEAP:  # read by now; what we start has work to do
+        os.environ.pop(name, None)
     operations = Operations(settings)
     supervisor = Supervisor(settings, operations)
     api = Api(settings, operations, supervisor, token(settings))

@@ -39,7 +39,7 @@ def _check_file(settings: Settings, profile: Profile, wanted: Wanted) -> None:
     if expected and size != expected:
         raise UserError(
             f"{file} has {size:,} bytes, the profile says {expected:,}",
-            hint=f"it may be half a download; {_how_to_get(profile, settings)}",
+            hint=f"it may be half a download; {_how_to_replace(profile, settings)}",
         )
     if wanted.sha256:
         _check_sha256(settings, wanted, wanted.sha256)
@@ -116,6 +116,13 @@ def _holder_names(port: int) -> Iterator[str]:
             local = connection.laddr
             if connection.status == "LISTEN" and local and local.port == port and connection.pid:
                 yield f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+
+
+def _how_to_replace(profile: Profile, settings: Settings) -> str:
+    """Without `--force` a pull keeps what is there."""
+    if profile.model.repo is None:
+        return _how_to_get(profile, settings)
+    return f"replace it: invoke pull {profile.name} --force"
 
 
 def _how_to_get(profile: Profile, settings: Settings) -> str:

@@ -36,8 +36,8 @@ def run(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 
 
 def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
-    with console.loading(DEMO) as progress:
-        request = lifecycle.Request(profiles[DEMO], profiles, progress)
+    with console.loading(DEMO) as loading:
+        request = lifecycle.Request(profiles[DEMO], profiles, loading.progress, on_begin=loading.begin)
         management.check(settings)
         now = lifecycle.up(settings, EmbeddedEngine(settings), request)
     management.start(settings)
@@ -45,8 +45,9 @@ def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 
 
 def _switch(settings: Settings, profiles: Mapping[str, Profile], profile: Profile) -> None:
-    with console.loading(profile.name) as progress:
-        lifecycle.switch(settings, lifecycle.Request(profile, profiles, progress))
+    with console.loading(profile.name) as loading:
+        request = lifecycle.Request(profile, profiles, loading.progress, on_begin=loading.begin)
+        lifecycle.switch(settings, request)
 
 
 def _show_answer(settings: Settings) -> None:

@@ -6,10 +6,11 @@ Names that start with `_` are parts that other templates include.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jinja2
@@ -43,7 +44,7 @@ class RenderedFile:
 
 def render(settings: Settings, profiles: Mapping[str, Profile]) -> list[RenderedFile]:
     """Every file of build/, in path order. The same input gives the same bytes."""
-    environment = _environment(settings)
+    environment = _environment(settings.templates_dir)
     values = _values(settings, profiles)
     names = [name for name in environment.list_templates() if not _is_part(name)]
     return [_render_file(environment, name, values) for name in sorted(names, key=_target)]
@@ -71,9 +72,11 @@ def _render_file(environment: jinja2.Environment, name: str, values: dict[str, A
     return RenderedFile(path, text, 0o755 if path.parts[0] == "bin" or path.name in PROGRAMS else 0o644)
 
 
-def _environment(settings: Settings) -> jinja2.Environment:
+@functools.lru_cache(maxsize=1)
+def _environment(templates_dir: Path) -> jinja2.Environment:
+    """Kept: a server renders at each switch, and compiled templates are slow to make and slow to be freed."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(settings.templates_dir),
+        loader=jinja2.FileSystemLoader(templates_dir),
         undefined=jinja2.StrictUndefined,
         comment_start_string="<#",  # bash owns `{#`
         comment_end_string="#>",

@@ -8,6 +8,7 @@ from claude_local import build, console, lifecycle, management
 from claude_local.dashboard import session
 from claude_local.profiles import Profile
 from claude_local.settings import Settings
+from claude_local.snapshot import Snapshot
 
 
 def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *, force: bool) -> None:
@@ -16,8 +17,8 @@ def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *,
     engine, why = lifecycle.choose_engine(settings)
     console.say(f"engine: {engine.describe()} ({why})")
     management.check(settings)
-    with console.loading(profile.name) as progress:
-        request = lifecycle.Request(profile, profiles, progress, force=force)
+    with console.loading(profile.name) as loading:
+        request = lifecycle.Request(profile, profiles, loading.progress, force=force, on_begin=loading.begin)
         now = lifecycle.up(settings, engine, request)
     management.start(settings)
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
@@ -28,16 +29,15 @@ def switch(
 ) -> None:
     """Writes build/, makes the model the active one and says what is true then."""
     build.refresh(settings, profiles)
-    begun: list[bool] = []
-    with console.loading(profile.name) as progress:
+    with console.loading(profile.name) as loading:
         request = lifecycle.Request(
-            *(profile, profiles, progress),
+            *(profile, profiles, loading.progress),
             cut_replies=cut_replies,
             force=force,
-            on_begin=lambda: begun.append(True),
+            on_begin=loading.begin,
         )
         now = lifecycle.switch(settings, request)
-    if not begun:
+    if not loading.has_begun:
         console.say(f"`{profile.name}` is active already; nothing was changed")
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
 
@@ -56,4 +56,15 @@ def dashboard(settings: Settings, environment: Mapping[str, str], layout: str = 
     if session.run(client, look).stop_model:
         down(settings)
     else:
-        console.say("the model goes on. Again: invoke dashboard; stop: invoke down")
+        console.say(farewell(lifecycle.snapshot(settings)))
+
+
+def farewell(now: Snapshot) -> str:
+    """What goes on when somebody has left the dashboard, and what they can do."""
+    if now.work:
+        return f"`{now.work.purpose}` goes on. See: invoke status; again: invoke dashboard"
+    if now.state == "stopped":
+        return "no model runs. Start one: invoke up; again: invoke dashboard"
+    if now.state == "failed":
+        return "the model has failed. See: invoke status; take it away: invoke down"
+    return "the model goes on. Again: invoke dashboard; stop: invoke down"

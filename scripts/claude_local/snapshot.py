@@ -13,6 +13,9 @@ State = Literal["stopped", "starting", "loading", "ready", "unloaded", "failed"]
 Outcome = Literal["switched", "went back", "nothing changed", "failed"]
 """How a switch ended: the new model serves; the old one serves again; the old one never stopped; none serves."""
 
+UNKNOWN_BUILD = "b0-unknown"
+"""What llama-server calls itself where it was built without its history, as in the embedded engine."""
+
 
 @dataclass(frozen=True)
 class SlotUse:
@@ -53,6 +56,11 @@ class LastSwitch:
     """Seconds since 1970."""
     reason: str | None = None
     """Why it is not `switched`."""
+
+    @property
+    def outcome_in_words(self) -> str:
+        """The outcome; a first start is no switch."""
+        return "started" if self.outcome == "switched" and not self.from_profile else self.outcome
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,17 @@ class Snapshot:
     """The last requests, oldest first. Like `gpus` and `system` only filled while somebody looks."""
     gpus: GpuReading | None = None
     system: SystemSample | None = None
+
+    @property
+    def engine_and_build(self) -> str:
+        """The engine, and the build where the server knows its own."""
+        build = "" if self.build in (None, UNKNOWN_BUILD) else self.build
+        return f"{self.engine or ''} {build}".strip()
+
+    @property
+    def slots_in_words(self) -> str:
+        """`one slot`, `each of 4 slots`."""
+        return "one slot" if self.slots == 1 else f"each of {self.slots} slots"
 
     @property
     def is_idle(self) -> bool:

@@ -11,8 +11,14 @@ DEPTH_LIMIT = 8
 DIGITS_LIMIT = 40
 
 
+EXAMPLE = 'for instance {"model": "demo"}'
+
+
 class BadJson(UserError):
     """A text that is no JSON, or JSON that can be read in two ways."""
+
+    def __init__(self, message: str, *, hint: str = EXAMPLE) -> None:
+        super().__init__(message, hint=hint)
 
 
 def read_object(data: bytes) -> dict[str, Any]:
@@ -33,7 +39,7 @@ def read_object(data: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise BadJson(f"the body is no JSON: {error.msg} (character {error.pos})") from None
     if not isinstance(value, dict):
-        raise BadJson("the body should be a JSON object", hint='for instance {"model": "demo"}')
+        raise BadJson("the body should be a JSON object")
     return value
 
 

@@ -15,6 +15,9 @@ from claude_local.snapshot import Turn
 TURNS_KEPT = 8
 BROKEN_BELOW_FRACTION = 0.9
 """A turn that reuses less of its prompt than this gets a reason. A new message alone costs little."""
+TOLD_FROM_TOKENS = 500
+"""A shorter prompt, such as our own question after loading, costs nothing to read again. Those of Claude
+Code are longer by far."""
 
 LINE = re.compile(
     r"(?:\[(?P<port>\d+)\] )?\S+ [IWE] slot\s+\S+: id\s+(?P<slot>\d+) \| task -?\d+ \| +(?P<text>.*)"
@@ -86,6 +89,7 @@ def _finished(turn: _Open, slot: int, tokens_in_slot: int) -> Turn | None:
     # The last token of an answer is never read back into the slot.
     cached = max(0, tokens_in_slot - read - max(0, answered - 1))
     share = cached / (cached + read)
+    is_told = share < BROKEN_BELOW_FRACTION and cached + read >= TOLD_FROM_TOKENS
     return Turn(
         slot=slot,
         prompt_tokens=cached + read,
@@ -93,5 +97,5 @@ def _finished(turn: _Open, slot: int, tokens_in_slot: int) -> Turn | None:
         answer_tokens=answered,
         prompt_tokens_per_second=prompt_speed or None,
         generation_tokens_per_second=answer_speed or None,
-        reason=turn.choice or None if share < BROKEN_BELOW_FRACTION else None,
+        reason=turn.choice or None if is_told else None,
     )

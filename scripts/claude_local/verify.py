@@ -68,9 +68,9 @@ def check(results: Sequence[Result]) -> None:
 
 def show(results: Sequence[Result]) -> None:
     """A table of what was tried, in which sessions, and what held."""
-    table = Table(
-        "what was tried", "sessions", "what held", box=None, padding=(0, 2, 0, 0), header_style="bold"
-    )
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("what was tried", "sessions", "what held"):
+        table.add_column(heading, overflow="fold")
     for result in results:
         is_about_all = result.name in OVERALL and not (result.leak or result.limit)
         kinds = "all" if is_about_all else "; ".join(result.kinds)

@@ -20,7 +20,7 @@ USER = "~/.claude/settings.json"
 # What must not happen.
 ASKED, RAN, SENT = "nobody else was asked", "it did not run", "it was not sent"
 # What must happen where a project is trusted; else the other results prove nothing.
-OBEYED = "it is obeyed"
+OBEYED = "it is obeyed, as it should be there"
 
 
 @dataclass(frozen=True)

@@ -370,3 +370,14 @@ def test_with_the_api_switched_off_the_dashboard_says_what_to_do(machine: Machin
 
     assert message == "the dashboard needs the management API, which is switched off"
     assert hints == ["take CLAUDE_LOCAL_MANAGEMENT_PORT=off away, then: invoke up"]
+
+
+@pytest.mark.tools
+def test_who_leaves_where_nothing_runs_is_not_told_that_a_model_goes_on(api_alone: Machine) -> None:
+    with Terminal() as terminal:
+        dashboard(terminal, api_alone)
+        terminal.keys("q")
+        screen = terminal.wait_for("exit code: 0")
+
+    assert "no model runs. Start one: invoke up; again: invoke dashboard" in screen
+    assert "goes on" not in screen

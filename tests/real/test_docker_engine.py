@@ -59,6 +59,20 @@ def test_a_container_that_vanishes_between_two_questions_is_not_there(
     assert engine_of(machine).snapshot() == STOPPED
 
 
+def test_the_log_of_a_container_that_vanishes_ends(
+    machine: Machine, container: MakeContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = container()
+
+    def remove(sent: bytes) -> None:
+        if b"/logs?" in sent:
+            machine.run(["docker", "rm", name])
+
+    monkeypatch.setenv("DOCKER_HOST", DockerForwarder(before=remove).start())
+
+    assert list(engine_of(machine).log_lines(tail=5, follow=True)) == []
+
+
 def test_a_container_that_was_only_made_is_starting(machine: Machine, container: MakeContainer) -> None:
     container()
 

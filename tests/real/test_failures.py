@@ -222,6 +222,19 @@ def test_another_engine_is_not_started_beside_the_running_one(machine: Machine) 
     assert machine.status()["engine"] == "embedded"
 
 
+@pytest.mark.embedded
+def test_what_a_purge_would_remove_is_told_while_a_model_runs(machine: Machine) -> None:
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("install-claude-local", "--bin-dir", str(machine.home / "bin"))
+    machine.invoke_ok("up", "--detach", "--model", "demo", "--engine", "embedded")
+
+    told = machine.invoke_ok("uninstall-claude-local", "--purge", "--dry-run")
+    message, _ = error_of(machine.invoke("uninstall-claude-local", "--purge"))
+
+    assert str(machine.home / "bin" / "claude-local") in told
+    assert message == "the embedded engine is running"
+
+
 @pytest.mark.docker
 def test_up_starts_again_what_died(machine: Machine) -> None:
     alone = dataclasses.replace(machine, management_port=0)

@@ -55,6 +55,8 @@ def test_a_plain_terminal_gets_numbers(machine: Machine) -> None:
         terminal.wait_for("exit code: 0")
 
     assert "  1    a-first" in screen
+    assert "Which model? (↓ not downloaded yet) number:" in screen
+    assert "↓ small" in screen
     assert machine.status()["profile"] == "demo"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.text import Text
 
 from claude_local.dashboard import figures
@@ -23,6 +25,8 @@ HELP = (
     ("/ n N", "search; next older, next newer"),
     ("Esc", "filter and marks off"),
 )
+MARKS = "● serves now   ↓ not downloaded yet"
+DETAIL_ROWS = 2
 QUESTIONS = {
     "leave": "leave: k keep the model serving   s stop it   Esc stay",
     "stop": "a reply is being written. Stop the model?   y yes   n no",
@@ -35,20 +39,33 @@ def help_page() -> list[Text]:
 
 
 def picker(view: View, scene: Scene, width: int, rows: int) -> list[Text]:
-    """The model list with a marker, scrolled so that the marked model is visible, and its description."""
+    """The model list with a marker, scrolled so that the marked model is visible, and more about that one."""
     models = choices(view, scene)
     head = Text("Which model? ", style="bold").append(view.typed, style="not bold").append("▏")
     if not models:
         return [head, Text(""), Text(_nothing(view, scene), style="dim")]
     picked = min(view.picked, len(models) - 1)
-    list_rows = max(1, rows - 4)
+    details = _details(models[picked], width)
+    list_rows = max(1, rows - len(details) - 3)
     first = max(0, min(picked - list_rows // 2, len(models) - list_rows))
     shown = models[first : first + list_rows]
     lines = [
         _choice(model, scene, width, is_picked=number == picked)
         for number, model in enumerate(shown, start=first)
     ]
-    return [head, Text(""), *lines, Text(""), Text(models[picked].description, style="italic")]
+    return [head, Text(MARKS, style="dim"), *lines, Text(""), *details]
+
+
+def _details(model: ModelChoice, width: int) -> list[Text]:
+    """What a row has no room for."""
+    parts = [(model.description, "italic"), (model.verdict or "", "")]
+    if not model.on_disk:
+        parts.append((f"the model file is not here yet; get it: invoke pull {model.name}", "yellow"))
+    return [
+        Text(row, style=style)
+        for text, style in parts
+        for row in textwrap.wrap(text, max(10, width))[:DETAIL_ROWS]
+    ]
 
 
 def _nothing(view: View, scene: Scene) -> str:
@@ -68,6 +85,5 @@ def _choice(model: ModelChoice, scene: Scene, width: int, *, is_picked: bool) ->
 
 
 def _verdict(model: ModelChoice) -> str:
-    if model.verdict:
-        return model.verdict
-    return "" if model.on_disk else "not downloaded"
+    """The verdict without its figures, which stand below the list."""
+    return (model.verdict or "").partition(": ")[0]

@@ -154,9 +154,9 @@ class Feed:
             try:
                 self._do(wish)
             except UserError as error:
-                hint = f" ({error.hint})" if error.hint else ""
+                said = [error.message, *(f"hint: {line}" for line in error.hint.splitlines())]
                 with self._lock:
-                    self._notice = harmless(error.message + hint)
+                    self._notice = "\n".join(map(harmless, said))
             self._changed()
 
     def _do(self, wish: Switch | Stop) -> None:

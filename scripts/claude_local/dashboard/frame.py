@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Literal
 
 from rich.text import Text
@@ -12,7 +13,7 @@ from claude_local.dashboard.view import View
 
 FULL_COLUMNS, FULL_ROWS = 100, 28
 LOG_ROWS_AT_LEAST = 3
-COMPACT_ROWS_FOR_LARGE_CARDS = 22
+NOTICE_ROWS = 5
 KEYS = "m model  l log  f filter  / search  r stop  q leave  ? help"
 FEW_KEYS = "m model  l log  / search  q leave  ? help"
 
@@ -21,9 +22,10 @@ Rows = list[Text]
 
 def frame(scene: Scene, view: View, columns: int, rows: int) -> Rows:
     """Exactly `rows` lines, none wider than `columns`."""
-    body_rows = max(0, rows - 2)
+    footer = _footer(scene, view, columns, rows)
+    body_rows = max(0, rows - 1 - len(footer))
     lines = [_header(scene, columns), *_fit(_body(scene, view, columns, body_rows), body_rows)]
-    lines = [*lines, _footer(scene, view, columns)][-rows:] if rows > 1 else [_header(scene, columns)]
+    lines = [*lines, *footer][-rows:] if rows > 1 else [_header(scene, columns)]
     for line in lines:
         line.truncate(columns, overflow="ellipsis")
     return lines
@@ -31,7 +33,7 @@ def frame(scene: Scene, view: View, columns: int, rows: int) -> Rows:
 
 def log_rows(scene: Scene, view: View, columns: int, rows: int) -> int:
     """How many lines of the log a frame of this size shows."""
-    body_rows = max(0, rows - 2)
+    body_rows = max(0, rows - 1 - len(_footer(scene, view, columns, rows)))
     if view.only_log:
         return body_rows
     return max(1, body_rows - len(_panels(scene, view, columns, body_rows)) - 1)
@@ -146,19 +148,32 @@ def _header(scene: Scene, columns: int) -> Text:
     if now.profile:
         line.append(f"  {now.profile}")
     if columns >= FULL_COLUMNS - 20:
-        line.append(
-            f"  {' '.join(filter(None, (now.engine, now.build, now.base_url)))}", style="not bold dim"
-        )
+        line.append(f"  {' '.join(filter(None, (now.engine_and_build, now.base_url)))}", style="not bold dim")
     return line
 
 
-def _footer(scene: Scene, view: View, columns: int) -> Text:
+def _footer(scene: Scene, view: View, columns: int, rows: int) -> Rows:
+    """One line; more where the server says something that is longer, so that its hint is not cut off."""
+    if view.entry or view.dialog in dialogs.QUESTIONS or view.message or not scene.notice:
+        return [_footer_line(scene, view, columns)]
+    said = [
+        row
+        for line in scene.notice.splitlines()
+        for row in textwrap.wrap(line, max(10, columns), break_on_hyphens=False)
+    ]
+    most = max(1, min(NOTICE_ROWS, rows // 4))
+    return [
+        Text(row, style="yellow") for row in (said if len(said) <= most else [*said[: most - 1], said[-1]])
+    ]
+
+
+def _footer_line(scene: Scene, view: View, columns: int) -> Text:
     if view.entry:
         return Text(f"{view.entry}: {view.typed}▏", style="bold")
     if view.dialog in dialogs.QUESTIONS:
         return Text(dialogs.QUESTIONS[view.dialog], style="reverse")
-    if view.message or scene.notice:
-        return Text(view.message or scene.notice, style="yellow")
+    if view.message:
+        return Text(view.message, style="yellow")
     if scene.trouble:
         return Text(f"○ {scene.trouble}", style="yellow")
     if view.dialog == "picker":

@@ -117,7 +117,7 @@ def _slots(now: Snapshot, width: int) -> list[Text]:
     """Used and real context of each slot."""
     if not now.slot_uses:
         room = now.context_tokens_per_slot
-        return [Text(f"{room:,} tokens in each of {now.slots} slot(s)")] if room else []
+        return [Text(f"{room:,} tokens in {now.slots_in_words}")] if room else []
     return [_slot(position, slot, width) for position, slot in enumerate(now.slot_uses)]
 
 
@@ -178,6 +178,6 @@ def last_switch(last: LastSwitch) -> Text:
     """How the last switch ended."""
     way = f"{last.from_profile} → {last.to_profile}" if last.from_profile else last.to_profile
     line = Text(f"{way} in {last.seconds:.1f} s: ")
-    line.append(last.outcome, style="green" if last.outcome == "switched" else "red")
+    line.append(last.outcome_in_words, style="green" if last.outcome == "switched" else "red")
     line.append(f" ({last.reason})" if last.reason else "")
     return line

@@ -58,4 +58,4 @@ class Scene:
     trouble: str = ""
     """Why what is shown may be old: the server does not answer. "" while it does."""
     notice: str = ""
-    """What the server said to our last request, if it refused."""
+    """What the server said to our last request, if it refused: the cause, and a line for each hint."""

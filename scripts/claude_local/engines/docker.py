@@ -139,8 +139,8 @@ class DockerEngine:
             yield from docker_client.last_lines(container, tail)
             return
         rest = b""
-        for chunk in container.logs(tail=tail, follow=True, stream=True):
-            *lines, rest = (rest + chunk).split(b"\n")
+        for piece in docker_client.following_pieces(container, tail):
+            *lines, rest = (rest + piece).split(b"\n")
             yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
 
     def _running_snapshot(self, container: Any | None) -> Snapshot:

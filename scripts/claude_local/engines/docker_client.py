@@ -69,6 +69,14 @@ def last_lines(container: Any, tail: int) -> list[str]:
         return []
 
 
+def following_pieces(container: Any, tail: int) -> Iterator[bytes]:
+    """The end of a container's log and what comes after it, until Docker or the container goes away."""
+    import docker
+
+    with contextlib.suppress(docker.errors.DockerException, OSError):
+        yield from container.logs(tail=tail, follow=True, stream=True)
+
+
 def _docker_reason(error: Exception) -> str:
     if "Permission denied" in str(error):
         return "Docker Engine does not let this user in"
