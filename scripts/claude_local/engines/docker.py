@@ -55,7 +55,7 @@ class DockerEngine:
         try:
             return self._find_container() is not None
         except EngineUnavailable:
-            return self._router_answers()
+            return bool(self._router_models())
 
     def start(self, profile: Profile) -> None:
         script = self.settings.build_dir / "bin" / "llama-up"
@@ -107,22 +107,31 @@ class DockerEngine:
         return not scripts.isdisjoint(argv) or ("compose" in argv and set(folder) <= set(argv))
 
     def pulse(self) -> Snapshot:
-        """The container and the router's list. Without Docker Engine that alone: it may well live on."""
-        try:
-            container = self._find_container()
-        except EngineUnavailable:
-            return self._running_snapshot(None) if self._router_answers() else STOPPED
+        """By the router's list; Docker tells why there is none, and why a model failed.
+
+        Without Docker Engine the router may well live on.
+        """
+        if models := self._router_models():
+            return self._by_router(models)
+        container = self._container()
         if container is None:
             return STOPPED
         if container.status != "running":
             return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
-        return self._running_snapshot(container)
+        if self._router().refuses_our_key():
+            reason = f"the server does not take the key in {self.settings.api_key_file}"
+            return Snapshot(state="failed", engine=self.name, reason=reason)
+        return self._by_router([])
 
     def snapshot(self) -> Snapshot:
         now = self.pulse()
-        if now.loaded_profile is None or now.state == "loading":
-            return now
-        return dataclasses.replace(now, **self._router().facts(now.loaded_profile))
+        facts: dict[str, Any] = {}
+        if now.loaded_profile and now.state != "loading":
+            facts = self._router().facts(now.loaded_profile)
+        if now.base_url and (container := self._container()):
+            facts["uptime_seconds"] = _seconds_since(container.attrs["State"]["StartedAt"])
+            facts["server_process_id"] = container.attrs["State"].get("Pid") or None
+        return dataclasses.replace(now, **facts)
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
         container = self._container()
@@ -136,12 +145,7 @@ class DockerEngine:
             *lines, rest = (rest + chunk).split(b"\n")
             yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
 
-    def _running_snapshot(self, container: Any | None) -> Snapshot:
-        router = self._router()
-        models = router.models()
-        if not models and router.refuses_our_key():
-            reason = f"the server does not take the key in {self.settings.api_key_file}"
-            return Snapshot(state="failed", engine=self.name, reason=reason)
+    def _by_router(self, models: list[Model]) -> Snapshot:
         active = active_model(models)
         status = active.get("status", {})
         now = _state(models, status)
@@ -152,10 +156,8 @@ class DockerEngine:
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
             loaded_profile=loaded_model(models),
-            uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]) if container else None,
-            server_process_id=(container.attrs["State"].get("Pid") or None) if container else None,
             load_fraction=(status.get("progress") or {}).get("value"),
-            reason=self._reason(container, "the model's process ended") if now == "failed" else None,
+            reason=self._reason(self._container(), "the model's process ended") if now == "failed" else None,
         )
 
     def _reason(self, container: Any | None, otherwise: str) -> str:
@@ -171,8 +173,9 @@ class DockerEngine:
         except OSError as error:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
-    def _router_answers(self) -> bool:
-        return any("status" in model for model in self._router().models())
+    def _router_models(self) -> list[Model]:
+        """The router's list; empty where nothing answers, or another server does."""
+        return [model for model in self._router().models() if "status" in model]
 
     def _router(self) -> Router:
         key = state.api_key(self.settings)
