@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from claude_local import chat_templates, journal, preflight, state
@@ -16,7 +16,7 @@ from claude_local.snapshot import Snapshot
 from claude_local.switch import Journal
 
 POLL_SECONDS = 0.15
-FIRST_POLL_SECONDS = 0.02
+FIRST_POLL_SECONDS = 0.01
 LOG_LINES = 8
 IDLE_LIMIT_SECONDS = 120.0
 # How long an engine may say neither yes nor no. Loading itself has no limit: large files take minutes.
@@ -127,9 +127,9 @@ def _check_identity(now: Snapshot, profile: Profile) -> None:
 
 def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> Snapshot:
     """Returns when the profile is in memory. Raises EngineFailed if it will not get there."""
-    last_sign_of_life = time.monotonic()
-    for pause in _pauses():
-        now = engine.snapshot()
+    began_at = last_sign_of_life = time.monotonic()
+    while True:
+        now = engine.pulse()
         if now.state == "ready" and now.profile == profile.name:
             return now
         if now.state in ("failed", "stopped"):
@@ -141,17 +141,10 @@ def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> S
             raise _failure(engine, profile, _why_unloaded(now))
         elif silence > SILENCE_LIMIT_SECONDS:
             raise _failure(engine, profile, f"the engine is `{now.state}` since {silence:.0f} s")
-        progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
-        time.sleep(pause)
-    raise AssertionError  # the pauses never end
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds between two looks at a model that loads: small ones are there at once, large ones take minutes."""
-    pause = FIRST_POLL_SECONDS
-    while True:
-        yield pause
-        pause = min(POLL_SECONDS, 1.5 * pause)
+        if progress is not no_progress:
+            progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
+        # Small models are there at once, large ones take minutes: no wait is a twentieth longer for being seen late.
+        time.sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, (time.monotonic() - began_at) / 20)))
 
 
 def _why_unloaded(now: Snapshot) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import socket
 import statistics
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,9 +27,14 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from api_client import Api, Served, request  # noqa: E402  the path comes first
 from benchmarks import blocked  # noqa: E402
+from claude_local import lifecycle  # noqa: E402
 from claude_local.demo_model import DemoShape, write_demo_model  # noqa: E402
+from claude_local.engines import probe  # noqa: E402
 from claude_local.engines.http import LlamaHttp  # noqa: E402
 from claude_local.engines.router import Router  # noqa: E402
+from claude_local.profiles import load_profiles  # noqa: E402
+from claude_local.settings import load_settings  # noqa: E402
+from claude_local.switch_steps import Request, Steps  # noqa: E402
 from machine import Machine  # noqa: E402
 
 SECONDS = 5
@@ -135,6 +142,40 @@ def plain_load_seconds(own: Machine) -> list[float]:
     return took
 
 
+WHOLE, ALONE = "a switch", "the router alone"
+
+
+def step_seconds(own: Machine) -> dict[str, list[float]]:
+    """What a switch takes, each of its steps, and the router alone for the same work.
+
+    That is a request for one token of the model that is not loaded: the old one leaves, the new one is loaded
+    and answers. One after the other, so that both see the same machine; the switch in this process.
+    """
+    settings = load_settings(own.environment, own.checkout, user_id=os.getuid(), group_id=os.getgid())
+    profiles, http = load_profiles(settings.profiles_dir), LlamaHttp(own.url, own.key)
+    took: dict[str, list[float]] = {}
+
+    def timed(name: str, step: Callable[..., Any]) -> Callable[..., None]:
+        def run(*arguments: Any) -> None:
+            began = time.perf_counter()
+            step(*arguments)
+            took.setdefault(name, []).append(time.perf_counter() - began)
+
+        return run
+
+    alone, switch = timed(ALONE, probe.check_answers), timed(WHOLE, lifecycle.switch)
+    lifecycle.switch(settings, Request(profiles["one"], profiles))  # so that each one below moves the alias
+    names = ("check", "wait_until_idle", "stop_old", "start", "verify")
+    steps = type("TimedSteps", (Steps,), {name: timed(f"  {name}", getattr(Steps, name)) for name in names})
+    setattr(lifecycle, "Steps", steps)  # noqa: B010  it is a type, too
+    setattr(probe, "check_answers", timed("    of that the first token", probe.check_answers))  # noqa: B010
+    for number in range(ROUNDS):
+        name = ("two", "one")[number % 2]
+        alone(http, name)
+        switch(settings, Request(profiles[name], profiles))
+    return took
+
+
 def switch_seconds(own: Machine) -> list[float]:
     took = []
     for number in range(ROUNDS):
@@ -158,12 +199,23 @@ def container_seconds(own: Machine) -> list[float]:
 
 
 def compare(own: Machine) -> None:
-    """A switch, against loading the model alone and against a new container."""
-    switch = statistics.median(switch_seconds(own))
+    """A switch, against what the router alone takes, and against a new container."""
+    through_api = statistics.median(switch_seconds(own))
     container = statistics.median(container_seconds(own))
-    plain = statistics.median(plain_load_seconds(own))
-    print(f"switch {switch:.2f} s, plain load {plain:.2f} s, stop and compose up {container:.2f} s")
-    print(f"switch / plain load = {switch / plain:.2f}, switch / container = {switch / container:.2f}")
+    management = json.loads((own.state_dir / "management" / "process.json").read_text())["pid"]
+    psutil.Process(management).terminate()  # it would let the alias follow what is loaded below
+    psutil.wait_procs([psutil.Process(management)], timeout=30)
+    load, steps = statistics.median(plain_load_seconds(own)), step_seconds(own)
+    for name, seconds in steps.items():
+        print(f"{name}: median {statistics.median(seconds) * 1e3:.0f} ms, best {min(seconds) * 1e3:.0f} ms")
+    print(
+        f"through the API {through_api:.2f} s, loading without a token {load:.2f} s, container {container:.2f} s"
+    )
+    switch, alone = statistics.median(steps[WHOLE]), statistics.median(steps[ALONE])
+    best = min(steps[WHOLE]) / min(steps[ALONE])
+    print(f"switch / the router alone = {switch / alone:.2f}, best of each {best:.2f}")
+    print(f"switch / loading without a token = {switch / load:.2f}")
+    print(f"switch through the API / stop and compose up = {through_api / container:.2f}")
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class DockerEngine:
         try:
             return self._find_container() is not None
         except EngineUnavailable:
-            return self._router_answers()
+            return bool(self._router_models())
 
     def start(self, profile: Profile) -> None:
         script = self.settings.build_dir / "bin" / "llama-up"
@@ -109,16 +109,18 @@ class DockerEngine:
         return not scripts.isdisjoint(argv) or ("compose" in argv and set(folder) <= set(argv))
 
     def pulse(self) -> Snapshot:
-        """The container and the router's list. Without Docker Engine that alone: it may well live on."""
-        try:
-            container = self._find_container()
-        except EngineUnavailable:
-            return self._running_snapshot(None) if self._router_answers() else STOPPED
+        """By the router's list; Docker tells why there is none, and why a model failed.
+
+        Without Docker Engine the router may well live on.
+        """
+        if models := self._router_models():
+            return self._by_router(models)
+        container = self._container()
         if container is None:
             return STOPPED
         match state_of(container):
             case "running":
-                return self._running_snapshot(container)
+                return self._without_models()
             case "starting":
                 return Snapshot(state="starting", engine=self.name, base_url=self.settings.base_url)
             case "gone":
@@ -127,9 +129,13 @@ class DockerEngine:
 
     def snapshot(self) -> Snapshot:
         now = self.pulse()
-        if now.loaded_profile is None or now.state == "loading":
-            return now
-        return dataclasses.replace(now, **self._router().facts(now.loaded_profile))
+        facts: dict[str, Any] = {}
+        if now.loaded_profile and now.state != "loading":
+            facts = self._router().facts(now.loaded_profile)
+        if now.base_url and (container := self._container()) and container.status == "running":
+            facts["uptime_seconds"] = _seconds_since(container.attrs["State"]["StartedAt"])
+            facts["server_process_id"] = container.attrs["State"].get("Pid") or None
+        return dataclasses.replace(now, **facts)
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
         container = self._container()
@@ -143,12 +149,13 @@ class DockerEngine:
             *lines, rest = (rest + piece).split(b"\n")
             yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
 
-    def _running_snapshot(self, container: Any | None) -> Snapshot:
-        router = self._router()
-        models = router.models()
-        if not models and router.refuses_our_key():
+    def _without_models(self) -> Snapshot:
+        if self._router().refuses_our_key():
             reason = f"the server does not take the key in {self.settings.api_key_file}"
             return Snapshot(state="failed", engine=self.name, reason=reason)
+        return self._by_router([])
+
+    def _by_router(self, models: list[Model]) -> Snapshot:
         active = active_model(models)
         status = active.get("status", {})
         now = _state(models, status)
@@ -159,10 +166,8 @@ class DockerEngine:
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
             loaded_profile=loaded_model(models),
-            uptime_seconds=_seconds_since(container.attrs["State"]["StartedAt"]) if container else None,
-            server_process_id=(container.attrs["State"].get("Pid") or None) if container else None,
             load_fraction=(status.get("progress") or {}).get("value"),
-            reason=self._reason(container, "the model's process ended") if now == "failed" else None,
+            reason=self._reason(self._container(), "the model's process ended") if now == "failed" else None,
         )
 
     def _reason(self, container: Any | None, otherwise: str) -> str:
@@ -178,10 +183,10 @@ class DockerEngine:
         except OSError as error:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
-    def _router_answers(self) -> bool:
-        """Asked where Docker tells nothing: whoever listens there may be somebody else."""
+    def _router_models(self) -> list[Model]:
+        """The router's list; empty where nothing answers. A server that asks for no key is not ours."""
         router = self._router()
-        return router.is_locked() and bool(router.models())
+        return [model for model in router.models() if "status" in model] if router.is_locked() else []
 
     def _router(self) -> Router:
         return Router(own_server(self.settings))
