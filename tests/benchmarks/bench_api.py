@@ -1,4 +1,4 @@
-"""How quick the management API and its switches are: `bench_api.py [status|blocked|switch|many N [ENGINE]]`.
+"""How quick the management API and its switches are: `bench_api.py [status|blocked|switch [large]|many N [ENGINE]]`.
 
 Everything runs on this machine, one after the other, and only ratios of one run mean something elsewhere.
 """
@@ -46,6 +46,8 @@ WARM = 20
 EVERY = 50
 LARGER = DemoShape(embedding=1024, layers=12, heads=16, feed_forward=4096)
 """About 0.8 GB: large enough that loading it takes its time."""
+LARGE = DemoShape(embedding=2048, layers=20, heads=16, feed_forward=8192)
+"""About 2.7 GB, a small real model: what a switch does besides loading takes no longer than with a smaller one."""
 
 
 def ask_for_seconds(port: int, results: multiprocessing.Queue[list[float]]) -> None:
@@ -277,8 +279,8 @@ def main() -> None:
             on_a_machine(many(int(number)), DemoShape(), *engine)
         case ["blocked"]:
             sys.exit(not all([blocked.api_is_open(), blocked.door_is_open()]))
-        case ["switch"]:
-            on_a_machine(compare, LARGER)
+        case ["switch", *size]:
+            on_a_machine(compare, LARGE if size == ["large"] else LARGER)
         case _:
             status()
 
