@@ -7,19 +7,26 @@ const LINES_KEPT = 2000;
 const HARMFUL = /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 let lines = [];
-let shape = "";  // of the box: a scroll that comes from another shape is not somebody's wish
+let shape = "";  // of the box: a scroll in another one than was seen last is not somebody's wish
 
 export function startLog() {
   byId("log-filter").addEventListener("input", drawAll);
   byId("log-follow").addEventListener("change", follow);
   byId("log").addEventListener("scroll", scrolled);
+  new ResizeObserver(follow).observe(byId("log"));
+}
+
+// Whether the box has changed since this was asked last.
+function reshaped() {
+  const log = byId("log");
+  const before = shape;
+  shape = [log.clientWidth, log.clientHeight, log.scrollHeight].join();
+  return shape !== before;
 }
 
 function scrolled() {
   const log = byId("log");
-  const before = shape;
-  shape = [log.clientWidth, log.clientHeight, log.scrollHeight].join();
-  if (shape !== before) return follow();
+  if (reshaped()) return follow();
   byId("log-follow").checked = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
 }
 
@@ -52,5 +59,7 @@ function row(line) {
 }
 
 function follow() {
-  if (byId("log-follow").checked) byId("log").scrollTop = byId("log").scrollHeight;
+  if (!byId("log-follow").checked) return;
+  byId("log").scrollTop = byId("log").scrollHeight;
+  reshaped();  // seen: the next scroll is somebody's
 }
