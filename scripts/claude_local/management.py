@@ -26,7 +26,10 @@ STOP_SECONDS = 30
 JOB_SECONDS = 20
 """How long a switch may take to end when the server is told to end. It is finished at the next start."""
 POLL_SECONDS = 0.05
-ONE_HEAP = {"MALLOC_ARENA_MAX": "1", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.trim_threshold=65536"}
+ONE_HEAP = {
+    "MALLOC_ARENA_MAX": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.trim_threshold=65536",
+}
 """Many threads that do little: a heap and a store of free memory for each would be memory for nothing."""
 PORT_SETTING = "CLAUDE_LOCAL_MANAGEMENT_PORT"
 
