@@ -28,7 +28,8 @@ JOB_SECONDS = 20
 POLL_SECONDS = 0.05
 ONE_HEAP = {
     "MALLOC_ARENA_MAX": "1",
-    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.trim_threshold=65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
 }
 """Many threads that do little: a heap and a store of free memory for each would be memory for nothing."""
 PORT_SETTING = "CLAUDE_LOCAL_MANAGEMENT_PORT"
