@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -197,6 +198,34 @@ def test_what_nobody_asked_for_is_waited_for(settings: Settings, tmp_path: Path)
 
     assert set(waited_for) == {"switch demo"}
     assert '"purpose": "up demo"' in text
+
+
+def test_a_holder_that_has_no_name_yet_is_looked_at_again(settings: Settings, tmp_path: Path) -> None:
+    waited_for: list[str] = []
+    with holder(tmp_path, "automatic") as process:
+        named = (settings.state_dir / "lock").read_text()
+        (settings.state_dir / "lock").write_text("")
+        name_it = threading.Timer(0.3, (settings.state_dir / "lock").write_text, [named])
+        name_it.start()
+
+        def let_go(held: Holder) -> None:
+            waited_for.append(held.purpose)
+            assert process.stdin is not None
+            process.stdin.close()
+
+        with lock(settings, "up demo", waiting=let_go):
+            pass
+        name_it.join()
+
+    assert set(waited_for) == {"switch demo"}
+
+
+def test_who_would_wait_is_told_of_a_holder_that_never_gets_a_name(settings: Settings) -> None:
+    with lock(settings, "up demo"):
+        (settings.state_dir / "lock").write_text("")
+
+        with pytest.raises(Busy, match="does not say which"), lock(settings, "down", waiting=lambda _: None):
+            pass
 
 
 def test_what_somebody_asked_for_is_not_waited_for(settings: Settings, tmp_path: Path) -> None:

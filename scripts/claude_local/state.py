@@ -22,6 +22,8 @@ from claude_local.settings import Settings
 KEY_BYTES = 32
 LOCK = "lock"
 POLL_SECONDS = 0.1
+UNNAMED_SECONDS = 1.0
+"""A holder has no name for a moment after it takes the lock and before it lets go."""
 KEY_HINT = "correct the file, or CLAUDE_LOCAL_EXTERNAL_KEY_FILE; leave that out where the server wants no key"
 
 
@@ -79,11 +81,14 @@ def lock(
     path = settings.state_dir / LOCK
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     with os.fdopen(descriptor, "r+") as file:
+        unnamed_until = time.monotonic() + UNNAMED_SECONDS
         while not _take(descriptor):
             held = _read_holder(path)
-            if held is None or not (held.automatic and waiting):
+            if waiting and held and held.automatic:
+                waiting(held)
+                unnamed_until = time.monotonic() + UNNAMED_SECONDS
+            elif not waiting or held or time.monotonic() > unnamed_until:
                 raise _busy(held)
-            waiting(held)
             time.sleep(POLL_SECONDS)
         _say_who(file, purpose, automatic)
         try:
