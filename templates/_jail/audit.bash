@@ -120,6 +120,7 @@ why_not() {
 # Without a record nobody could tell afterwards what the session made.
 refuse_full_disk() {
   local reason
+  check_workspace_again
   reason=$(why_not "$record")
   die "no list of what is in this folder, which is needed after the session: $reason" \
     "make room (how much there is: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"

@@ -132,6 +132,7 @@ probe_jail() {
   local answer
   keep_room
   answer=$( (enter_jail /usr/bin/true) 2>&1) && return 0
+  check_workspace_again
   explain_refusal "${answer##*$'\n'}"
 }
 

@@ -50,7 +50,7 @@ class Door(http.client.HTTPConnection):
 where, key, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 for _ in range(count):
     connection = Door(where) if where.startswith("/") else http.client.HTTPConnection(where)
-    body = {"model": "local-llama", "max_tokens": 150, "stream": True, "ignore_eos": True, "messages": [{"role": "user", "content": "count"}]}
+    body = {"model": "local-llama", "max_tokens": 150, "stream": True, "messages": [{"role": "user", "content": "count"}]}
     begin = time.perf_counter()
     connection.request("POST", "/v1/messages", json.dumps(body), {"Content-Type": "application/json", "Authorization": "Bearer " + key})
     times = []

@@ -37,7 +37,7 @@ SUBMODULE = (
     "git -c protocol.file.allow=always submodule --quiet add @HOME@/other/m"
 )
 REFUSALS = [
-    Refusal("a submodule", SUBMODULE, "it is a submodule of @WORK@", "rm .git", folder="@WORK@/m"),
+    Refusal("a submodule", SUBMODULE, "it is a submodule of @WORK@", "rm m/.git", folder="@WORK@/m"),
     Refusal(
         "a worktree's .git in another folder",
         f"git init -q ../../other && cd ../../other && {COMMIT} && git worktree add -q ../tree && cp ../tree/.git @WORK@",
@@ -70,6 +70,12 @@ REFUSALS = [
         "its path has just changed its meaning",
         "rm ../haproxy; rm @WORK@ && mv @WORK@2 @WORK@",
     ),
+    Refusal(
+        "a workspace that goes away meanwhile",
+        program("haproxy", 'mv @WORK@ @WORK@2; exec /usr/sbin/haproxy "$@"'),
+        "its path has just changed its meaning",
+        "rm @HOME@/projects/haproxy; mv @WORK@2 @WORK@",
+    ),
 ]
 
 
@@ -82,7 +88,7 @@ def test_a_refused_start_leaves_no_record(host: Host, refusal: Refusal) -> None:
 
     refused = host.session("echo it runs", cwd=folder, extra=path)
     left = list(host.state_dir.glob("sessions/*"))
-    repaired = host.unconfined(f"cd {folder} && {refusal.repair} && {USERS_OWN}", cwd=host.home)
+    repaired = host.unconfined(f"cd {host.work}; {refusal.repair} && cd {folder} && {USERS_OWN}", cwd=host.home)
     second = host.session("echo it runs", cwd=folder, extra=path)
 
     assert (refused.returncode, refused.stdout) == (1, "")
