@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 
 from claude_local import lifecycle
+from claude_local.engines import listener
 from claude_local.engines.http import LlamaHttp
 from claude_local.engines.listener import owner_ids
 from claude_local.engines.router import Router
@@ -140,14 +143,39 @@ def listener_of_another_user(host: str) -> Iterator[tuple[int, list[bytes]]]:
         told.append(other.communicate()[0])
 
 
-def test_a_listener_elsewhere_is_nobody_on_our_port(tmp_path: Path) -> None:
-    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
-    rest = "00000000:0000 {} 00000000:00000000 00:00000000 00000000  1000        0 1 1 0\n"
-    (tmp_path / "tcp").write_text(
-        head
-        + f"   0: 0200007F:1F90 {rest.format('0A')}"  # 127.0.0.2
-        + f"   1: 0100007F:1F91 {rest.format('0A')}"  # another port
-        + f"   2: 0100007F:1F90 {rest.format('01')}"  # a connection
-    )
+@pytest.mark.parametrize("way", ["netlink", "table"])
+def test_a_listener_elsewhere_is_nobody_on_our_port(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    if way == "table":
+        monkeypatch.setattr(listener, "listeners_by_netlink", kernel_that_does_not_tell)
+    with (
+        socket.create_server(("127.0.0.2", 0)) as elsewhere,
+        socket.create_server(("127.0.0.1", 0)) as ours,
+        socket.create_connection(ours.getsockname()) as connection,
+    ):
+        here, there = ours.getsockname()[1], elsewhere.getsockname()[1]
+        found = [owner_ids(port) for port in (here, there, connection.getsockname()[1])]
 
-    assert (owner_ids(8080, tmp_path), owner_ids(8081, tmp_path)) == (set(), {1000})
+    assert found == [{os.getuid()}, set(), set()]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1"])
+def test_the_kernel_tells_the_same_both_ways(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as server:
+        if family == socket.AF_INET6:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        server.bind((host, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        by_netlink = list(listener.listeners_by_netlink(port))
+        by_table = [found for found in listener.listeners_by_table() if found[1] == port]
+
+    assert by_netlink == by_table == [(socket.inet_pton(family, host), port, os.getuid())]
+
+
+def test_no_table_is_no_listener(tmp_path: Path) -> None:
+    assert list(listener.listeners_by_table(tmp_path)) == []
+
+
+def kernel_that_does_not_tell(_: int) -> Iterator[listener.Listener]:
+    raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))

@@ -17,6 +17,13 @@ CONTAINER_MODELS_DIR = "/models"
 CONTAINER_RUNTIME_DIR = "/config"
 CONTAINER_PORT = 8080
 
+HUGE_PAGES = "glibc.malloc.hugetlb=1"
+"""GLIBC_TUNABLES: memory of a model that is in no file comes in pages of 2 MB where Linux lets programs ask for them.
+
+With 3.3 GB of weights (load_mode none) and 2.1 GB of context on two CPU cores a load takes 0.8 s instead of 2.3 s and
+an unload 0.09 s instead of 0.39 s; tokens a second stay what they were.
+"""
+
 # Lines of the presets file that count only for the active profile (see `activate`).
 WHEN_ACTIVE = "; when active: "
 

@@ -104,6 +104,7 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "profiles": list(profiles.values()),
         "preset_sections": [llama_server.preset_lines(profile) for profile in profiles.values()],
         "router_argv": llama_server.router_argv(),
+        "huge_pages": llama_server.HUGE_PAGES,
         "container_user": container_user(settings),
         "fit_target": settings.fit_target or FIT_TARGET_MIB,
         "container_models_dir": llama_server.CONTAINER_MODELS_DIR,

@@ -46,8 +46,8 @@ WARM = 20
 EVERY = 50
 LARGER = DemoShape(embedding=1024, layers=12, heads=16, feed_forward=4096)
 """About 0.8 GB: large enough that loading it takes its time."""
-LARGE = DemoShape(embedding=2048, layers=20, heads=16, feed_forward=8192)
-"""About 2.7 GB, a small real model: what a switch does besides loading takes no longer than with a smaller one."""
+LARGE = DemoShape(embedding=1024, layers=8, heads=16, feed_forward=65536)
+"""About 3.3 GB, and 2.1 GB of context: what a switch does besides loading takes no longer than with a smaller one."""
 
 
 def ask_for_seconds(port: int, results: multiprocessing.Queue[list[float]]) -> None:
@@ -120,13 +120,14 @@ def places(folder: str) -> dict[str, str]:
 
 
 def add_models(folder: Path, shape: DemoShape) -> None:
+    """Two models that are read into memory when they are loaded, as onto a card; not, by mmap, later."""
     (folder / "profiles").mkdir()
     shutil.copy(ROOT / "profiles" / "_defaults.yaml", folder / "profiles")
     for seed, name in enumerate(("one", "two"), start=1):
         write_demo_model(folder / "models" / f"{name}.gguf", seed=seed, shape=shape)
         (folder / "profiles" / f"{name}.yaml").write_text(
             f"title: {name}\ndescription: for a measurement\nmodel: {{file: {name}.gguf}}\n"
-            "server: {ctx_size: 65536, parallel: 1}\n"
+            "server: {ctx_size: 65536, parallel: 1, load_mode: none}\n"
         )
 
 
@@ -147,6 +148,11 @@ def plain_load_seconds(own: Machine) -> list[float]:
 WHOLE, ALONE = "a switch", "the router alone"
 
 
+def ask_for_one_token(http: LlamaHttp, model: str) -> None:
+    answer = http.post("/completion", {"model": model, "prompt": "a", "n_predict": 1}, timeout_seconds=300)
+    assert answer["model"] == model, answer
+
+
 def step_seconds(own: Machine) -> dict[str, list[float]]:
     """What a switch takes, each of its steps, and the router alone for the same work.
 
@@ -165,7 +171,7 @@ def step_seconds(own: Machine) -> dict[str, list[float]]:
 
         return run
 
-    alone, switch = timed(ALONE, probe.check_answers), timed(WHOLE, lifecycle.switch)
+    alone, switch = timed(ALONE, ask_for_one_token), timed(WHOLE, lifecycle.switch)
     lifecycle.switch(settings, Request(profiles["one"], profiles))  # so that each one below moves the alias
     names = ("check", "wait_until_idle", "stop_old", "start", "verify")
     steps = type("TimedSteps", (Steps,), {name: timed(f"  {name}", getattr(Steps, name)) for name in names})

@@ -88,7 +88,9 @@ def test_a_refused_start_leaves_no_record(host: Host, refusal: Refusal) -> None:
 
     refused = host.session("echo it runs", cwd=folder, extra=path)
     left = list(host.state_dir.glob("sessions/*"))
-    repaired = host.unconfined(f"cd {host.work}; {refusal.repair} && cd {folder} && {USERS_OWN}", cwd=host.home)
+    repaired = host.unconfined(
+        f"cd {host.work}; {refusal.repair} && cd {folder} && {USERS_OWN}", cwd=host.home
+    )
     second = host.session("echo it runs", cwd=folder, extra=path)
 
     assert (refused.returncode, refused.stdout) == (1, "")

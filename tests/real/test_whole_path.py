@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
+from pathlib import Path
 
+import psutil
 import pytest
 
 from claude_local.engines.http import LlamaHttp
@@ -112,6 +115,19 @@ def test_status_tells_what_the_server_really_has(machine: Machine, engine: str) 
         "base_url": machine.url,
     }
     assert (status["context_tokens_per_slot"], status["slots"], status["slots_busy"]) == (65536, 1, 0)
+
+
+@BOTH_ENGINES
+def test_memory_comes_in_large_pages_where_linux_gives_them(machine: Machine, engine: str) -> None:
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("up", "--model", "demo", "--engine", engine)
+
+    server = psutil.Process(machine.status()["server_process_id"])
+    processes = [server, *server.children(recursive=True)]
+    maps = "".join(Path(f"/proc/{process.pid}/smaps_rollup").read_text() for process in processes)
+
+    gives = "[never]" not in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    assert any(int(kilobytes) for kilobytes in re.findall(r"AnonHugePages: +(\d+)", maps)) == gives
 
 
 @BOTH_ENGINES

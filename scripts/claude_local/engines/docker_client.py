@@ -35,15 +35,24 @@ def answers() -> bool:
         return False
 
 
+class _Spoken:
+    """The API version of Docker Engine, found once: it takes 7 ms to say, and every look would ask again."""
+
+    version: str | None = None
+
+
 @contextlib.contextmanager
 def connected() -> Iterator[Any]:
+    """A client for a few calls. Raises EngineUnavailable if one of them, or the first contact, fails."""
     import docker
 
     try:
-        client = docker.from_env(timeout=20)
+        client = docker.from_env(timeout=20, version=_Spoken.version)
+        _Spoken.version = client.api.api_version
         with contextlib.closing(client):
             yield client
     except (docker.errors.DockerException, OSError) as error:
+        _Spoken.version = None  # another Docker Engine may be there next time
         raise EngineUnavailable(_docker_reason(error), hint=_docker_hint(error)) from None
 
 

@@ -185,7 +185,8 @@ class EmbeddedEngine:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    own = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    return {"GLIBC_TUNABLES": llama_server.HUGE_PAGES, **os.environ, **own}
 
 
 def _with(base: Snapshot, **changes: Any) -> Snapshot:

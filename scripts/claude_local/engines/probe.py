@@ -34,9 +34,15 @@ def check_locked(base_url: str) -> None:
 
 
 def check_answers(http: LlamaHttp, model: str) -> None:
-    """Lets the model write one token. Raises EngineFailed if it does not, or another one answers."""
-    question = {"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "Say ok."}]}
-    answer = http.post("/v1/messages", question, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+    """Lets the model write one token. Raises EngineFailed if it does not, or another one answers.
+
+    A question is only put into the model's chat template, as Claude Code's will be. The token is asked for with a
+    prompt of one: on the CPU reading the whole question would take longer than the rest of a switch.
+    """
+    question = {"model": model, "messages": [{"role": "user", "content": "Say ok."}]}
+    http.post("/v1/messages/count_tokens", question, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+    prompt = {"model": model, "prompt": "a", "n_predict": 1}
+    answer = http.post("/completion", prompt, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
     if answer.get("model") != model:
         raise EngineFailed(f"`{answer.get('model')}` answers in place of `{model}`")
 
