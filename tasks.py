@@ -45,7 +45,9 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
             try:
                 body(*arguments, **named)
             except UserError as error:
-                raise Exit(error.describe(), code=1) from None
+                from claude_local import hints
+
+                raise Exit(hints.failure(error, ROOT), code=1) from None
             except KeyboardInterrupt as interrupt:
                 raise Exit(str(interrupt) or "interrupted", code=130) from None
 

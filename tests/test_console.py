@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from claude_local import console, verify
+from claude_local import console, hints, verify
+from claude_local.errors import UserError
 from claude_local.model_source import ModelSource
 from claude_local.profiles import Profile
 from claude_local.settings import Settings, load_settings
-from claude_local.snapshot import STOPPED, LastSwitch, Snapshot
+from claude_local.snapshot import STOPPED, LastSwitch, Snapshot, State
 from claude_local.verify_session import Result
 
 READY = replace(STOPPED, state="ready", base_url="http://127.0.0.1:8080")
@@ -118,3 +119,44 @@ def test_a_narrow_table_of_what_was_tried_cuts_no_name(
     assert "…" not in shown
     first_column = "".join(line[:25].split(" ")[0] for line in shown.splitlines()[1:-2])
     assert name in first_column
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize(("state", "next_line"), [("stopped", "up"), ("failed", "logs; invoke down")])
+def test_the_next_command_is_told_as_it_works_here(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    tmp_path: Path,
+    state: State,
+    next_line: str,
+) -> None:
+    checkout = tmp_path / "our checkout"
+    (checkout / "profiles").mkdir(parents=True)
+    told = []
+    for folder in (checkout / "profiles", tmp_path):
+        monkeypatch.chdir(folder)
+        console.show_snapshot(replace(STOPPED, state=state), replace(settings, root=checkout))
+        told.append(capsys.readouterr().out.rstrip().splitlines()[-1].split(maxsplit=1))
+
+    assert told == [["next", f"invoke {next_line}"], ["next", f"cd '{checkout}' && invoke {next_line}"]]
+
+
+@pytest.mark.parametrize(
+    ("hint", "more"),
+    [("see: invoke profiles", "\n  hint: from here: cd /c && invoke …"), ("install it", ""), ("", "")],
+)
+def test_a_hint_says_where_invoke_works(hint: str, more: str) -> None:
+    error = UserError("it failed", hint=hint)
+
+    assert hints.failure(error, Path("/c")) == error.describe() + more
+    assert hints.failure(error, Path.cwd()) == error.describe()
+
+
+def test_a_folder_that_is_gone_is_not_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert hints.invoke_from_here(gone) == f"cd {gone} && invoke"

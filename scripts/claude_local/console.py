@@ -16,6 +16,7 @@ from rich.table import Table
 
 from claude_local import lifecycle, plan, preflight, state
 from claude_local.errors import UserError
+from claude_local.hints import invoke_from_here
 from claude_local.plain_text import harmless as harmless
 
 if TYPE_CHECKING:
@@ -212,7 +213,8 @@ def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]
     yield "going on", _work(now)
     yield "last switch", _last_switch(now)
     if now.state in ("stopped", "failed"):
-        yield "next", "invoke up" if now.state == "stopped" else "invoke logs; invoke down"
+        invoke = invoke_from_here(settings.root)
+        yield "next", f"{invoke} up" if now.state == "stopped" else f"{invoke} logs; invoke down"
     else:
         yield "connect", f"{settings.build_dir / 'bin' / 'claude-local'}"
         key_file = settings.client_key_file
