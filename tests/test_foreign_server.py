@@ -20,7 +20,7 @@ import pytest
 from claude_local import lifecycle
 from claude_local.engines import listener
 from claude_local.engines.http import LlamaHttp
-from claude_local.engines.listener import owner_ids
+from claude_local.engines.listener import Listener, owner_ids
 from claude_local.engines.router import Router
 from claude_local.settings import Settings, load_settings
 from claude_local.snapshot import STOPPED
@@ -110,7 +110,7 @@ def test_facts_that_make_no_sense_are_not_known(answer: Any) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"])
 def test_a_server_of_another_user_is_not_even_asked(without_docker: Path, host: str) -> None:
     with listener_of_another_user(host) as (port, told):
         now = lifecycle.snapshot(settings_with(without_docker, port))
@@ -145,8 +145,8 @@ def listener_of_another_user(host: str) -> Iterator[tuple[int, list[bytes]]]:
 
 @pytest.mark.parametrize("way", ["netlink", "table"])
 def test_a_listener_elsewhere_is_nobody_on_our_port(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    if way == "table":
-        monkeypatch.setattr(listener, "listeners_by_netlink", kernel_that_does_not_tell)
+    other = {"netlink": "listeners_by_table", "table": "listeners_by_netlink"}[way]
+    monkeypatch.setattr(listener, other, kernel_that_does_not_tell)
     with (
         socket.create_server(("127.0.0.2", 0)) as elsewhere,
         socket.create_server(("127.0.0.1", 0)) as ours,
@@ -158,7 +158,7 @@ def test_a_listener_elsewhere_is_nobody_on_our_port(monkeypatch: pytest.MonkeyPa
     assert found == [{os.getuid()}, set(), set()]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::", "::ffff:127.0.0.1"])
 def test_the_kernel_tells_the_same_both_ways(host: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as server:
@@ -167,15 +167,21 @@ def test_the_kernel_tells_the_same_both_ways(host: str) -> None:
         server.bind((host, 0))
         server.listen()
         port = server.getsockname()[1]
-        by_netlink = list(listener.listeners_by_netlink(port))
-        by_table = [found for found in listener.listeners_by_table() if found[1] == port]
+        told = Listener(socket.inet_pton(family, host), port, os.getuid(), os.fstat(server.fileno()).st_ino)
+        by_netlink = [one for one in listener.listeners_by_netlink(port) if one.address == told.address]
+        by_table = [one for one in listener.listeners_by_table() if one[:2] == told[:2]]
 
-    assert by_netlink == by_table == [(socket.inet_pton(family, host), port, os.getuid())]
+    assert by_netlink == by_table == [told]
+
+
+def test_a_kernel_that_cannot_load_its_answer_is_none_that_says_nobody() -> None:
+    with pytest.raises(FileNotFoundError):
+        list(listener.listeners_by_netlink(8080, protocol=socket.IPPROTO_SCTP))
 
 
 def test_no_table_is_no_listener(tmp_path: Path) -> None:
     assert list(listener.listeners_by_table(tmp_path)) == []
 
 
-def kernel_that_does_not_tell(_: int) -> Iterator[listener.Listener]:
+def kernel_that_does_not_tell(*_: int) -> Iterator[Listener]:
     raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))

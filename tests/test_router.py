@@ -50,3 +50,10 @@ def test_answers_of_one_token_say_nothing_about_the_speed(
     metrics = f"llamacpp:tokens_predicted_total {tokens}\nllamacpp:tokens_predicted_seconds_total {seconds}\n"
 
     assert speed(metrics, "tokens_predicted_total", "tokens_predicted_seconds_total") == expected
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [("1", None), ("31", None), ("32", 64.0)])
+def test_prompts_of_a_few_tokens_say_nothing_about_the_speed(tokens: str, expected: float | None) -> None:
+    metrics = f"llamacpp:prompt_tokens_total {tokens}\nllamacpp:prompt_seconds_total 0.5\n"
+
+    assert speed(metrics, "prompt_tokens_total", "prompt_seconds_total", from_tokens=32) == expected

@@ -24,6 +24,7 @@ from claude_local.checks import (
     nvidia,
 )
 from claude_local.errors import UserError
+from claude_local.hints import from_here
 
 CHECKS = (
     Check("Python", machine.python),
@@ -78,6 +79,9 @@ def run(host: Host, *, fix_first: bool = False, as_json: bool = False) -> int:
         sys.stderr.write(f"{line}\n")
     results = examine(host)
     show(results, as_json=as_json)
+    remedies = " ".join(result.finding.remedy for result in results if result.finding.level != "ok")
+    if not as_json and (way := from_here(remedies, host.settings.root)):
+        sys.stdout.write(f"{way}\n")
     return exit_code(results)
 
 

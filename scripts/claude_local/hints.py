@@ -17,7 +17,14 @@ def invoke_from_here(root: Path) -> str:
     return "invoke" if is_inside else f"cd {shlex.quote(str(root))} && invoke"
 
 
+def from_here(text: str, root: Path) -> str:
+    """What to type here in place of the `invoke` in a text; "" if that works."""
+    way = invoke_from_here(root)
+    return "" if way in text or "invoke " not in text else f"from here: {way} …"
+
+
 def failure(error: UserError, root: Path) -> str:
     """All lines of an error, and where its hints work if that is not here."""
-    way, told = invoke_from_here(root), error.describe()
-    return told if way == "invoke" or "invoke " not in error.hint else f"{told}\n  hint: from here: {way} …"
+    told = error.describe()
+    way = from_here(told, root)
+    return f"{told}\n  hint: {way}" if way else told

@@ -17,7 +17,6 @@ from claude_local.switch import Journal
 
 POLL_SECONDS = 0.15
 FIRST_POLL_SECONDS = 0.01
-LAST_POLL_SECONDS = 0.05
 LOG_LINES = 8
 IDLE_LIMIT_SECONDS = 120.0
 # How long an engine may say neither yes nor no. Loading itself has no limit: large files take minutes.
@@ -128,7 +127,8 @@ def _check_identity(now: Snapshot, profile: Profile) -> None:
 
 def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> Snapshot:
     """Returns when the profile is in memory. Raises EngineFailed if it will not get there."""
-    began_at = last_sign_of_life = told_at = time.monotonic()
+    began_at = last_sign_of_life = time.monotonic()
+    told_at = began_at - POLL_SECONDS
     while True:
         now = engine.pulse()
         if now.state == "ready" and now.profile == profile.name:
@@ -145,8 +145,8 @@ def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> S
         if progress is not no_progress and time.monotonic() - told_at >= POLL_SECONDS:
             told_at = time.monotonic()
             progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
-        # Small models are there at once, large ones take minutes: no wait is a twentieth longer for being seen late.
-        time.sleep(min(LAST_POLL_SECONDS, max(FIRST_POLL_SECONDS, (time.monotonic() - began_at) / 20)))
+        # Small models are there at once, large ones take minutes: no wait is much longer for being seen late.
+        time.sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, (time.monotonic() - began_at) / 40)))
 
 
 def _why_unloaded(now: Snapshot) -> str:

@@ -73,6 +73,7 @@ create_container() {
 
 refuse_container() {
   local reason
+  check_workspace_again
   reason=$(tail --lines 1 "$record/docker.log")
   die "the container cannot start: $reason" 'or use another way: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (none)'
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from claude_local.engines import docker_client
 from claude_local.engines.docker import DockerEngine, state_of
+from claude_local.errors import EngineUnavailable
 from claude_local.settings import load_settings
 from claude_local.snapshot import STOPPED
 from docker_forwarder import DockerForwarder
@@ -97,6 +100,31 @@ def test_a_container_that_ended_says_how(machine: Machine, container: MakeContai
     now = engine_of(machine).snapshot()
 
     assert (now.state, now.reason) == ("failed", "the container is exited, exit code 137")
+
+
+def test_looking_writes_no_warnings_into_the_log(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"  # it looks too, once before the others
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+    engine = engine_of(machine)
+    engine.snapshot()
+
+    before = [line for line in engine.log_lines(tail=1000, follow=False) if "unauthorized" in line]
+    looks = [engine.snapshot().state for _ in range(5)]
+    after = [line for line in engine.log_lines(tail=1000, follow=False) if "unauthorized" in line]
+
+    assert (looks, after) == (["ready"] * 5, before)
+
+
+def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an update, or another `docker context`, while a server of ours goes on."""
+    versions = iter(["1.999", docker_client._api_version()])
+    monkeypatch.setattr(docker_client, "_api_version", functools.cache(lambda: next(versions)))
+
+    with pytest.raises(EngineUnavailable):
+        docker_client.has_image(test_image)
+
+    assert docker_client.has_image(test_image)
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,7 @@ LISTENERS = {
     "every address": ("AF_INET", "0.0.0.0"),
     "both families": ("AF_INET6", "::"),
     "the mapped form": ("AF_INET6", "::ffff:127.0.0.1"),
+    "every address in the mapped form": ("AF_INET6", "::ffff:0.0.0.0"),
 }
 LISTEN = """
 import socket, sys

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 from claude_local.errors import EngineFailed, EngineUnavailable
 from claude_local.processes import run
+
+TIMEOUT_SECONDS = 20
 
 
 def why_unavailable() -> EngineUnavailable | None:
@@ -35,10 +38,13 @@ def answers() -> bool:
         return False
 
 
-class _Spoken:
-    """The API version of Docker Engine, found once: it takes 7 ms to say, and every look would ask again."""
+@functools.cache
+def _api_version() -> str:
+    """What Docker Engine speaks. It takes 7 ms to say so, and every look would ask again."""
+    import docker
 
-    version: str | None = None
+    with contextlib.closing(docker.from_env(timeout=TIMEOUT_SECONDS)) as client:
+        return str(client.api.api_version)
 
 
 @contextlib.contextmanager
@@ -47,12 +53,11 @@ def connected() -> Iterator[Any]:
     import docker
 
     try:
-        client = docker.from_env(timeout=20, version=_Spoken.version)
-        _Spoken.version = client.api.api_version
+        client = docker.from_env(timeout=TIMEOUT_SECONDS, version=_api_version())
         with contextlib.closing(client):
             yield client
     except (docker.errors.DockerException, OSError) as error:
-        _Spoken.version = None  # another Docker Engine may be there next time
+        _api_version.cache_clear()  # another Docker Engine may be there next time
         raise EngineUnavailable(_docker_reason(error), hint=_docker_hint(error)) from None
 
 

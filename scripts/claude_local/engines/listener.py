@@ -12,49 +12,67 @@ import struct
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NamedTuple
 
-REACHED = {ip_address(text).packed for text in ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1")}  # noqa: S104
+REACHED = {
+    ip_address(text).packed
+    for text in ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0")  # noqa: S104
+}
 """What a program listens on that gets what is sent to 127.0.0.1."""
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
-REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
+NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 TCP_LISTEN = 10
 
-HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, process
-QUESTION = struct.Struct(
-    "=BBBxI"
-)  # inet_diag_req_v2: family, protocol, extensions, states; then inet_diag_sockid
-SOCKET_ID = struct.Struct(
-    "!HH16s16s12x"
-)  # inet_diag_sockid: both ports, both addresses, interface and cookie
-REST = struct.Struct("=4x48x12xI")  # inet_diag_msg up to the user id
-
-Listener = tuple[bytes, int, int]
-"""The address as its bytes, the port, the user id of who made the socket."""
+HEADER = struct.Struct("=IHHII")
+"""nlmsghdr: length, type, flags, sequence, process."""
+QUESTION = struct.Struct("=BBBxI")
+"""inet_diag_req_v2 up to its socket: family, protocol, extensions, states."""
+SOCKET_ID = struct.Struct("!HH16s16s12x")
+"""inet_diag_sockid: both ports and both addresses; interface and cookie are left out."""
+REST = struct.Struct("=64xII")
+"""inet_diag_msg: the user id and the inode, behind what is read by SOCKET_ID."""
 
 
-def owner_ids(port: int) -> set[int]:
-    """User ids of all who may get what is sent to the port; empty where nobody listens."""
+class Listener(NamedTuple):
+    """A socket that listens. Its inode is another one whenever a program listens anew."""
+
+    address: bytes
+    port: int
+    user_id: int
+    inode: int
+
+
+def listeners_on(port: int) -> frozenset[Listener]:
+    """All who may get what is sent to the port on 127.0.0.1; empty where nobody listens."""
     try:
         found = list(listeners_by_netlink(port))
     except OSError:  # a kernel without inet_diag
         found = list(listeners_by_table())
-    return {owner for address, number, owner in found if number == port and address in REACHED}
+    return frozenset(one for one in found if one.port == port and one.address in REACHED)
 
 
-def listeners_by_netlink(port: int) -> Iterator[Listener]:
-    """Raises OSError where the kernel does not tell."""
+def owner_ids(port: int) -> set[int]:
+    """Their user ids."""
+    return {listener.user_id for listener in listeners_on(port)}
+
+
+def listeners_by_netlink(port: int, protocol: int = socket.IPPROTO_TCP) -> Iterator[Listener]:
+    """Those on one port. Raises OSError where the kernel does not tell."""
     for family in (socket.AF_INET, socket.AF_INET6):
         wanted = SOCKET_ID.pack(port, 0, b"", b"")
-        question = QUESTION.pack(family, socket.IPPROTO_TCP, 0, 1 << TCP_LISTEN) + wanted
+        question = QUESTION.pack(family, protocol, 0, 1 << TCP_LISTEN) + wanted
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
             length = HEADER.size + len(question)
-            kernel.sendto(HEADER.pack(length, SOCK_DIAG_BY_FAMILY, REQUEST_DUMP, 1, 0) + question, (0, 0))
+            kernel.sendto(
+                HEADER.pack(length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + question, (0, 0)
+            )
             for message in _messages(kernel):
                 number, _, address, _ = SOCKET_ID.unpack_from(message, 4)
-                yield address[: 4 if family == socket.AF_INET else 16], number, REST.unpack_from(message)[0]
+                own = address[: 4 if family == socket.AF_INET else 16]
+                yield Listener(own, number, *REST.unpack_from(message))
 
 
 def _messages(kernel: socket.socket) -> Iterator[bytes]:
@@ -64,11 +82,12 @@ def _messages(kernel: socket.socket) -> Iterator[bytes]:
         while received:
             length, kind, *_ = HEADER.unpack_from(received)
             content, received = received[HEADER.size : length], received[length + 3 & ~3 :]
-            if kind == NLMSG_DONE:
-                return
-            if kind == NLMSG_ERROR:
+            if kind in (NLMSG_ERROR, NLMSG_DONE):
+                # The end carries an error too: that of a kernel that knows the question, and cannot load its answer.
                 error = -struct.unpack_from("=i", content)[0]
-                raise OSError(error, os.strerror(error))
+                if error:
+                    raise OSError(error, os.strerror(error))
+                return
             yield content
 
 
@@ -82,7 +101,7 @@ def listeners_by_table(tables: Path = Path("/proc/net")) -> Iterator[Listener]:
         for fields in map(str.split, lines):
             address, _, number = fields[1].partition(":")
             if int(fields[3], 16) == TCP_LISTEN:
-                yield _address(address), int(number, 16), int(fields[7])
+                yield Listener(_address(address), int(number, 16), int(fields[7]), int(fields[9]))
 
 
 def _address(text: str) -> bytes:

@@ -40,11 +40,15 @@ def check_answers(http: LlamaHttp, model: str) -> None:
     prompt of one: on the CPU reading the whole question would take longer than the rest of a switch.
     """
     question = {"model": model, "messages": [{"role": "user", "content": "Say ok."}]}
-    http.post("/v1/messages/count_tokens", question, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+    counted = http.post("/v1/messages/count_tokens", question, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+    if not counted.get("input_tokens"):
+        raise EngineFailed(f"the chat template of `{model}` makes nothing of a question")
     prompt = {"model": model, "prompt": "a", "n_predict": 1}
     answer = http.post("/completion", prompt, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
     if answer.get("model") != model:
         raise EngineFailed(f"`{answer.get('model')}` answers in place of `{model}`")
+    if not answer.get("tokens_predicted"):
+        raise EngineFailed(f"`{model}` is loaded, and answers nothing")
 
 
 def warnings_of(http: LlamaHttp, profile_name: str) -> list[str]:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from claude_local.engines.http import LlamaHttp, metric
+from claude_local.engines.listener import Listener, listeners_on
 from claude_local.errors import EngineFailed
 from claude_local.profiles import ACTIVE_ALIAS
 from claude_local.snapshot import SlotUse
@@ -20,6 +23,8 @@ UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end afte
 POLL_SECONDS = 0.02
 UNAUTHORIZED = 401
 MEANINGLESS_SECONDS = 0.001
+PROMPT_TOKENS = 32
+"""Fewer, such as a probe's, are read one by one and say nothing about the speed with a real prompt."""
 
 Model = dict[str, Any]
 """One entry of `GET /models`: id, aliases, status {value, args, failed, progress}, …"""
@@ -41,7 +46,16 @@ class Router:
 
     def is_locked(self) -> bool:
         """Whether who has no key is refused; a server that asks for none is not ours."""
-        return dataclasses.replace(self.http, key="").status_of("/models") == UNAUTHORIZED
+        without_key = dataclasses.replace(self.http, key="")
+        listeners = listeners_on(urlsplit(without_key.base_url).port or 0)
+        check = (
+            _check_locked if listeners else _check_locked.__wrapped__
+        )  # nobody there is nobody to remember
+        try:
+            check(without_key, listeners)
+        except EngineFailed:
+            return False
+        return True
 
     def unload_all(self) -> None:
         """Returns when no model is in memory. Raises EngineFailed if one stays."""
@@ -67,6 +81,16 @@ class Router:
         """Context, slots and speeds of a loaded model, under their names in a Snapshot."""
         query = f"?model={name}&autoload=false"
         return server_facts(self.http, query)
+
+
+@functools.lru_cache(maxsize=8)
+def _check_locked(without_key: LlamaHttp, _: frozenset[Listener]) -> None:
+    """Raises EngineFailed unless a request without a key is refused.
+
+    Who listens is asked until it has refused once: each time it writes a warning into its log.
+    """
+    if without_key.status_of("/models") != UNAUTHORIZED:
+        raise EngineFailed("a server that asks for no key")
 
 
 def _is_model(entry: Any) -> bool:
@@ -104,21 +128,23 @@ def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
         "context_tokens_per_slot": slots[0].context_tokens if slots else None,
         "requests_waiting": None if waiting is None else int(waiting),
         "cache_hit_fraction": _cache_hit_fraction(metrics),
-        "prompt_tokens_per_second": speed(metrics, "prompt_tokens_total", "prompt_seconds_total"),
+        "prompt_tokens_per_second": speed(
+            metrics, "prompt_tokens_total", "prompt_seconds_total", from_tokens=PROMPT_TOKENS
+        ),
         "generation_tokens_per_second": speed(
             metrics, "tokens_predicted_total", "tokens_predicted_seconds_total"
         ),
     }
 
 
-def speed(metrics: str, tokens: str, seconds: str) -> float | None:
+def speed(metrics: str, tokens: str, seconds: str, *, from_tokens: int = 0) -> float | None:
     """Tokens per second since the model was loaded; None as long as nothing can be said.
 
     The server's own averages begin anew whenever somebody reads its metrics. The first token of an answer
     comes with its prompt and is counted as a microsecond: an answer of one token, such as a probe's, says nothing.
     """
-    taken = metric(metrics, seconds) or 0.0
-    return round((metric(metrics, tokens) or 0) / taken, 2) if taken > MEANINGLESS_SECONDS else None
+    counted, taken = metric(metrics, tokens) or 0.0, metric(metrics, seconds) or 0.0
+    return round(counted / taken, 2) if taken > MEANINGLESS_SECONDS and counted >= from_tokens else None
 
 
 def _is_slot(entry: Any) -> bool:
