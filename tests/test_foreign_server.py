@@ -26,6 +26,8 @@ from claude_local.settings import Settings, load_settings
 from claude_local.snapshot import STOPPED
 
 KEY = "the-secret-key"
+NO_PROTOCOL = 200
+"""Nobody was given this number, so no kernel has a module that answers for it."""
 GOOD = {"id": "demo", "aliases": ["local-llama"], "status": {"value": "loaded"}}
 
 
@@ -176,7 +178,7 @@ def test_the_kernel_tells_the_same_both_ways(host: str) -> None:
 
 def test_a_kernel_that_cannot_load_its_answer_is_none_that_says_nobody() -> None:
     with pytest.raises(FileNotFoundError):
-        list(listener.listeners_by_netlink(8080, protocol=socket.IPPROTO_SCTP))
+        list(listener.listeners_by_netlink(8080, protocol=NO_PROTOCOL))
 
 
 def test_no_table_is_no_listener(tmp_path: Path) -> None:

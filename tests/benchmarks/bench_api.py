@@ -47,7 +47,7 @@ EVERY = 50
 LARGER = DemoShape(embedding=1024, layers=12, heads=16, feed_forward=4096)
 """About 0.8 GB: large enough that loading it takes its time."""
 LARGE = DemoShape(embedding=1024, layers=8, heads=16, feed_forward=65536)
-"""About 3.3 GB, and 2.1 GB of context: what a switch does besides loading takes no longer than with a smaller one."""
+"""About 3.3 GB, and 2.1 GB of context. Its first token takes longer too, which on a card would hardly be seen."""
 
 
 def ask_for_seconds(port: int, results: multiprocessing.Queue[list[float]]) -> None:

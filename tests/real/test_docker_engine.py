@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -118,13 +120,41 @@ def test_looking_writes_no_warnings_into_the_log(machine: Machine) -> None:
 
 def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after an update, or another `docker context`, while a server of ours goes on."""
-    versions = iter(["1.999", docker_client._api_version()])
-    monkeypatch.setattr(docker_client, "_api_version", functools.cache(lambda: next(versions)))
+    with newer_docker() as address, monkeypatch.context() as before:
+        before.setenv("DOCKER_HOST", address)
+        docker_client.has_image(test_image)
 
     with pytest.raises(EngineUnavailable):
         docker_client.has_image(test_image)
 
     assert docker_client.has_image(test_image)
+
+
+@contextlib.contextmanager
+def newer_docker() -> Iterator[str]:
+    """The value of DOCKER_HOST for a Docker Engine that says only how new it is, and has no image."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_version = self.path.endswith("/version")
+            content = b'{"ApiVersion": "1.999"}' if is_version else b'{"message": "No such image"}'
+            self.send_response(200 if is_version else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+    docker_client._api_version.cache_clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+    try:
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @dataclass(frozen=True)
