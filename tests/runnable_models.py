@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count, islice, product
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import gguf
@@ -31,6 +33,8 @@ class Shape(Dimensions):
     context: int = 131072
     experts: int = 0
     weights: gguf.GGMLQuantizationType = F16
+    merges: bool = False
+    """Whether the vocabulary is made of merges, as real ones are; reading them takes its time."""
     more: dict[str, Any] = field(default_factory=dict)
     """Further values by their key below the architecture."""
 
@@ -111,7 +115,7 @@ def write_model(path: Path, shape: Shape) -> Path:
     """Writes the model; the first token is the beginning of text, the second its end."""
     writer = gguf.GGUFWriter(path, shape.architecture)
     _add_metadata(writer, shape)
-    _add_tokenizer(writer, shape.vocabulary)
+    _add_tokenizer(writer, shape.vocabulary, merges=shape.merges)
     size = sum(_add_tensor(writer, name, dimensions, shape.weights) for name, dimensions in _tensors(shape))
     return write_with_hole(writer, path, size)
 
@@ -132,20 +136,27 @@ def _add_metadata(writer: Any, shape: Shape) -> None:
         writer.add_key_value(f"{shape.architecture}.{key}", value, kind)
 
 
-def _add_tokenizer(writer: Any, vocabulary: int) -> None:
-    """Four control tokens, the 256 bytes in GPT-2's letters, and fillers."""
+def _add_tokenizer(writer: Any, vocabulary: int, *, merges: bool) -> None:
+    """Four control tokens, the 256 bytes in GPT-2's letters, and fillers or words with their merges."""
     letters = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in letters]
     text = [chr(byte) for byte in letters] + [chr(256 + index) for index in range(len(others))]
     tokens = ["<s>", "</s>", "<unk>", "<|endoftext|>", *text]  # phi3 wants these by name
-    tokens += [f"<{index}>" for index in range(len(tokens), vocabulary)]
+    words = list(islice(_words(), vocabulary - len(tokens))) if merges else []
+    tokens += words or [f"<{index}>" for index in range(len(tokens), vocabulary)]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
     writer.add_token_types([gguf.TokenType.CONTROL] * 4 + [gguf.TokenType.NORMAL] * (vocabulary - 4))
-    writer.add_token_merges(["a b"])
+    writer.add_token_merges([f"{word[:-1]} {word[-1]}" for word in words] or ["a b"])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
+
+
+def _words() -> Iterator[str]:
+    """All words of two letters, of three, and so on: each is a shorter one and a letter."""
+    for length in count(2):
+        yield from map("".join, product(ascii_lowercase, repeat=length))
 
 
 def _add_tensor(

@@ -315,3 +315,25 @@ def test_ten_thousand_mutated_headers_are_read_or_told_in_one_line_each(tmp_path
     assert odd == []
     assert MUTATIONS // 2 < len(refused) < MUTATIONS
     assert max(len(line) for line in refused) < len(start) + 200
+
+
+def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
+    path = write_header_only(tmp_path / "a.gguf", LLAMA, name="Old")
+    first = read_header(path)
+
+    assert read_header(path) is first
+
+    with path.open("r+b") as file:  # in place, and of the same length
+        file.seek(file.read(4096).index(b"Old"))
+        file.write(b"New")
+    assert (first.name, read_header(path).name) == ("Old", "New")
+
+    other = write_header_only(tmp_path / "b.gguf", LLAMA, name="Her")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+    assert read_header(path).name == "Her"
+
+    os.truncate(path, 100)
+    for _ in range(2):
+        with pytest.raises(BrokenModelFile):
+            read_header(path)

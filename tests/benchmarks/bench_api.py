@@ -1,4 +1,4 @@
-"""How quick the management API and its switches are: `bench_api.py [status|blocked|switch [large]|many N [ENGINE]]`.
+"""How quick the management API and its switches are: `bench_api.py [status|blocked|switch [disk]|many N [ENGINE]]`.
 
 Everything runs on this machine, one after the other, and only ratios of one run mean something elsewhere.
 """
@@ -33,9 +33,10 @@ from claude_local.engines import probe  # noqa: E402
 from claude_local.engines.http import LlamaHttp  # noqa: E402
 from claude_local.engines.router import Router  # noqa: E402
 from claude_local.profiles import load_profiles  # noqa: E402
-from claude_local.settings import load_settings  # noqa: E402
+from claude_local.settings import Settings, load_settings  # noqa: E402
 from claude_local.switch_steps import Request, Steps  # noqa: E402
 from machine import Machine  # noqa: E402
+from runnable_models import Q8_0, Shape, write_model  # noqa: E402
 
 SECONDS = 5
 CLIENTS = 2
@@ -43,11 +44,20 @@ LISTENERS = 4
 ROUNDS = 10
 WARM = 20
 """Switches before growth is counted."""
+SETTLE_SECONDS = 4
+"""A virtual machine may give memory back to its host two seconds after it was freed, and gets it again slowly."""
+DISK_BYTES_PER_SECOND = 550 * 10**6
+"""What a SATA SSD reads."""
 EVERY = 50
-LARGER = DemoShape(embedding=1024, layers=12, heads=16, feed_forward=4096)
-"""About 0.8 GB: large enough that loading it takes its time."""
-LARGE = DemoShape(embedding=1024, layers=8, heads=16, feed_forward=65536)
-"""About 3.3 GB, and 2.1 GB of context. Its first token takes longer too, which on a card would hardly be seen."""
+LARGE = Shape(
+    *("qwen3moe", 4, 2048, 32, 4, 6144, 128),
+    vocabulary=151_936,
+    merges=True,
+    experts=128,
+    weights=Q8_0,
+    more={"expert_used_count": 8, "expert_feed_forward_length": 768},
+)
+"""Four of the 48 layers of Qwen3-Coder-30B-A3B, with its size of vocabulary: 3.3 GB, weights of zero."""
 
 
 def ask_for_seconds(port: int, results: multiprocessing.Queue[list[float]]) -> None:
@@ -89,7 +99,13 @@ def status() -> None:
     print(f"resident memory {resident / 1e6:.1f} MB")
 
 
-def on_a_machine(then: Callable[[Machine], None], shape: DemoShape, engine: str = "docker") -> None:
+def on_a_machine(
+    then: Callable[[Machine], None],
+    shape: DemoShape | Shape,
+    engine: str = "docker",
+    *,
+    load_mode: str = "none",
+) -> None:
     """Does something on a machine that serves one of two models."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as first, socket.socket() as second:
         for probe in (first, second):
@@ -103,7 +119,7 @@ def on_a_machine(then: Callable[[Machine], None], shape: DemoShape, engine: str 
             places(folder),
             management_port=management_port,
         )
-        add_models(Path(folder), shape)
+        add_models(Path(folder), shape, load_mode)
         for probe in (first, second):
             probe.close()
         try:
@@ -119,48 +135,61 @@ def places(folder: str) -> dict[str, str]:
     }
 
 
-def add_models(folder: Path, shape: DemoShape) -> None:
-    """Two models that are read into memory when they are loaded, as onto a card; not, by mmap, later."""
-    (folder / "profiles").mkdir()
+def add_models(folder: Path, shape: DemoShape | Shape, load_mode: str) -> None:
+    """Two models that are read when they are loaded, as onto a card; not, by mmap, later."""
+    for name in ("profiles", "models"):
+        (folder / name).mkdir()
     shutil.copy(ROOT / "profiles" / "_defaults.yaml", folder / "profiles")
     for seed, name in enumerate(("one", "two"), start=1):
-        write_demo_model(folder / "models" / f"{name}.gguf", seed=seed, shape=shape)
+        path = folder / "models" / f"{name}.gguf"
+        if isinstance(shape, Shape):
+            fill_hole(write_model(path, shape))
+        else:
+            write_demo_model(path, seed=seed, shape=shape)
         (folder / "profiles" / f"{name}.yaml").write_text(
             f"title: {name}\ndescription: for a measurement\nmodel: {{file: {name}.gguf}}\n"
-            "server: {ctx_size: 65536, parallel: 1, load_mode: none}\n"
+            f"server: {{ctx_size: 65536, parallel: 1, load_mode: {load_mode}}}\n"
         )
 
 
-def plain_load_seconds(own: Machine) -> list[float]:
-    """What llama-server's router itself takes to load a model after another."""
-    router = Router(LlamaHttp(own.url, own.key))
-    took = []
-    for number in range(ROUNDS):
-        router.unload_all()
-        began = time.perf_counter()
-        router.load(("two", "one")[number % 2])
-        while not any(model["status"]["value"] == "loaded" for model in router.models()):
-            time.sleep(0.02)
-        took.append(time.perf_counter() - began)
-    return took
+def fill_hole(path: Path) -> None:
+    """Writes the zeros of the hole that `write_model` leaves, so that reading the file is reading the disk."""
+    piece = bytes(16 * 2**20)
+    with path.open("r+b") as file:
+        missing = path.stat().st_size - file.seek(0, os.SEEK_HOLE)
+        while missing > 0:
+            missing -= file.write(piece[:missing])
+        os.fsync(file.fileno())
 
 
-WHOLE, ALONE = "a switch", "the router alone"
+LOAD, ALONE, WHOLE = "plain load", "the router alone", "a switch"
+
+
+def load(router: Router, model: str) -> None:
+    """What llama-server's router takes to load a model while no other one is loaded."""
+    router.load(model)
+    while not any(model["status"]["value"] == "loaded" for model in router.models()):
+        time.sleep(0.01)
 
 
 def ask_for_one_token(http: LlamaHttp, model: str) -> None:
+    """The work of a switch by the router alone: the old one leaves, the new one is loaded and answers."""
     answer = http.post("/completion", {"model": model, "prompt": "a", "n_predict": 1}, timeout_seconds=300)
     assert answer["model"] == model, answer
 
 
-def step_seconds(own: Machine) -> dict[str, list[float]]:
-    """What a switch takes, each of its steps, and the router alone for the same work.
+def settings_of(own: Machine) -> Settings:
+    return load_settings(own.environment, own.checkout, user_id=os.getuid(), group_id=os.getgid())
 
-    That is a request for one token of the model that is not loaded: the old one leaves, the new one is loaded
-    and answers. One after the other, so that both see the same machine; the switch in this process.
+
+def step_seconds(own: Machine) -> dict[str, list[float]]:
+    """What a switch and each of its steps takes, beside a plain load and the router alone for the same work.
+
+    In turns, so that all see the same machine; the switch in this process.
     """
-    settings = load_settings(own.environment, own.checkout, user_id=os.getuid(), group_id=os.getgid())
+    settings = settings_of(own)
     profiles, http = load_profiles(settings.profiles_dir), LlamaHttp(own.url, own.key)
+    router = Router(http)
     took: dict[str, list[float]] = {}
 
     def timed(name: str, step: Callable[..., Any]) -> Callable[..., None]:
@@ -171,22 +200,29 @@ def step_seconds(own: Machine) -> dict[str, list[float]]:
 
         return run
 
-    alone, switch = timed(ALONE, ask_for_one_token), timed(WHOLE, lifecycle.switch)
-    lifecycle.switch(settings, Request(profiles["one"], profiles))  # so that each one below moves the alias
+    plain, alone = timed(LOAD, load), timed(ALONE, ask_for_one_token)
+    switch = timed(WHOLE, lifecycle.switch)
+    lifecycle.switch(settings, Request(profiles["one"], profiles))
     names = ("check", "wait_until_idle", "stop_old", "start", "verify")
     steps = type("TimedSteps", (Steps,), {name: timed(f"  {name}", getattr(Steps, name)) for name in names})
     setattr(lifecycle, "Steps", steps)  # noqa: B010  it is a type, too
     setattr(probe, "check_answers", timed("    of that the first token", probe.check_answers))  # noqa: B010
     for number in range(ROUNDS):
-        name = ("two", "one")[number % 2]
-        alone(http, name)
-        switch(settings, Request(profiles[name], profiles))
+        new, old = ("two", "one")[:: 1 if number % 2 == 0 else -1]
+        time.sleep(SETTLE_SECONDS)
+        router.unload_all()
+        plain(router, new)
+        time.sleep(SETTLE_SECONDS)
+        alone(http, old)
+        time.sleep(SETTLE_SECONDS)
+        switch(settings, Request(profiles[new], profiles))
     return took
 
 
 def switch_seconds(own: Machine) -> list[float]:
     took = []
     for number in range(ROUNDS):
+        time.sleep(SETTLE_SECONDS)
         began = time.perf_counter()
         answer = Api(own.management_port).post("/switch", {"model": ("two", "one")[number % 2]})
         assert answer.status == 200, answer
@@ -199,6 +235,7 @@ def container_seconds(own: Machine) -> list[float]:
     scripts = Path(own.environment["CLAUDE_LOCAL_BUILD_DIR"]) / "bin"
     took = []
     for number in range(ROUNDS // 2):
+        time.sleep(SETTLE_SECONDS)
         began = time.perf_counter()
         for argv in ([scripts / "llama-down"], [scripts / "llama-up", ("two", "one")[number % 2]]):
             subprocess.run(argv, env=own.environment, check=True, capture_output=True)
@@ -206,24 +243,53 @@ def container_seconds(own: Machine) -> list[float]:
     return took
 
 
+def end_management(own: Machine) -> None:
+    """It would let the alias follow what the router loads."""
+    management = json.loads((own.state_dir / "management" / "process.json").read_text())["pid"]
+    psutil.Process(management).terminate()
+    psutil.wait_procs([psutil.Process(management)], timeout=30)
+
+
 def compare(own: Machine) -> None:
-    """A switch, against what the router alone takes, and against a new container."""
+    """A switch, against what the router alone takes, and against a new container; files are in the page cache."""
     through_api = statistics.median(switch_seconds(own))
     container = statistics.median(container_seconds(own))
-    management = json.loads((own.state_dir / "management" / "process.json").read_text())["pid"]
-    psutil.Process(management).terminate()  # it would let the alias follow what is loaded below
-    psutil.wait_procs([psutil.Process(management)], timeout=30)
-    load, steps = statistics.median(plain_load_seconds(own)), step_seconds(own)
+    end_management(own)
+    print_steps(own)
+    print(f"through the API {through_api:.2f} s, container {container:.2f} s")
+    print(f"a switch through the API / stop and compose up = {through_api / container:.2f}")
+
+
+def compare_from_disk(own: Machine) -> None:
+    """A switch, against what the router alone takes, with files that are read from a disk of a steady speed."""
+    end_management(own)
+    server = lifecycle.snapshot(settings_of(own)).server_process_id
+    assert server
+    limit_reading(server, own.state_dir, DISK_BYTES_PER_SECOND)
+    print_steps(own)
+
+
+def limit_reading(process_id: int, folder: Path, bytes_per_second: int) -> None:
+    """Lets the control group of a process read no faster from the disk that `folder` lies on. Needs root."""
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    groups = Path("/sys/fs/cgroup")
+    for line in Path(f"/proc/{process_id}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "blkio":
+            group = groups / "blkio" / path.strip("/")
+            (group / "blkio.throttle.read_bps_device").write_text(f"{number} {bytes_per_second}")
+            return
+    (groups / path.strip("/") / "io.max").write_text(f"{number} rbps={bytes_per_second}")
+
+
+def print_steps(own: Machine) -> None:
+    steps = step_seconds(own)
     for name, seconds in steps.items():
         print(f"{name}: median {statistics.median(seconds) * 1e3:.0f} ms, best {min(seconds) * 1e3:.0f} ms")
-    print(
-        f"through the API {through_api:.2f} s, loading without a token {load:.2f} s, container {container:.2f} s"
-    )
-    switch, alone = statistics.median(steps[WHOLE]), statistics.median(steps[ALONE])
-    best = min(steps[WHOLE]) / min(steps[ALONE])
-    print(f"switch / the router alone = {switch / alone:.2f}, best of each {best:.2f}")
-    print(f"switch / loading without a token = {switch / load:.2f}")
-    print(f"switch through the API / stop and compose up = {through_api / container:.2f}")
+    for name in (LOAD, ALONE):
+        median = statistics.median(steps[WHOLE]) / statistics.median(steps[name])
+        print(f"a switch / {name} = {median:.2f}, best of each {min(steps[WHOLE]) / min(steps[name]):.2f}")
 
 
 @dataclass(frozen=True)
@@ -285,10 +351,14 @@ def main() -> None:
             on_a_machine(many(int(number)), DemoShape(), *engine)
         case ["blocked"]:
             sys.exit(not all([blocked.api_is_open(), blocked.door_is_open()]))
-        case ["switch", *size]:
-            on_a_machine(compare, LARGE if size == ["large"] else LARGER)
-        case _:
+        case ["switch"]:
+            on_a_machine(compare, LARGE)
+        case ["switch", "disk"]:
+            on_a_machine(compare_from_disk, LARGE, load_mode="dio")
+        case [] | ["status"]:
             status()
+        case _:
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":

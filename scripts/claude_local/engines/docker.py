@@ -28,6 +28,7 @@ from claude_local.settings import Settings
 from claude_local.snapshot import STOPPED, Snapshot, State
 
 ALIAS_ATTEMPTS = 3
+READINGS = 2
 REASON_LINES = 200
 SETTLE_SECONDS = 60.0
 TO_START_SECONDS = 30.0
@@ -69,18 +70,20 @@ class DockerEngine:
     def activate(self, profile: Profile) -> None:
         """Moves `local-llama` to `profile` and loads it, in the order that build 11669 needs.
 
-        An alias cannot move while its holder or the new one is loaded, so: unload, take the alias away,
-        give it to the new section, load. A request in between may load the old model again: then once
-        more. Starts the container again where it died.
+        An alias cannot move while its holder or the new one is loaded, so: unload, give it to the new
+        section, load. Sections are read again in the order of their names, and one that asks for the alias
+        before its holder gave it up goes without: reading once more gives it. No more often than needed, as
+        each time the header of every model file is read. A request in between may load the old model
+        again: then all once more. Starts the container again where it died.
         """
         router = self._router()
         if not router.models():
             return self.start(profile)
         for _ in range(ALIAS_ATTEMPTS):
             router.unload_all()
-            for active in (None, profile.name):
+            for _ in range(READINGS):
                 if active_model(router.models()).get("id") != profile.name:
-                    self._write_presets(active)
+                    self._write_presets(profile.name)
                     router.read_presets_again()
             if active_model(router.models()).get("id") == profile.name:
                 return router.load(profile.name)
@@ -175,7 +178,7 @@ class DockerEngine:
             return otherwise
         return reason_in(docker_client.last_lines(container, REASON_LINES), otherwise)
 
-    def _write_presets(self, active: str | None) -> None:
+    def _write_presets(self, active: str) -> None:
         rendered = (self.settings.build_dir / "presets.ini").read_text(encoding="utf-8")
         target = self.settings.runtime_dir / "presets.ini"
         try:

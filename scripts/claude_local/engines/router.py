@@ -20,7 +20,7 @@ from claude_local.profiles import ACTIVE_ALIAS
 from claude_local.snapshot import SlotUse
 
 UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end after 10
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.005
 UNAUTHORIZED = 401
 MEANINGLESS_SECONDS = 0.001
 PROMPT_TOKENS = 32
