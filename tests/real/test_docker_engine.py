@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import threading
 import uuid
@@ -116,6 +117,26 @@ def test_looking_writes_no_warnings_into_the_log(machine: Machine) -> None:
     after = [line for line in engine.log_lines(tail=1000, follow=False) if "unauthorized" in line]
 
     assert (looks, after) == (["ready"] * 5, before)
+
+
+def test_the_presets_are_read_again_no_more_often_than_the_alias_needs(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
+    machine.invoke_ok("demo-model")
+    machine.add_demo("second", seed=2)
+    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+    engine = engine_of(machine)
+
+    def readings() -> int:
+        return sum("Available models (" in line for line in engine.log_lines(tail=10_000, follow=False))
+
+    counted = [readings()]
+    for name in ("second", "demo", "second"):
+        machine.invoke_ok("switch", "--model", name)
+        assert engine.snapshot().profile == name
+        counted.append(readings())
+
+    # In the order of their names: `demo` asks for the alias before `second` has given it up.
+    assert [after - before for before, after in itertools.pairwise(counted)] == [1, 2, 1]
 
 
 def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
