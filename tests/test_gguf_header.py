@@ -13,10 +13,10 @@ import pytest
 
 from claude_local.demo_model import write_demo_model
 from claude_local.errors import BrokenModelFile, UserError
-from claude_local.gguf_bytes import MAX_STRING_BYTES
+from claude_local.gguf_bytes import MAX_STRING_BYTES, STRINGS_AT_ONCE
 from claude_local.gguf_header import GgufHeader, TensorInfo, read_header, read_model, shard_names
 from claude_local.gguf_types import FILE_TYPES, TENSOR_TYPES
-from gguf_files import SHAPES, Shape, write_header_only
+from gguf_files import CHAT_TEMPLATE, SHAPES, Shape, write_header_only
 
 LLAMA = SHAPES[0]
 MUTATIONS = 10_000
@@ -337,3 +337,12 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(BrokenModelFile):
             read_header(path)
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, STRINGS_AT_ONCE])
+def test_what_stands_behind_a_long_list_is_found(tmp_path: Path, more: int) -> None:
+    count = 2 * STRINGS_AT_ONCE + more
+
+    header = read_header(write_header_only(tmp_path / "a.gguf", LLAMA, vocabulary=count))
+
+    assert (header.vocabulary_size, header.chat_template) == (count, CHAT_TEMPLATE)

@@ -36,7 +36,7 @@ from claude_local.profiles import load_profiles  # noqa: E402
 from claude_local.settings import Settings, load_settings  # noqa: E402
 from claude_local.switch_steps import Request, Steps  # noqa: E402
 from machine import Machine  # noqa: E402
-from runnable_models import Q8_0, Shape, write_model  # noqa: E402
+from runnable_models import LARGE, Shape, write_model  # noqa: E402
 
 SECONDS = 5
 CLIENTS = 2
@@ -49,15 +49,6 @@ SETTLE_SECONDS = 4
 DISK_BYTES_PER_SECOND = 550 * 10**6
 """What a SATA SSD reads."""
 EVERY = 50
-LARGE = Shape(
-    *("qwen3moe", 4, 2048, 32, 4, 6144, 128),
-    vocabulary=151_936,
-    merges=True,
-    experts=128,
-    weights=Q8_0,
-    more={"expert_used_count": 8, "expert_feed_forward_length": 768},
-)
-"""Four of the 48 layers of Qwen3-Coder-30B-A3B, with its size of vocabulary: 3.3 GB, weights of zero."""
 
 
 def ask_for_seconds(port: int, results: multiprocessing.Queue[list[float]]) -> None:

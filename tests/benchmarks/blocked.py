@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -25,12 +26,14 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 from api_client import Served, request  # noqa: E402  the path comes first
 from claude_local.recorder import Recorder  # noqa: E402
 from jail.test_door import HOSTILE, MESSAGE, REFUSED_PATHS, open_door  # noqa: E402
+from runnable_models import LARGE, write_model  # noqa: E402
 from test_api_hostile import BODY, CASES  # noqa: E402
 
 IDLE_SECONDS = 5.0
 ATTACK_SECONDS = 0.7
 LIMIT_MS = 100
 SHOWN = 6
+MODELS = 10
 
 Attack = Callable[[], None]
 """Once; it is repeated for as long as somebody measures."""
@@ -121,6 +124,17 @@ def holds(target: Target, data: bytes, *, connections: int, seconds: float = 0.6
     return attack
 
 
+def reads_again(served: Served, model_files: list[Path]) -> Attack:
+    """Asks for the models, whose files have all just changed."""
+
+    def attack() -> None:
+        for file in model_files:
+            file.touch()
+        assert len(served.api.get("/models").json()["models"]) == len(model_files)
+
+    return attack
+
+
 def measured(target: Target, attack: Attack) -> Waits:
     """What is above the limit is measured twice more: who stops only this machine does not do so each time."""
     waits = waits_during(target, attack, ATTACK_SECONDS)
@@ -149,20 +163,40 @@ def compare(target: Target, attacks: dict[str, Attack]) -> bool:
     return is_good
 
 
+def add_models(folder: Path) -> list[Path]:
+    """Model files with vocabularies of real size, and a profile for each."""
+    for name in ("profiles", "models"):
+        (folder / name).mkdir()
+    shutil.copy(ROOT / "profiles" / "_defaults.yaml", folder / "profiles")
+    names = [f"model{number}" for number in range(MODELS)]
+    for name in names:
+        profile = f"title: {name}\ndescription: for a measurement\nmodel: {{file: {name}.gguf}}\n"
+        (folder / "profiles" / f"{name}.yaml").write_text(profile)
+    return [write_model(folder / "models" / f"{name}.gguf", LARGE) for name in names]
+
+
 def api_is_open() -> bool:
-    """The management API under every case of test_api_hostile.py."""
-    with tempfile.TemporaryDirectory() as folder, Served(Path(folder)) as served:
-        port = served.api.port
-        api = Target("management API, /status", served.api.connect, request("GET", "/status", port))
-        attacks = {case.name: sends(api, case.bytes_for(port)) for case in CASES}
-        half = request("POST", "/switch", port, BODY)[:-5]
-        attacks |= {
-            "60 heads that never end": holds(api, b"GET /status HTTP/1.1\r\nHost: ", connections=60),
-            "60 bodies that never end": holds(api, half, connections=60),
-            "100 that say nothing": holds(api, b"", connections=100),
-            "16 that do not read events": holds(api, request("GET", "/events", port), connections=16),
-        }
-        return compare(api, attacks)
+    """The management API under every case of test_api_hostile.py, and while it reads many model files."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = add_models(folder)
+        with Served(folder, CLAUDE_LOCAL_PROFILES_DIR=str(folder / "profiles")) as served:
+            return _api_is_open(served, files)
+
+
+def _api_is_open(served: Served, model_files: list[Path]) -> bool:
+    port = served.api.port
+    api = Target("management API, /status", served.api.connect, request("GET", "/status", port))
+    attacks = {case.name: sends(api, case.bytes_for(port)) for case in CASES}
+    half = request("POST", "/switch", port, BODY)[:-5]
+    attacks |= {
+        "60 heads that never end": holds(api, b"GET /status HTTP/1.1\r\nHost: ", connections=60),
+        "60 bodies that never end": holds(api, half, connections=60),
+        "100 that say nothing": holds(api, b"", connections=100),
+        "new model files": reads_again(served, model_files),
+        "16 that do not read events": holds(api, request("GET", "/events", port), connections=16),
+    }
+    return compare(api, attacks)
 
 
 def serve_model(address: multiprocessing.Queue[str]) -> None:
