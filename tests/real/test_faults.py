@@ -25,16 +25,17 @@ from machine import ROOT, Machine
 PHASES = ("waiting", "stopping", "starting", "verifying", "end")
 BEFORE_AND_AFTER = [f"{when} {phase}" for phase in PHASES for when in ("before", "after")]
 AFTER = [f"after {phase}" for phase in PHASES]
-BEFORE = [f"before {phase}" for phase in PHASES]
+WRITES = [*(f"before {phase}" for phase in PHASES), "after starting"]
+"""Before each record of the journal; and after that of the start, which writes llama-server's presets."""
 
 MOMENTS = {
     "die": BEFORE_AND_AFTER,
     "kill server": AFTER,
     "kill model": AFTER,
-    "remove container": ["after waiting", "after starting", "after verifying"],
+    "remove container": AFTER[:-1],  # at the end it is as if somebody stopped it
     "lose docker": AFTER,
-    "disk full": BEFORE,
-    "disk broken": BEFORE,
+    "disk full": WRITES,
+    "disk broken": WRITES,
 }
 BY_ENGINE = {"docker": MOMENTS, "embedded": ("die", "kill server", "disk full", "disk broken")}
 CASES = [
