@@ -446,6 +446,16 @@ def test_activating_a_profile_uncomments_its_lines_alone() -> None:
     )
 
 
+def test_a_profile_alone_has_what_stands_before_all_and_its_own_section() -> None:
+    lines = activate(PRESETS, "a", alone=True).splitlines()
+
+    assert lines == [
+        *PRESETS.splitlines()[:3],
+        *("[a]", "model = /models/a.gguf", "alias = local-llama", "load-on-startup = true", ""),
+    ]
+    assert "[a]" not in activate(PRESETS, "a.b", alone=True)
+
+
 @pytest.mark.parametrize("name", [None, "unknown", "", "[a]", "A"])
 def test_activating_nothing_changes_nothing(name: str | None) -> None:
     assert activate(PRESETS, name) == PRESETS

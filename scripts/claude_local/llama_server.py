@@ -83,8 +83,8 @@ def preset_lines(profile: Profile) -> list[str]:
     ]
 
 
-def activate(presets: str, name: str | None) -> str:
-    """The presets with `local-llama` on the section called `name`, or on none.
+def activate(presets: str, name: str | None, *, alone: bool = False) -> str:
+    """The presets with `local-llama` on the section called `name`, or on none; `alone` leaves the others out.
 
     A later line of a section wins over an earlier one (seen on build 11669).
     """
@@ -93,7 +93,8 @@ def activate(presets: str, name: str | None) -> str:
     for line in presets.removesuffix("\n").split("\n"):
         if line.startswith("["):
             section = line.strip("[]")
-        lines.append(line.removeprefix(WHEN_ACTIVE) if section == name else line)
+        if not alone or section in (None, name):
+            lines.append(line.removeprefix(WHEN_ACTIVE) if section == name else line)
     return "\n".join(lines) + "\n"
 
 

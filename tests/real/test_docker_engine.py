@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -20,9 +21,11 @@ from claude_local.settings import load_settings
 from claude_local.snapshot import STOPPED
 from docker_forwarder import DockerForwarder
 from machine import Machine
+from runnable_models import Shape, write_model
 
 pytestmark = pytest.mark.docker
 
+LONG_HEADER = Shape("llama", 2, 64, 2, 2, 128, 32, vocabulary=150_000, merges=True)
 INSPECT = re.compile(rb"GET /v[0-9.]+/containers/[0-9a-f]{64}/json")
 
 MakeContainer = Callable[..., str]
@@ -119,24 +122,63 @@ def test_looking_writes_no_warnings_into_the_log(machine: Machine) -> None:
     assert (looks, after) == (["ready"] * 5, before)
 
 
-def test_the_presets_are_read_again_no_more_often_than_the_alias_needs(machine: Machine) -> None:
+@pytest.fixture
+def two_with_long_headers(machine: Machine) -> Machine:
+    """Serves one of two models whose headers take a while to read, as those of real models do."""
     machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
-    machine.invoke_ok("demo-model")
-    machine.add_demo("second", seed=2)
-    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+    for seed, name in enumerate(("first", "second")):
+        machine.add_demo(name, seed=seed)
+        write_model(machine.checkout / "models" / f"{name}.gguf", LONG_HEADER)
+    machine.invoke_ok("up", "--model", "first", "--engine", "docker")
+    return machine
+
+
+def test_local_llama_is_never_unknown_during_a_switch(two_with_long_headers: Machine) -> None:
+    machine = two_with_long_headers
+    answers: list[str] = []
+    done = threading.Event()
+
+    def ask_again_and_again() -> None:
+        headers = {"Authorization": f"Bearer {machine.key}"}
+        request = Request(f"{machine.url}/props?model=local-llama&autoload=false", headers=headers)
+        while not done.is_set():
+            try:
+                with urlopen(request) as answer:
+                    answers.append(answer.read().decode())
+            except HTTPError as error:
+                answers.append(error.read().decode())
+
+    asking = threading.Thread(target=ask_again_and_again)
+    asking.start()
+    for name in ("second", "first") * 2:
+        machine.invoke_ok("switch", "--model", name)
+    done.set()
+    asking.join()
+
+    assert [answer for answer in answers if "not found" in answer] == []
+    assert any("is not loaded" in answer for answer in answers)  # it was asked in the middle, too
+
+
+def test_in_a_switch_only_the_new_header_is_waited_for(two_with_long_headers: Machine) -> None:
+    machine = two_with_long_headers
     engine = engine_of(machine)
 
-    def readings() -> int:
-        return sum("Available models (" in line for line in engine.log_lines(tail=10_000, follow=False))
+    def story() -> list[str]:
+        """How many models the router knew after each reading of its presets, and when it began to load one."""
+        events = []
+        for line in engine.log_lines(tail=10_000, follow=False):
+            if known := re.search(r"Available models \((\d+)\)", line):
+                events.append(known[1])
+            elif "spawning server instance with name=" in line:
+                events.append("load")
+        return events
 
-    counted = [readings()]
-    for name in ("second", "demo", "second"):
-        machine.invoke_ok("switch", "--model", name)
-        assert engine.snapshot().profile == name
-        counted.append(readings())
+    everything, *_ = before = story()
+    machine.invoke_ok("switch", "--model", "second")
+    machine.invoke_ok("switch", "--model", "first")
 
-    # In the order of their names: `demo` asks for the alias before `second` has given it up.
-    assert [after - before for before, after in itertools.pairwise(counted)] == [1, 2, 1]
+    assert int(everything) > 1
+    assert story()[len(before) :] == ["1", "load", everything] * 2
 
 
 def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: pytest.MonkeyPatch) -> None:

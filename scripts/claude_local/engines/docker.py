@@ -28,7 +28,6 @@ from claude_local.settings import Settings
 from claude_local.snapshot import STOPPED, Snapshot, State
 
 ALIAS_ATTEMPTS = 3
-READINGS = 2
 REASON_LINES = 200
 SETTLE_SECONDS = 60.0
 TO_START_SECONDS = 30.0
@@ -68,25 +67,25 @@ class DockerEngine:
         self._router().unload_all()
 
     def activate(self, profile: Profile) -> None:
-        """Moves `local-llama` to `profile` and loads it, in the order that build 11669 needs.
+        """Moves `local-llama` to `profile` and loads it.
 
-        An alias cannot move while its holder or the new one is loaded, so: unload, give it to the new
-        section, load. Sections are read again in the order of their names, and one that asks for the alias
-        before its holder gave it up goes without: reading once more gives it. No more often than needed, as
-        each time the header of every model file is read. A request in between may load the old model
-        again: then all once more. Starts the container again where it died.
+        An alias cannot move while its holder or the new one is loaded, so: unload, then let the router read
+        presets that have the new section alone. It forgets the others and their aliases, and somebody who asks
+        for `local-llama` meanwhile finds it with one of the two. The others come back while the model loads:
+        the router reads the header of each model file for them. A request may load the new one by its name
+        before it has the alias: then all once more. Starts the container again where it died.
         """
         router = self._router()
         if not router.models():
             return self.start(profile)
         for _ in range(ALIAS_ATTEMPTS):
             router.unload_all()
-            for _ in range(READINGS):
-                if active_model(router.models()).get("id") != profile.name:
-                    self._write_presets(profile.name)
-                    router.read_presets_again()
+            self._write_presets(profile, alone=True)
+            router.read_presets_again()
             if active_model(router.models()).get("id") == profile.name:
-                return router.load(profile.name)
+                router.load(profile.name)
+                self._write_presets(profile, alone=False)
+                return router.read_presets_again()
         raise EngineFailed(
             f"llama-server did not make `{profile.name}` the active model",
             hint="a busy client may load the old one again and again: end it and try once more",
@@ -178,11 +177,12 @@ class DockerEngine:
             return otherwise
         return reason_in(docker_client.last_lines(container, REASON_LINES), otherwise)
 
-    def _write_presets(self, active: str) -> None:
+    def _write_presets(self, active: Profile, *, alone: bool) -> None:
         rendered = (self.settings.build_dir / "presets.ini").read_text(encoding="utf-8")
         target = self.settings.runtime_dir / "presets.ini"
+        presets = llama_server.activate(rendered, active.name, alone=alone)
         try:
-            write_atomic(target, llama_server.activate(rendered, active).encode())
+            write_atomic(target, presets.encode())
         except OSError as error:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
