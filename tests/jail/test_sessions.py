@@ -254,6 +254,15 @@ SWITCH_ANSWERS = {
 }
 
 
+def read_request(connection: socket.socket) -> None:
+    """Reads a whole request: who hangs up before it has arrived is told so by the door."""
+    received = b""
+    while not received.endswith(b"}"):
+        piece = connection.recv(10000)
+        assert piece, received
+        received += piece
+
+
 def test_why_a_switch_is_not_possible_is_told_in_the_words_of_the_api(host: Host) -> None:
     """What the API answers while it cannot work; here a server says it, as the real one needs Docker to break."""
     told = {}
@@ -265,7 +274,7 @@ def test_why_a_switch_is_not_possible_is_told_in_the_words_of_the_api(host: Host
                 with host.started(host.wrapper_argv("claude-local-switch some")) as process:
                     connection, _ = server.accept()
                     with connection:
-                        connection.recv(10000)
+                        read_request(connection)
                         head = (
                             b"HTTP/1.1 503 No\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import pytest
 
 from claude_local.engines import docker_client
 from claude_local.engines.docker import DockerEngine, state_of
-from claude_local.errors import EngineUnavailable
+from claude_local.errors import EngineUnavailable, StateNotWritten
+from claude_local.profiles import Profile, load_profiles
 from claude_local.settings import load_settings
 from claude_local.snapshot import STOPPED
 from docker_forwarder import DockerForwarder
@@ -179,6 +181,35 @@ def test_in_a_switch_only_the_new_header_is_waited_for(two_with_long_headers: Ma
 
     assert int(everything) > 1
     assert story()[len(before) :] == ["1", "load", everything] * 2
+
+
+class FullDisk(DockerEngine):
+    """The disk is full once the new model is on its way."""
+
+    def _write_presets(self, active: Profile, *, alone: bool) -> None:
+        if not alone:
+            raise StateNotWritten("the presets cannot be written: No space left on device")
+        super()._write_presets(active, alone=alone)
+
+
+def test_presets_that_cannot_be_completed_are_completed_by_the_next_switch(
+    two_with_long_headers: Machine,
+) -> None:
+    machine = two_with_long_headers
+    settings = engine_of(machine).settings
+    profiles = load_profiles(settings.profiles_dir)
+
+    def loaded(engine: DockerEngine, name: str) -> list[str]:
+        """Which models the router knows once `name` is loaded."""
+        engine.release()
+        engine.activate(profiles[name])
+        while (now := engine.snapshot()).state == "loading":
+            time.sleep(0.05)
+        assert (now.state, now.profile) == ("ready", name)
+        return [str(model["id"]) for model in engine._router().models()]
+
+    assert loaded(FullDisk(settings), "second") == ["second"]
+    assert loaded(engine_of(machine), "first") == sorted(profiles)
 
 
 def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ only loads and unloads models.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import time
@@ -84,12 +85,17 @@ class DockerEngine:
             router.read_presets_again()
             if active_model(router.models()).get("id") == profile.name:
                 router.load(profile.name)
-                self._write_presets(profile, alone=False)
-                return router.read_presets_again()
+                return self._bring_back_others(router, profile)
         raise EngineFailed(
             f"llama-server did not make `{profile.name}` the active model",
             hint="a busy client may load the old one again and again: end it and try once more",
         )
+
+    def _bring_back_others(self, router: Router, active: Profile) -> None:
+        """What does not work now is done by the next switch: the model is on its way, and needs none of them."""
+        with contextlib.suppress(StateNotWritten, EngineFailed):
+            self._write_presets(active, alone=False)
+            router.read_presets_again()
 
     def stop(self) -> None:
         script = self.settings.build_dir / "bin" / "llama-down"
