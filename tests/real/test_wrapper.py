@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -171,6 +173,52 @@ def test_a_foreign_server_on_our_port_gets_neither_key_nor_prompt(machine: Machi
     )
     assert not any("the-secret-key" in request.raw for request in foreign.requests)
     assert foreign.messages() == []
+
+
+UNTOLD = "claude-local: the server does not tell the context of its model"
+SMALL = "claude-local: the model has a context of 100 tokens"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [([500, 503, 200], SMALL), ([400], UNTOLD), ([500] * 5, UNTOLD)],
+    ids=["in a switch", "refused", "never loaded"],
+)
+def test_a_start_in_the_middle_of_a_switch_waits_for_the_new_model(
+    machine: Machine, answers: list[int], expected: str
+) -> None:
+    """A request that comes while the old model leaves gets 500 (seen on build 11669)."""
+    left = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = 200, '{"data":[{"id":"one","aliases":["local-llama"]}]}'
+            if self.headers["Authorization"] != "Bearer the-secret-key":
+                status = 401
+            elif self.path.startswith("/props"):
+                status, body = left.pop(0), '{"n_ctx":100}'
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write((body if status == 200 else " " * len(body)).encode())
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        machine.port = int(server.server_address[1])
+        machine.invoke_ok("render")
+        key_file = machine.state_dir / "llama" / "api_key"
+        key_file.parent.mkdir(parents=True)
+        key_file.write_text("the-secret-key")
+
+        done = machine.claude_local("-p", "hi")
+        server.shutdown()
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(expected), done.stderr
+    assert left == []
 
 
 # How another user can listen where 127.0.0.1 leads: the family and the address.
