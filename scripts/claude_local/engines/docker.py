@@ -70,11 +70,10 @@ class DockerEngine:
     def activate(self, profile: Profile) -> None:
         """Moves `local-llama` to `profile` and loads it.
 
-        An alias cannot move while its holder or the new one is loaded, so: unload, then let the router read
-        presets that have the new section alone. It forgets the others and their aliases, and somebody who asks
-        for `local-llama` meanwhile finds it with one of the two. The others come back while the model loads:
-        the router reads the header of each model file for them. A request may load the new one by its name
-        before it has the alias: then all once more. Starts the container again where it died.
+        An alias cannot move while its holder or the new one is loaded, so: unload, then read presets that have the
+        new section alone; the router forgets the others and their aliases, and `local-llama` always means one of
+        the two. Once more where a request loads the new one by its name meanwhile. The others come back while the
+        model loads: for them each header is read. Starts the container again where it died.
         """
         router = self._router()
         if not router.models():
@@ -92,14 +91,13 @@ class DockerEngine:
         )
 
     def _bring_back_others(self, router: Router, active: Profile) -> None:
-        """What does not work now is done by the next switch: the model is on its way, and needs none of them."""
+        """What fails here is done by the next switch: the model is on its way and needs none of them."""
         with contextlib.suppress(StateNotWritten, EngineFailed):
             self._write_presets(active, alone=False)
             router.read_presets_again()
 
     def stop(self) -> None:
-        script = self.settings.build_dir / "bin" / "llama-down"
-        run([script], failure="the container did not stop")
+        run([self.settings.build_dir / "bin" / "llama-down"], failure="the container did not stop")
 
     def settle(self) -> None:
         """Waits for `docker compose` of a command that was killed: it goes on by itself."""
@@ -186,9 +184,8 @@ class DockerEngine:
     def _write_presets(self, active: Profile, *, alone: bool) -> None:
         rendered = (self.settings.build_dir / "presets.ini").read_text(encoding="utf-8")
         target = self.settings.runtime_dir / "presets.ini"
-        presets = llama_server.activate(rendered, active.name, alone=alone)
         try:
-            write_atomic(target, presets.encode())
+            write_atomic(target, llama_server.activate(rendered, active.name, alone=alone).encode())
         except OSError as error:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
