@@ -206,7 +206,7 @@ def test_a_start_in_the_middle_of_a_switch_waits_for_the_new_model(
             """Says nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         machine.port = int(server.server_address[1])
         machine.invoke_ok("render")
         key_file = machine.state_dir / "llama" / "api_key"

@@ -87,7 +87,7 @@ class DockerEngine:
                 return self._bring_back_others(router, profile)
         raise EngineFailed(
             f"llama-server did not make `{profile.name}` the active model",
-            hint="a busy client may load the old one again and again: end it and try once more",
+            hint="a busy client may load it by its own name again and again: end it and try once more",
         )
 
     def _bring_back_others(self, router: Router, active: Profile) -> None:
