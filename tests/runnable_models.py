@@ -111,14 +111,14 @@ MODELS = {
 }
 
 LARGE = Shape(
-    *("qwen3moe", 4, 2048, 32, 4, 6144, 128),
+    *("qwen3moe", 10, 2048, 32, 4, 6144, 128),
     vocabulary=151_936,
     merges=True,
     experts=128,
     weights=Q8_0,
     more={"expert_used_count": 8, "expert_feed_forward_length": 768},
 )
-"""Four of the 48 layers of Qwen3-Coder-30B-A3B, with a vocabulary as large as its own: 3.3 GB."""
+"""Ten of the 48 layers of Qwen3-Coder-30B-A3B, with a vocabulary as large as its own: 7.4 GB."""
 
 
 def write_model(path: Path, shape: Shape) -> Path:

@@ -412,7 +412,7 @@ def test_comment_marks_in_template_values_are_escaped_as_json_does() -> None:
 def test_template_values_never_break_a_line_of_the_presets(end: str) -> None:
     presets = "\n".join(preset_lines(profile(chat_template_kwargs={"k": f"a{end}host = 0.0.0.0"}))) + "\n"
 
-    assert activate(presets, None) == presets
+    assert activate(presets, "unknown") == presets
 
 
 # ---- The active profile
@@ -456,8 +456,8 @@ def test_a_profile_alone_has_what_stands_before_all_and_its_own_section() -> Non
     assert "[a]" not in activate(PRESETS, "a.b", alone=True)
 
 
-@pytest.mark.parametrize("name", [None, "unknown", "", "[a]", "A"])
-def test_activating_nothing_changes_nothing(name: str | None) -> None:
+@pytest.mark.parametrize("name", ["unknown", "", "[a]", "A"])
+def test_activating_what_is_not_there_changes_nothing(name: str) -> None:
     assert activate(PRESETS, name) == PRESETS
 
 

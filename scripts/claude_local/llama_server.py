@@ -83,8 +83,8 @@ def preset_lines(profile: Profile) -> list[str]:
     ]
 
 
-def activate(presets: str, name: str | None, *, alone: bool = False) -> str:
-    """The presets with `local-llama` on the section called `name`, or on none; `alone` leaves the others out.
+def activate(presets: str, name: str, *, alone: bool = False) -> str:
+    """The presets with `local-llama` on the section called `name`; `alone` leaves the others out.
 
     A later line of a section wins over an earlier one (seen on build 11669).
     """

@@ -127,16 +127,21 @@ def places(folder: str) -> dict[str, str]:
 
 
 def add_models(folder: Path, shape: DemoShape | Shape, load_mode: str) -> None:
-    """Two models that are read when they are loaded, as onto a card; not, by mmap, later."""
+    """Two models that are read when they are loaded, as onto a card; not, by mmap, later.
+
+    Large ones share their bytes, so that memory holds them once beside the loaded one.
+    """
     for name in ("profiles", "models"):
         (folder / name).mkdir()
     shutil.copy(ROOT / "profiles" / "_defaults.yaml", folder / "profiles")
     for seed, name in enumerate(("one", "two"), start=1):
         path = folder / "models" / f"{name}.gguf"
-        if isinstance(shape, Shape):
+        if not isinstance(shape, Shape):
+            write_demo_model(path, seed=seed, shape=shape)
+        elif seed == 1:
             fill_hole(write_model(path, shape))
         else:
-            write_demo_model(path, seed=seed, shape=shape)
+            path.hardlink_to(folder / "models" / "one.gguf")
         (folder / "profiles" / f"{name}.yaml").write_text(
             f"title: {name}\ndescription: for a measurement\nmodel: {{file: {name}.gguf}}\n"
             f"server: {{ctx_size: 65536, parallel: 1, load_mode: {load_mode}}}\n"

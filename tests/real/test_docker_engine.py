@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import resource
 import threading
 import time
 import uuid
@@ -17,8 +18,8 @@ import pytest
 
 from claude_local.engines import docker_client
 from claude_local.engines.docker import DockerEngine, state_of
-from claude_local.errors import EngineUnavailable, StateNotWritten
-from claude_local.profiles import Profile, load_profiles
+from claude_local.errors import EngineUnavailable
+from claude_local.profiles import load_profiles
 from claude_local.settings import load_settings
 from claude_local.snapshot import STOPPED
 from docker_forwarder import DockerForwarder
@@ -183,33 +184,38 @@ def test_in_a_switch_only_the_new_header_is_waited_for(two_with_long_headers: Ma
     assert story()[len(before) :] == ["1", "load", everything] * 2
 
 
-class FullDisk(DockerEngine):
-    """The disk is full once the new model is on its way."""
-
-    def _write_presets(self, active: Profile, *, alone: bool) -> None:
-        if not alone:
-            raise StateNotWritten("the presets cannot be written: No space left on device")
-        super()._write_presets(active, alone=alone)
+@contextlib.contextmanager
+def no_file_larger_than(size_bytes: int) -> Iterator[None]:
+    """The kernel refuses this process larger ones, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_presets_that_cannot_be_completed_are_completed_by_the_next_switch(
     two_with_long_headers: Machine,
 ) -> None:
     machine = two_with_long_headers
-    settings = engine_of(machine).settings
-    profiles = load_profiles(settings.profiles_dir)
+    engine = engine_of(machine)
+    profiles = load_profiles(engine.settings.profiles_dir)
+    presets = engine.settings.runtime_dir / "presets.ini"
 
-    def loaded(engine: DockerEngine, name: str) -> list[str]:
-        """Which models the router knows once `name` is loaded."""
-        engine.release()
-        engine.activate(profiles[name])
-        while (now := engine.snapshot()).state == "loading":
+    def known() -> list[str]:
+        """Which models the router knows once it has loaded one."""
+        while engine.snapshot().state == "loading":
             time.sleep(0.05)
-        assert (now.state, now.profile) == ("ready", name)
         return [str(model["id"]) for model in engine._router().models()]
 
-    assert loaded(FullDisk(settings), "second") == ["second"]
-    assert loaded(engine_of(machine), "first") == sorted(profiles)
+    engine.release()
+    with no_file_larger_than(presets.stat().st_size - 1):  # enough for the new section alone
+        engine.activate(profiles["second"])
+    in_between = known()
+    machine.invoke_ok("switch", "--model", "first")
+
+    assert (in_between, known()) == (["second"], sorted(profiles))
 
 
 def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from claude_local.engines.http import LlamaHttp
+from claude_local.engines.router import Router
 from claude_local.recorder import Recorder
 from machine import Machine
 from session import Session, enter
@@ -219,6 +220,25 @@ def test_a_start_in_the_middle_of_a_switch_waits_for_the_new_model(
     assert done.returncode == 1
     assert done.stderr.startswith(expected), done.stderr
     assert left == []
+
+
+@pytest.mark.docker
+def test_a_start_tries_a_model_that_cannot_be_loaded_once(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"  # it starts again what failed
+    start(machine, engine="docker")
+    file = machine.checkout / "models" / "demo.gguf"
+    file.write_bytes(file.read_bytes()[:200_000])
+    Router(LlamaHttp(machine.url, machine.key)).unload_all()
+
+    def loads() -> int:
+        return machine.invoke_ok("logs", "--tail", "1000").count("spawning server instance with name=")
+
+    before = loads()
+    done = machine.claude_local("-p", "hi")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "claude-local: the model `demo` cannot be loaded"
+    assert loads() == before + 1
 
 
 # How another user can listen where 127.0.0.1 leads: the family and the address.
