@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -39,15 +40,20 @@ def checkout(tmp_path: Path) -> Path:
     return target
 
 
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that nobody listens on, at any address of IPv4 or IPv6."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as probe:
+        yield int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
     """A user's machine: own home, state, port and Compose project. Everything is stopped afterwards."""
     home = tmp_path / "my höme"
     home.mkdir()
-    with socket.socket() as first, socket.socket() as second:
-        for probe in (first, second):
-            probe.bind(("127.0.0.1", 0))
-        port, management_port = first.getsockname()[1], second.getsockname()[1]
+    with reserved_port() as port, reserved_port() as management_port:
+        pass
     project = f"claude-local-test-{uuid.uuid4().hex[:8]}"
     own = Machine(checkout, home, port, project, management_port=management_port)
     yield own

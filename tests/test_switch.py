@@ -125,6 +125,7 @@ def test_the_steps_come_in_this_order() -> None:
         "write waiting",
         "wait",
         "write stopping",
+        "wait",
         "stop",
         "write starting",
         "start new",

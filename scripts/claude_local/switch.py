@@ -103,6 +103,7 @@ def run(effects: Effects, journal: Journal, *, engine: str, old: str | None, new
     try:
         effects.wait_until_idle()
         effects.write(journal.at("stopping"))
+        effects.wait_until_idle()  # an agent's next request comes a moment after its last
     except BaseException as error:
         _note(effects, journal.closed("nothing changed", effects.now(), _told(error)))
         raise

@@ -75,7 +75,8 @@ class Steps:
 
     def wait_until_idle(self) -> None:
         deadline = time.monotonic() + self.request.idle_limit_seconds
-        while not self.request.cut_replies and not (now := self.engine.snapshot()).is_idle:
+        while not self.request.cut_replies and self.engine.is_busy():
+            now = self.engine.pulse()
             if time.monotonic() > deadline:
                 again = f"invoke switch {self.request.profile.name} --now"
                 raise NotIdle(

@@ -16,14 +16,16 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from claude_local.engines import docker_client
-from claude_local.engines.docker import DockerEngine, state_of
+from claude_local.engines import docker_client, http
+from claude_local.engines.container_state import state_of
+from claude_local.engines.docker import DockerEngine
 from claude_local.errors import EngineUnavailable
 from claude_local.profiles import load_profiles
 from claude_local.settings import load_settings
 from claude_local.snapshot import STOPPED
 from docker_forwarder import DockerForwarder
 from machine import Machine
+from model_process import model_process
 from runnable_models import Shape, write_model
 
 pytestmark = pytest.mark.docker
@@ -123,6 +125,29 @@ def test_looking_writes_no_warnings_into_the_log(machine: Machine) -> None:
     after = [line for line in engine.log_lines(tail=1000, follow=False) if "unauthorized" in line]
 
     assert (looks, after) == (["ready"] * 5, before)
+
+
+def test_a_model_that_says_nothing_is_busy_and_ended_soon_when_it_has_to_go(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the middle of a long prompt, for which it may take longer than anybody waits for its word."""
+    machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
+    engine = engine_of(machine)
+    model = model_process(engine.snapshot().to_dict())
+
+    before = engine.is_busy()
+    model.suspend()
+    with monkeypatch.context() as hurry:
+        hurry.setattr(http, "TIMEOUT_SECONDS", 0.5)
+        silent = engine.is_busy()
+    engine.release()
+
+    assert (before, silent, engine.is_busy()) == (False, True, False)
+    log = list(engine.log_lines(tail=1000, follow=False))
+    assert [line for line in log if "force-killing" in line]
+    assert len([line for line in log if "stopping model" in line]) < 20  # it was not asked at every look
 
 
 @pytest.fixture

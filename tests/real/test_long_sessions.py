@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from terminal import Terminal
 
 SWITCHES = 20
 NAMES = ("second", "demo")
+DELAYS_SECONDS = [number / 100 for number in range(0, 24, 2)]
 
 
 def said(machine: Machine) -> list[str]:
@@ -55,6 +57,35 @@ def test_a_session_of_messages_goes_on_over_twenty_switches(machine: Machine) ->
     assert results == [(False, results[0][1])] * SWITCHES
     assert [text for text in said(machine) if text.startswith("question ")] == [
         f"question {number}" for number in range(SWITCHES)
+    ]
+
+
+@pytest.mark.real_cli
+@pytest.mark.docker
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("client", ["new", "old"])
+def test_questions_in_the_middle_of_a_switch_are_answered(machine: Machine, client: str) -> None:
+    """Whether it comes before, between or after: by the old model, or by the new one, if need be asked again."""
+    api = serve_two(machine)
+    session = Session(machine, client)
+    session.ask("the first one")
+    results, outcomes = [], []
+
+    for number, delay in enumerate(DELAYS_SECONDS):
+        body = {"model": NAMES[number % 2]}
+        with ThreadPoolExecutor() as pool:
+            switched = pool.submit(api.post, "/switch", body)
+            time.sleep(delay)
+            results.append(session.ask(f"question {number}")[1])
+        outcomes.append(switched.result().json().get("outcome"))
+
+    assert session.close() == 0
+    assert [(result["is_error"], result["session_id"]) for result in results] == [
+        (False, results[0]["session_id"])
+    ] * len(DELAYS_SECONDS)
+    assert outcomes == ["switched"] * len(DELAYS_SECONDS)
+    assert [text for text in said(machine) if text.startswith("question ")] == [
+        f"question {number}" for number in range(len(DELAYS_SECONDS))
     ]
 
 

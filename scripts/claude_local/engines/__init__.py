@@ -30,6 +30,9 @@ class Engine(Protocol):
     def start(self, profile: Profile) -> None:
         """Starts llama-server with `profile` active and returns while the model loads."""
 
+    def is_busy(self) -> bool:
+        """Whether the model in memory answers somebody, or does not say. Takes no longer than it must."""
+
     def release(self) -> None:
         """Takes the model out of memory, whatever it does. Does nothing if none is there."""
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 
 from claude_local import llama_server
 from claude_local.engines import docker_client
+from claude_local.engines.container_state import how_it_ended, seconds_since, state_of
 from claude_local.engines.http import own_server
 from claude_local.engines.router import Model, Router, active_model, loaded_model
 from claude_local.errors import EngineFailed, EngineUnavailable, StateNotWritten
@@ -31,8 +31,6 @@ from claude_local.snapshot import STOPPED, Snapshot, State
 ALIAS_ATTEMPTS = 3
 REASON_LINES = 200
 SETTLE_SECONDS = 60.0
-TO_START_SECONDS = 30.0
-"""A container that was made longer ago and never ran will not start by itself."""
 SETTLE_POLL_SECONDS = 0.1
 
 
@@ -63,6 +61,10 @@ class DockerEngine:
     def start(self, profile: Profile) -> None:
         script = self.settings.build_dir / "bin" / "llama-up"
         run([script, "--no-wait", profile.name], failure="the container did not start")
+
+    def is_busy(self) -> bool:
+        router = self._router()
+        return router.is_busy(loaded_model(router.models()))
 
     def release(self) -> None:
         self._router().unload_all()
@@ -131,7 +133,9 @@ class DockerEngine:
                 return Snapshot(state="starting", engine=self.name, base_url=self.settings.base_url)
             case "gone":
                 return STOPPED
-        return Snapshot(state="failed", engine=self.name, reason=self._reason(container, _end(container)))
+        return Snapshot(
+            state="failed", engine=self.name, reason=self._reason(container, how_it_ended(container))
+        )
 
     def snapshot(self) -> Snapshot:
         now = self.pulse()
@@ -139,7 +143,7 @@ class DockerEngine:
         if now.loaded_profile and now.state != "loading":
             facts = self._router().facts(now.loaded_profile)
         if now.base_url and (container := self._container()) and container.status == "running":
-            facts["uptime_seconds"] = _seconds_since(container.attrs["State"]["StartedAt"])
+            facts["uptime_seconds"] = seconds_since(container.attrs["State"]["StartedAt"])
             facts["server_process_id"] = container.attrs["State"].get("Pid") or None
         return dataclasses.replace(now, **facts)
 
@@ -219,27 +223,6 @@ class DockerEngine:
         return found[0] if found else None
 
 
-def state_of(container: Any) -> Literal["running", "starting", "gone", "failed"]:
-    """What a container's status means. Compose makes one and starts it a moment later, Docker restarts it."""
-    status, made_at = container.status, container.attrs["Created"]
-    if status == "restarting" or (status == "created" and _seconds_since(made_at) < TO_START_SECONDS):
-        return "starting"
-    others: dict[str, Literal["running", "gone"]] = {"running": "running", "removing": "gone"}
-    return others.get(status, "failed")
-
-
-def _end(container: Any) -> str:
-    """How a container ended, or why it does nothing, in words."""
-    state = container.attrs["State"]
-    if container.status == "paused":
-        return f"the container is paused: docker unpause {container.name}"
-    if container.status == "created":
-        return "the container was made and did not start"
-    if state.get("OOMKilled"):
-        return "out of memory: the kernel ended the container"
-    return f"the container is {container.status}, exit code {state.get('ExitCode')}"
-
-
 def _state(models: list[Model], status: dict[str, Any]) -> State:
     if not models:
         return "starting"
@@ -251,9 +234,3 @@ def _state(models: list[Model], status: dict[str, Any]) -> State:
 
 def _after(argv: list[str], flag: str) -> str | None:
     return Path(argv[argv.index(flag) + 1]).name if flag in argv else None
-
-
-def _seconds_since(started_at: str) -> float:
-    # Docker writes nanoseconds, which datetime does not read.
-    started = datetime.datetime.fromisoformat(started_at[:19] + "+00:00")
-    return round((datetime.datetime.now(datetime.UTC) - started).total_seconds(), 1)

@@ -23,7 +23,7 @@ import psutil
 
 from claude_local import llama_server
 from claude_local.engines.http import own_server
-from claude_local.engines.router import server_facts
+from claude_local.engines.router import any_busy, server_facts
 from claude_local.errors import EngineUnavailable, StateNotWritten
 from claude_local.failure_reasons import reason_in
 from claude_local.files import PRIVATE_FILE, private_directory, write_atomic
@@ -73,6 +73,11 @@ class EmbeddedEngine:
         except (OSError, psutil.NoSuchProcess) as error:
             self.stop()
             raise StateNotWritten(f"{self.directory} cannot be written: {error}") from None
+
+    def is_busy(self) -> bool:
+        """A server that is healthy and says nothing in time may be in the middle of a long prompt."""
+        found = own_server(self.settings).get("/slots")
+        return any_busy(found) if isinstance(found, list) else self.pulse().state == "ready"
 
     def release(self) -> None:
         """Stops the process: it is the model."""

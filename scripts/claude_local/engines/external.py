@@ -52,6 +52,9 @@ class ExternalEngine:
     def start(self, profile: Profile) -> None:
         self.check(profile)
 
+    def is_busy(self) -> bool:
+        return False  # nothing that is done to it here would cut a reply
+
     def release(self) -> None:
         """Leaves the server alone: it is not ours."""
 

@@ -19,8 +19,10 @@ from claude_local.errors import EngineFailed
 from claude_local.profiles import ACTIVE_ALIAS
 from claude_local.snapshot import SlotUse
 
-UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end after 10
+UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end (llama_server.STOP_SECONDS)
 POLL_SECONDS = 0.005
+ASK_AGAIN_SECONDS = 0.2
+"""Somebody may have loaded a model again that had just been unloaded."""
 UNAUTHORIZED = 401
 MEANINGLESS_SECONDS = 0.001
 PROMPT_TOKENS = 32
@@ -57,14 +59,29 @@ class Router:
             return False
         return True
 
+    def is_busy(self, name: str | None) -> bool:
+        """Whether the model of this name answers somebody, as far as it says; None is no model.
+
+        One in memory that says nothing in time counts: it may be in the middle of a long prompt.
+        """
+        if name is None:
+            return False
+        found = self.http.get(f"/slots?model={name}&autoload=false")
+        if isinstance(found, list):
+            return any_busy(found)
+        return loaded_model(self.models()) == name
+
     def unload_all(self) -> None:
         """Returns when no model is in memory. Raises EngineFailed if one stays."""
         deadline = time.monotonic() + UNLOAD_TIMEOUT_SECONDS
-        while loaded := [m["id"] for m in self.models() if m["status"]["value"] != "unloaded"]:
+        ask_at = time.monotonic()
+        while name := loaded_model(self.models()):
             if time.monotonic() > deadline:
-                raise EngineFailed(f"llama-server does not unload `{loaded[0]}`")
-            with contextlib.suppress(EngineFailed):  # "not running": it ended by itself meanwhile
-                self.http.post("/models/unload", {"model": loaded[0]})
+                raise EngineFailed(f"llama-server does not unload `{name}`")
+            if time.monotonic() >= ask_at:
+                ask_at = time.monotonic() + ASK_AGAIN_SECONDS
+                with contextlib.suppress(EngineFailed):  # "not running": it ended by itself meanwhile
+                    self.http.post("/models/unload", {"model": name})
             time.sleep(POLL_SECONDS)
 
     def read_presets_again(self) -> None:
@@ -117,7 +134,7 @@ def loaded_model(models: list[Model]) -> str | None:
 def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
     """What a llama-server with a loaded model tells of it, under the names in a Snapshot."""
     found = http.get(f"/slots{query}")
-    slots = [_slot_use(slot) for slot in found if _is_slot(slot)] if isinstance(found, list) else []
+    slots = _slot_uses(found) if isinstance(found, list) else []
     metrics = http.get_text(f"/metrics{query}")
     waiting = metric(metrics, "requests_deferred")
     return {
@@ -145,6 +162,15 @@ def speed(metrics: str, tokens: str, seconds: str, *, from_tokens: int = 0) -> f
     """
     counted, taken = metric(metrics, tokens) or 0.0, metric(metrics, seconds) or 0.0
     return round(counted / taken, 2) if taken > MEANINGLESS_SECONDS and counted >= from_tokens else None
+
+
+def any_busy(found: list[Any]) -> bool:
+    """Whether one slot of llama-server's list of them is answering a request."""
+    return any(slot.busy for slot in _slot_uses(found))
+
+
+def _slot_uses(found: list[Any]) -> list[SlotUse]:
+    return [_slot_use(slot) for slot in found if _is_slot(slot)]
 
 
 def _is_slot(entry: Any) -> bool:
