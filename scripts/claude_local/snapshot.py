@@ -131,8 +131,9 @@ class Snapshot:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is answered and none waits."""
-        return not self.slots_busy and not self.requests_waiting
+        """Whether no request is answered and none waits, as far as a model in memory says."""
+        is_told = self.slots is not None or self.loaded_profile is None
+        return is_told and not self.slots_busy and not self.requests_waiting
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, with the field names as keys."""

@@ -63,8 +63,7 @@ class DockerEngine:
         run([script, "--no-wait", profile.name], failure="the container did not start")
 
     def is_busy(self) -> bool:
-        router = self._router()
-        return router.is_busy(loaded_model(router.models()))
+        return self._router().is_busy()
 
     def release(self) -> None:
         self._router().unload_all()

@@ -59,17 +59,14 @@ class Router:
             return False
         return True
 
-    def is_busy(self, name: str | None) -> bool:
-        """Whether the model of this name answers somebody, as far as it says; None is no model.
+    def is_busy(self) -> bool:
+        """Whether the model in memory answers somebody.
 
-        One in memory that says nothing in time counts: it may be in the middle of a long prompt.
+        One that says nothing in time does: it may be in the middle of a long prompt. One on its way there does not.
         """
-        if name is None:
-            return False
-        found = self.http.get(f"/slots?model={name}&autoload=false")
-        if isinstance(found, list):
-            return any_busy(found)
-        return loaded_model(self.models()) == name
+        name = complete_model(self.models())
+        found = self.http.get(f"/slots?model={name}&autoload=false") if name else []
+        return any_busy(found) if isinstance(found, list) else complete_model(self.models()) == name
 
     def unload_all(self) -> None:
         """Returns when no model is in memory. Raises EngineFailed if one stays."""
@@ -129,6 +126,11 @@ def active_model(models: list[Model]) -> Model:
 def loaded_model(models: list[Model]) -> str | None:
     """The name of the model in memory or on its way there; None if none."""
     return next((model["id"] for model in models if model["status"]["value"] != "unloaded"), None)
+
+
+def complete_model(models: list[Model]) -> str | None:
+    """The name of the model that is wholly in memory; None if none."""
+    return next((model["id"] for model in models if model["status"]["value"] == "loaded"), None)
 
 
 def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
