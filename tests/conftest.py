@@ -43,7 +43,9 @@ def checkout(tmp_path: Path) -> Path:
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
     """A port that nobody listens on, at any address of IPv4 or IPv6."""
-    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as probe:
+    has_both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if has_both else socket.AF_INET
+    with socket.create_server(("", 0), family=family, dualstack_ipv6=has_both) as probe:
         yield int(probe.getsockname()[1])
 
 

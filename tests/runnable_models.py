@@ -118,7 +118,7 @@ LARGE = Shape(
     weights=Q8_0,
     more={"expert_used_count": 8, "expert_feed_forward_length": 768},
 )
-"""Ten of the 48 layers of Qwen3-Coder-30B-A3B, with a vocabulary as large as its own: 7.4 GB."""
+"""Ten of the 48 layers of Qwen3-Coder-30B-A3B, with a vocabulary as large as its own: 7.3 GB."""
 
 
 def write_model(path: Path, shape: Shape) -> Path:

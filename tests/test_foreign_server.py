@@ -19,6 +19,8 @@ import pytest
 
 from claude_local import lifecycle
 from claude_local.engines import listener
+from claude_local.engines.docker import DockerEngine
+from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.engines.http import LlamaHttp
 from claude_local.engines.listener import Listener, owner_ids
 from claude_local.engines.router import Router
@@ -86,6 +88,16 @@ def test_a_foreign_server_is_no_engine_and_gets_no_key(without_docker: Path, ans
         now = lifecycle.snapshot(settings_with(without_docker, foreign.port))
 
     assert (now, set(foreign.keys)) == (STOPPED, {None})
+
+
+@pytest.mark.parametrize("engine", [DockerEngine, EmbeddedEngine])
+def test_a_foreign_server_is_not_asked_whether_it_answers_somebody(
+    without_docker: Path, engine: type[DockerEngine | EmbeddedEngine]
+) -> None:
+    with foreign_server({"data": [GOOD]}) as foreign:
+        is_busy = engine(settings_with(without_docker, foreign.port)).is_busy()
+
+    assert (is_busy, set(foreign.keys) - {None}) == (False, set())
 
 
 @pytest.mark.parametrize(

@@ -317,7 +317,7 @@ def test_the_presets_of_a_small_profile_are_these_lines() -> None:
         "[small]",
         "model = /models/sub folder/a.gguf",
         "temp = 0.5",
-        "stop-timeout = 1",
+        "stop-timeout = 3",
         "; when active: alias = local-llama",
         "; when active: load-on-startup = true",
     ]
@@ -344,7 +344,7 @@ def test_the_presets_of_every_kind_of_value_are_these_lines() -> None:
         "keep = -1",
         "no-kv-offload = true",
         "samplers = top_k",
-        "stop-timeout = 1",
+        "stop-timeout = 3",
         "alias = every,thing",
         "; when active: alias = every,thing,local-llama",
         "; when active: load-on-startup = true",

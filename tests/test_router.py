@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claude_local.engines.router import active_model, loaded_model, speed
+from claude_local.engines.router import active_model, loaded_model, running_model, speed
 
 OLD = {"id": "old", "aliases": ["o"]}
 NEW = {"id": "new", "aliases": ["n", "local-llama"]}
@@ -31,7 +31,14 @@ def test_the_active_model_is_the_one_with_the_alias(
 def test_only_a_model_that_is_not_unloaded_is_in_memory() -> None:
     models = [{"id": "a", "status": {"value": "unloaded"}}, {"id": "b", "status": {"value": "loading"}}]
 
-    assert (loaded_model(models), loaded_model(models[:1])) == ("b", None)
+    assert (running_model(models), running_model(models[:1])) == ("b", None)
+
+
+def test_only_a_model_that_is_loaded_can_answer_somebody() -> None:
+    states = ["unloaded", "loading", "sleeping", "loaded"]
+    models = [{"id": state, "status": {"value": state}} for state in states]
+
+    assert (loaded_model(models), loaded_model(models[:-1])) == ("loaded", None)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ class Machine:
     dies_after_effect: bool = False
     broken: frozenset[str] = frozenset()
     steps: list[str] = field(default_factory=list)
+    asked: list[bool] = field(default_factory=list)
+    """Whether somebody asks just before the old model stops, look by look."""
     is_dead: bool = False
 
     def _step(self, name: str) -> None:
@@ -60,7 +62,13 @@ class Machine:
         self._step(f"check {profile}")
         self._after()
 
-    def wait_until_idle(self) -> None:
+    def is_busy(self) -> bool:
+        self._step("look")
+        self._after()
+        return self.asked.pop(0) if self.asked else False
+
+    def wait_until_idle(self, since: float) -> None:
+        assert since <= self.now()
         self._step("wait")
         self._after()
 
@@ -125,7 +133,7 @@ def test_the_steps_come_in_this_order() -> None:
         "write waiting",
         "wait",
         "write stopping",
-        "wait",
+        "look",
         "stop",
         "write starting",
         "start new",
@@ -151,7 +159,8 @@ def test_a_check_that_fails_leaves_no_trace() -> None:
 
 def test_who_waits_too_long_changes_nothing() -> None:
     class Busy(Machine):
-        def wait_until_idle(self) -> None:
+        def wait_until_idle(self, since: float) -> None:
+            super().wait_until_idle(since)
             raise NotIdle("`old` is still answering after 120 s")
 
     machine = Busy()
@@ -160,6 +169,31 @@ def test_who_waits_too_long_changes_nothing() -> None:
         run(machine)
 
     assert (machine.serving, machine.on_disk.serving) == ("old", "old")
+    assert last(machine.on_disk) == ("old", "new", "nothing changed", "`old` is still answering after 120 s")
+
+
+def test_who_asks_just_before_the_old_model_stops_is_waited_for() -> None:
+    machine = Machine(asked=[True, True])
+
+    run(machine)
+
+    again = ["write waiting", "wait", "write stopping", "look"]
+    assert machine.steps[1:14] == [*again * 3, "stop"]
+
+
+def test_who_never_ends_asking_is_left_alone() -> None:
+    class Busy(Machine):
+        def wait_until_idle(self, since: float) -> None:
+            super().wait_until_idle(since)
+            if self.steps.count("wait") > 1:
+                raise NotIdle("`old` is still answering after 120 s")
+
+    machine = Busy(asked=[True])
+
+    with pytest.raises(NotIdle):
+        run(machine)
+
+    assert (machine.loaded, "stop" in machine.steps) == ("old", False)
     assert last(machine.on_disk) == ("old", "new", "nothing changed", "`old` is still answering after 120 s")
 
 
@@ -336,7 +370,8 @@ def test_a_second_death_while_the_first_is_cleaned_up_changes_nothing(
     ("phase", "now", "decision"),
     [
         ("waiting", Snapshot(state="ready", engine="docker", profile="old"), "forget"),
-        ("stopping", Snapshot(state="ready", engine="docker", profile="old"), "go back"),
+        ("stopping", Snapshot(state="ready", engine="docker", profile="old"), "forget"),
+        ("stopping", Snapshot(state="unloaded", engine="docker", profile="old"), "go back"),
         ("stopping", Snapshot(state="stopped"), "go back"),
         ("starting", Snapshot(state="loading", engine="docker", profile="new"), "finish"),
         ("starting", Snapshot(state="starting", engine="docker"), "finish"),

@@ -24,9 +24,10 @@ With 3.3 GB of weights (load_mode none) and 2.1 GB of context on two CPU cores a
 an unload 0.09 s instead of 0.39 s; tokens a second stay what they were.
 """
 
-STOP_SECONDS = 1
-"""How long the router lets a model end by itself before it kills it. One that is asked to writes no token any more,
-and with a request to answer it would not end in the ten seconds of the router's own (seen on build 11669)."""
+STOP_TIMEOUT_SECONDS = 3
+"""How long the router lets a model end by itself before it kills it. That is enough to give some tens of GB back. One
+that is told to end writes no token any more, and with a request to answer it would not end in the ten seconds of the
+router's own (seen on build 11669)."""
 
 # Lines of the presets file that count only for the active profile (see `activate`).
 WHEN_ACTIVE = "; when active: "
@@ -81,7 +82,7 @@ def preset_lines(profile: Profile) -> list[str]:
             f"{flag} = {_preset_value(profile, flag, value)}"
             for flag, value in options(profile, CONTAINER_MODELS_DIR)
         ),
-        f"stop-timeout = {STOP_SECONDS}",
+        f"stop-timeout = {STOP_TIMEOUT_SECONDS}",
         *([f"alias = {','.join(aliases)}"] if aliases else []),
         f"{WHEN_ACTIVE}alias = {','.join([*aliases, ACTIVE_ALIAS])}",
         f"{WHEN_ACTIVE}load-on-startup = true",

@@ -15,7 +15,7 @@ from claude_local.errors import EngineFailed, UserError
 from claude_local.snapshot import LastSwitch, Outcome, Snapshot
 
 Phase = Literal["waiting", "stopping", "starting", "verifying", "going back"]
-"""Before `stopping` nothing has changed. What is checked before is not written down."""
+"""Until the old model stops nothing has changed. What is checked before is not written down."""
 
 Decision = Literal["nothing", "forget", "finish", "go back"]
 
@@ -71,8 +71,11 @@ class Effects(Protocol):
     def check(self, profile: str) -> None:
         """Everything that can be known before anything is stopped."""
 
-    def wait_until_idle(self) -> None:
-        """Returns when no reply is being written, or at once where replies may be cut."""
+    def is_busy(self) -> bool:
+        """Whether a reply is being written that may not be cut."""
+
+    def wait_until_idle(self, since: float) -> None:
+        """Returns when there is none. Gives up when that takes too long since then, in seconds since 1970."""
 
     def stop_old(self) -> None:
         """Takes the old model out of memory."""
@@ -101,9 +104,7 @@ def run(effects: Effects, journal: Journal, *, engine: str, old: str | None, new
     journal = Journal(engine=engine, serving=old, attempt=attempt, last=journal.last)
     effects.write(journal)
     try:
-        effects.wait_until_idle()
-        effects.write(journal.at("stopping"))
-        effects.wait_until_idle()  # an agent's next request comes a moment after its last
+        _wait(effects, journal)
     except BaseException as error:
         _note(effects, journal.closed("nothing changed", effects.now(), _told(error)))
         raise
@@ -118,12 +119,25 @@ def run(effects: Effects, journal: Journal, *, engine: str, old: str | None, new
     return _close(effects, journal, "switched")
 
 
+def _wait(effects: Effects, journal: Journal) -> None:
+    """Returns when no reply is being written. An agent's next request may come while that is written down."""
+    assert journal.attempt
+    is_idle = False
+    while not is_idle:
+        effects.wait_until_idle(journal.attempt.since)
+        effects.write(journal.at("stopping"))
+        is_idle = not effects.is_busy()
+        if not is_idle:
+            effects.write(journal)
+
+
 def after_crash(journal: Journal, now: Snapshot) -> Decision:
     """What becomes of an attempt whose process died, with what the engine says now."""
     attempt = journal.attempt
     if attempt is None:
         return "nothing"
-    if attempt.phase == "waiting":
+    is_untouched = now.state == "ready" and now.profile == attempt.old
+    if attempt.phase == "waiting" or (attempt.phase == "stopping" and is_untouched):
         return "forget"
     loads = now.state in ("ready", "loading", "starting") and now.profile in (attempt.new, None)
     if attempt.phase != "going back" and loads and now.engine == journal.engine:

@@ -73,11 +73,13 @@ class Steps:
         if not self.engine.is_running():
             preflight.check_port(self.settings.llama_port)
 
-    def wait_until_idle(self) -> None:
-        deadline = time.monotonic() + self.request.idle_limit_seconds
-        while not self.request.cut_replies and self.engine.is_busy():
+    def is_busy(self) -> bool:
+        return not self.request.cut_replies and self.engine.is_busy()
+
+    def wait_until_idle(self, since: float) -> None:
+        while self.is_busy():
             now = self.engine.pulse()
-            if time.monotonic() > deadline:
+            if now.loaded_profile and self.now() - since > self.request.idle_limit_seconds:
                 again = f"invoke switch {self.request.profile.name} --now"
                 raise NotIdle(
                     f"`{now.loaded_profile}` is still answering after {self.request.idle_limit_seconds:g} s",

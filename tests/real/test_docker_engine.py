@@ -133,6 +133,7 @@ def test_a_model_that_says_nothing_is_busy_and_ended_soon_when_it_has_to_go(
     """As in the middle of a long prompt, for which it may take longer than anybody waits for its word."""
     machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
     machine.invoke_ok("demo-model")
+    machine.add_demo("second", seed=2)
     machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
     engine = engine_of(machine)
     model = model_process(engine.snapshot().to_dict())
@@ -140,11 +141,14 @@ def test_a_model_that_says_nothing_is_busy_and_ended_soon_when_it_has_to_go(
     before = engine.is_busy()
     model.suspend()
     with monkeypatch.context() as hurry:
-        hurry.setattr(http, "TIMEOUT_SECONDS", 0.5)
+        hurry.setattr(http, "TIMEOUT_SECONDS", 1)
         silent = engine.is_busy()
     engine.release()
+    released = engine.is_busy()
+    engine._router().load("second")
 
-    assert (before, silent, engine.is_busy()) == (False, True, False)
+    assert (before, silent, released) == (False, True, False)
+    assert engine.pulse().state == "unloaded"  # not failed: it had to make room
     log = list(engine.log_lines(tail=1000, follow=False))
     assert [line for line in log if "force-killing" in line]
     assert len([line for line in log if "stopping model" in line]) < 20  # it was not asked at every look
@@ -228,19 +232,20 @@ def test_presets_that_cannot_be_completed_are_completed_by_the_next_switch(
     profiles = load_profiles(engine.settings.profiles_dir)
     presets = engine.settings.runtime_dir / "presets.ini"
 
-    def known() -> list[str]:
-        """Which models the router knows once it has loaded one."""
-        while engine.snapshot().state == "loading":
+    def served() -> tuple[str, str | None, list[str]]:
+        """What serves once it is loaded, and which models the router knows."""
+        while (now := engine.snapshot()).state == "loading":
             time.sleep(0.05)
-        return [str(model["id"]) for model in engine._router().models()]
+        return now.state, now.profile, [str(model["id"]) for model in engine._router().models()]
 
     engine.release()
     with no_file_larger_than(presets.stat().st_size - 1):  # enough for the new section alone
         engine.activate(profiles["second"])
-    in_between = known()
+    in_between = served()
     machine.invoke_ok("switch", "--model", "first")
 
-    assert (in_between, known()) == (["second"], sorted(profiles))
+    assert in_between == ("ready", "second", ["second"])
+    assert served() == ("ready", "first", sorted(profiles))
 
 
 def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: pytest.MonkeyPatch) -> None:

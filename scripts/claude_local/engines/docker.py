@@ -19,7 +19,7 @@ from claude_local import llama_server
 from claude_local.engines import docker_client
 from claude_local.engines.container_state import how_it_ended, seconds_since, state_of
 from claude_local.engines.http import own_server
-from claude_local.engines.router import Model, Router, active_model, loaded_model
+from claude_local.engines.router import Model, Router, active_model, running_model
 from claude_local.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.failure_reasons import reason_in
 from claude_local.files import write_atomic
@@ -63,7 +63,8 @@ class DockerEngine:
         run([script, "--no-wait", profile.name], failure="the container did not start")
 
     def is_busy(self) -> bool:
-        return self._router().is_busy()
+        router = self._router()
+        return router.is_locked() and router.is_busy()
 
     def release(self) -> None:
         self._router().unload_all()
@@ -174,7 +175,7 @@ class DockerEngine:
             profile=active.get("id"),
             model_file=_after(status.get("args", []), "--model"),
             base_url=self.settings.base_url,
-            loaded_profile=loaded_model(models),
+            loaded_profile=running_model(models),
             load_fraction=(status.get("progress") or {}).get("value"),
             reason=self._reason(self._container(), "the model's process ended") if now == "failed" else None,
         )
@@ -225,8 +226,8 @@ class DockerEngine:
 def _state(models: list[Model], status: dict[str, Any]) -> State:
     if not models:
         return "starting"
-    if status.get("failed"):
-        return "failed"
+    if status.get("failed") and not running_model(models):
+        return "failed"  # else it had to make room, and was ended (llama_server.STOP_TIMEOUT_SECONDS)
     states: dict[str, State] = {"loaded": "ready", "sleeping": "ready", "loading": "loading"}
     return states.get(status.get("value", ""), "unloaded")
 

@@ -76,8 +76,10 @@ class EmbeddedEngine:
 
     def is_busy(self) -> bool:
         """A server that is healthy and says nothing in time may be in the middle of a long prompt."""
+        if self.pulse().state != "ready":
+            return False
         found = own_server(self.settings).get("/slots")
-        return any_busy(found) if isinstance(found, list) else self.pulse().state == "ready"
+        return any_busy(found) if isinstance(found, list) else True
 
     def release(self) -> None:
         """Stops the process: it is the model."""

@@ -19,7 +19,9 @@ from claude_local.errors import EngineFailed
 from claude_local.profiles import ACTIVE_ALIAS
 from claude_local.snapshot import SlotUse
 
-UNLOAD_TIMEOUT_SECONDS = 30  # llama-server kills a model that does not end (llama_server.STOP_SECONDS)
+UNLOAD_TIMEOUT_SECONDS = (
+    30  # llama-server kills a model that does not end (llama_server.STOP_TIMEOUT_SECONDS)
+)
 POLL_SECONDS = 0.005
 ASK_AGAIN_SECONDS = 0.2
 """Somebody may have loaded a model again that had just been unloaded."""
@@ -64,15 +66,15 @@ class Router:
 
         One that says nothing in time does: it may be in the middle of a long prompt. One on its way there does not.
         """
-        name = complete_model(self.models())
+        name = loaded_model(self.models())
         found = self.http.get(f"/slots?model={name}&autoload=false") if name else []
-        return any_busy(found) if isinstance(found, list) else complete_model(self.models()) == name
+        return any_busy(found) if isinstance(found, list) else True
 
     def unload_all(self) -> None:
         """Returns when no model is in memory. Raises EngineFailed if one stays."""
         deadline = time.monotonic() + UNLOAD_TIMEOUT_SECONDS
         ask_at = time.monotonic()
-        while name := loaded_model(self.models()):
+        while name := running_model(self.models()):
             if time.monotonic() > deadline:
                 raise EngineFailed(f"llama-server does not unload `{name}`")
             if time.monotonic() >= ask_at:
@@ -123,13 +125,13 @@ def active_model(models: list[Model]) -> Model:
     return next((model for model in models if ACTIVE_ALIAS in model["aliases"]), {})
 
 
-def loaded_model(models: list[Model]) -> str | None:
+def running_model(models: list[Model]) -> str | None:
     """The name of the model in memory or on its way there; None if none."""
     return next((model["id"] for model in models if model["status"]["value"] != "unloaded"), None)
 
 
-def complete_model(models: list[Model]) -> str | None:
-    """The name of the model that is wholly in memory; None if none."""
+def loaded_model(models: list[Model]) -> str | None:
+    """The name of the model that is wholly in memory, and awake; None if none."""
     return next((model["id"] for model in models if model["status"]["value"] == "loaded"), None)
 
 
