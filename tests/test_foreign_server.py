@@ -24,6 +24,9 @@ from claude_local.engines.embedded import EmbeddedEngine
 from claude_local.engines.http import LlamaHttp
 from claude_local.engines.listener import Listener, owner_ids
 from claude_local.engines.router import Router
+from claude_local.errors import EngineFailed
+from claude_local.model_source import ModelSource
+from claude_local.profiles import Profile
 from claude_local.settings import Settings, load_settings
 from claude_local.snapshot import STOPPED
 
@@ -98,6 +101,22 @@ def test_a_foreign_server_is_not_asked_whether_it_answers_somebody(
         is_busy = engine(settings_with(without_docker, foreign.port)).is_busy()
 
     assert (is_busy, set(foreign.keys) - {None}) == (False, set())
+
+
+def test_a_foreign_server_is_not_told_to_unload(without_docker: Path) -> None:
+    with foreign_server({"data": [GOOD]}) as foreign:
+        DockerEngine(settings_with(without_docker, foreign.port)).release()
+
+    assert set(foreign.keys) == {None}
+
+
+def test_a_foreign_server_is_not_told_to_load(without_docker: Path) -> None:
+    profile = Profile(name="a", title="T", description="D", model=ModelSource(file="a.gguf"))
+
+    with foreign_server({"data": [GOOD]}) as foreign, pytest.raises(EngineFailed, match="did not start"):
+        DockerEngine(settings_with(without_docker, foreign.port)).activate(profile)
+
+    assert set(foreign.keys) == {None}
 
 
 @pytest.mark.parametrize(

@@ -173,9 +173,9 @@ def _finish(settings: Settings, request: Request) -> None:
 
 
 def _switch(settings: Settings, engine: Engine, request: Request) -> Snapshot:
-    before, name = engine.snapshot(), request.profile.name
+    before, name = engine.pulse(), request.profile.name
     if before.state == "ready" and (before.profile, before.loaded_profile) == (name, name):
-        return before
+        return engine.snapshot()
     if engine.name == "external":
         engine.activate(request.profile)  # says why not
     steps = Steps(settings, engine, request)

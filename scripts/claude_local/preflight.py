@@ -60,15 +60,14 @@ def _check_sha256(settings: Settings, wanted: Wanted, expected: str) -> None:
         )
 
 
-def check_memory(settings: Settings, profile: Profile, engine: Engine) -> None:
+def check_memory(settings: Settings, profile: Profile, engine: Engine, *, is_running: bool) -> None:
     """Raises UserError if the model does not fit by `plan.verdict`. The one place that asks before a start.
 
-    What is loaded now will have left by then, so it does not count.
+    What a running engine has loaded now will have left by then, so it does not count.
     """
     from claude_local import plan
 
     hardware = plan.hardware_now()
-    is_running = engine.is_running()
     # Without cards the model file tells as much as llama-fit-params does, and at once.
     quick = is_running or not hardware.cards or engine.name == "embedded"
     plan.check(plan.verdict(settings, profile, hardware=hardware, quick=quick, is_loaded=is_running))

@@ -61,16 +61,17 @@ class Steps:
 
     def check(self, profile: str) -> None:
         wanted = self._profile(profile)
+        is_running = self.engine.is_running()
         self.engine.check(wanted)
         preflight.check_model_file(self.settings, wanted)
         if not self.request.force:
-            preflight.check_memory(self.settings, wanted, self.engine)
+            preflight.check_memory(self.settings, wanted, self.engine, is_running=is_running)
         try:
             state.prepare(self.settings)
             chat_templates.prepare(self.settings, wanted)
         except OSError as error:
             raise StateNotWritten(f"{self.settings.state_dir} cannot be written: {error.strerror}") from None
-        if not self.engine.is_running():
+        if not is_running:
             preflight.check_port(self.settings.llama_port)
 
     def is_busy(self) -> bool:
@@ -92,11 +93,7 @@ class Steps:
         self.engine.release()
 
     def start(self, profile: str) -> None:
-        wanted = self._profile(profile)
-        if self.engine.is_running():
-            self.engine.activate(wanted)
-        else:
-            self.engine.start(wanted)
+        self.engine.activate(self._profile(profile))
 
     def verify(self, profile: str) -> None:
         wanted = self._profile(profile)

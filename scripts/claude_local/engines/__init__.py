@@ -27,9 +27,6 @@ class Engine(Protocol):
     def is_running(self) -> bool:
         """Whether anything of this engine runs, with or without a model."""
 
-    def start(self, profile: Profile) -> None:
-        """Starts llama-server with `profile` active and returns while the model loads."""
-
     def is_busy(self) -> bool:
         """Whether the model in memory answers somebody, or does not say. Takes no longer than it must."""
 
@@ -37,7 +34,7 @@ class Engine(Protocol):
         """Takes the model out of memory, whatever it does. Does nothing if none is there."""
 
     def activate(self, profile: Profile) -> None:
-        """Makes `profile` the active one of the running engine; returns while the model loads."""
+        """Makes `profile` the active one, and starts llama-server where none runs; returns while the model loads."""
 
     def stop(self) -> None:
         """Stops everything that `start` started. Does nothing if nothing runs."""

@@ -58,16 +58,14 @@ class DockerEngine:
         except EngineUnavailable:
             return bool(self._router_models())
 
-    def start(self, profile: Profile) -> None:
-        script = self.settings.build_dir / "bin" / "llama-up"
-        run([script, "--no-wait", profile.name], failure="the container did not start")
-
     def is_busy(self) -> bool:
         router = self._router()
         return router.is_locked() and router.is_busy()
 
     def release(self) -> None:
-        self._router().unload_all()
+        router = self._router()
+        if router.is_locked():
+            router.unload_all()
 
     def activate(self, profile: Profile) -> None:
         """Moves `local-llama` to `profile` and loads it.
@@ -75,11 +73,11 @@ class DockerEngine:
         An alias cannot move while its holder or the new one is loaded, so: unload, then read presets that have the
         new section alone; the router forgets the others and their aliases, and `local-llama` always means one of
         the two. Once more where a request loads the new one by its name meanwhile. The others come back while the
-        model loads: for them each header is read. Starts the container again where it died.
+        model loads: for them each header is read. Where no router answers the container starts, or starts again.
         """
         router = self._router()
-        if not router.models():
-            return self.start(profile)
+        if not self._router_models():
+            return self._start_container(profile)
         for _ in range(ALIAS_ATTEMPTS):
             router.unload_all()
             self._write_presets(profile, alone=True)
@@ -91,6 +89,10 @@ class DockerEngine:
             f"llama-server did not make `{profile.name}` the active model",
             hint="a busy client may load it by its own name again and again: end it and try once more",
         )
+
+    def _start_container(self, profile: Profile) -> None:
+        script = self.settings.build_dir / "bin" / "llama-up"
+        run([script, "--no-wait", profile.name], failure="the container did not start")
 
     def _bring_back_others(self, router: Router, active: Profile) -> None:
         """What fails here is done by the next switch: the model is on its way and needs none of them."""

@@ -61,8 +61,11 @@ class EmbeddedEngine:
     def is_running(self) -> bool:
         return self._process() is not None
 
-    def start(self, profile: Profile) -> None:
-        """Starts the process. Where the disk takes no file, nothing is left running."""
+    def activate(self, profile: Profile) -> None:
+        """Stops the process and starts another: this engine holds one model.
+
+        Where the disk takes no file, nothing is left running.
+        """
         self.stop()
         try:
             private_directory(self.directory)
@@ -84,10 +87,6 @@ class EmbeddedEngine:
     def release(self) -> None:
         """Stops the process: it is the model."""
         self.stop()
-
-    def activate(self, profile: Profile) -> None:
-        """Stops the process and starts another: this engine holds one model."""
-        self.start(profile)
 
     def stop(self) -> None:
         """Ends the server, and any that a killed command started without writing it down."""

@@ -49,9 +49,6 @@ class ExternalEngine:
     def is_running(self) -> bool:
         return self.http.status_of("/v1/messages", {}) is not None
 
-    def start(self, profile: Profile) -> None:
-        self.check(profile)
-
     def is_busy(self) -> bool:
         return False  # nothing that is done to it here would cut a reply
 
