@@ -177,12 +177,22 @@ def memory_set_aside(own: Machine) -> Iterator[None]:
     compose, count = build / "docker-compose.yml", Path("/proc/sys/vm/nr_hugepages")
     wanted = (model / "one.gguf").stat().st_size * 1.15 + CONTEXT_BYTES
     before = count.read_text()
-    count.write_text(str(int(before) + int(wanted / HUGE_PAGE_BYTES)))
+    pages = int(before) + int(wanted / HUGE_PAGE_BYTES)
     compose.write_text(compose.read_text().replace(HUGE_PAGES, HUGE_PAGES_SET_ASIDE))
-    try:
+
+    def run(name: str, *arguments: str) -> None:
         subprocess.run(
-            [build / "bin" / "llama-up", "one"], env=own.environment, check=True, capture_output=True
+            [build / "bin" / name, *arguments], env=own.environment, check=True, capture_output=True
         )
+
+    try:
+        run("llama-down")
+        for name in ("drop_caches", "compact_memory"):
+            (count.parent / name).write_text("1")
+        count.write_text(str(pages))
+        if int(count.read_text()) < pages:
+            sys.exit(f"of {pages} huge pages this machine has {count.read_text().strip()}: start it anew")
+        run("llama-up", "one")
         yield
     finally:
         count.write_text(before)
