@@ -37,7 +37,7 @@ class Engine(Protocol):
         """Makes `profile` the active one, and starts llama-server where none runs; returns while the model loads."""
 
     def stop(self) -> None:
-        """Stops everything that `start` started. Does nothing if nothing runs."""
+        """Stops everything that `activate` started. Does nothing if nothing runs."""
 
     def settle(self) -> None:
         """Returns when nothing is under way any more that a killed command of ours had begun."""
