@@ -88,10 +88,15 @@ class Router:
             raise EngineFailed("llama-server does not read its presets again")
 
     def load(self, name: str) -> None:
-        """Begins to load a model; a model that is loaded or loading already stays as it is."""
+        """Begins to load a model; one that is loaded or loading stays as it is, whoever asked for it first."""
         unloaded = [m["id"] for m in self.models() if m["status"]["value"] == "unloaded"]
-        if name in unloaded:
+        if name not in unloaded:
+            return
+        try:
             self.http.post("/models/load", {"model": name})
+        except EngineFailed:
+            if running_model(self.models()) != name:  # else somebody's request was quicker by a moment
+                raise
 
     def facts(self, name: str) -> dict[str, Any]:
         """Context, slots and speeds of a loaded model, under their names in a Snapshot."""
