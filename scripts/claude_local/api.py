@@ -118,7 +118,7 @@ class Api:
                 return {"outcome": "accepted", "follow": ["/status", "/events"]}
         finally:
             self.supervisor.look_now()
-        status = job.snapshot.to_dict() if job.snapshot else None
+        status = self.supervisor.status().to_dict()
         return {"outcome": done if job.has_begun else unchanged, "status": status}
 
     def _model(self, profile: Any, now: Any, hardware: Hardware) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def running_engine(settings: Settings) -> Engine | None:
     return next((engine for engine in engines if engine.is_running()), None)
 
 
-def up(settings: Settings, engine: Engine, request: Request) -> Snapshot:
+def up(settings: Settings, engine: Engine, request: Request) -> None:
     """Starts a profile, or switches to it where an engine runs; returns when it answers.
 
     On failure, Ctrl-C included, nothing that was not running before is left running.
@@ -55,30 +55,30 @@ def up(settings: Settings, engine: Engine, request: Request) -> Snapshot:
     with state.lock(settings, f"up {request.profile.name}", waiting=_telling(settings, request)):
         if engine.name == "external":
             engine.check(request.profile)
-            return engine.snapshot()
+            return
         _recover(settings, request)
         current = running_engine(settings)
         if current and current.name != engine.name:
             raise UserError(f"the {current.name} engine is running", hint="stop it first: invoke down")
         if current and current.snapshot().state == "failed":
             current.stop()  # what is left of one that died
-        return _switch(settings, engine, request)
+        _switch(settings, engine, request)
 
 
-def switch(settings: Settings, request: Request) -> Snapshot:
+def switch(settings: Settings, request: Request) -> None:
     """Makes a profile the active one of the running engine; brings the old one back on failure."""
     name = request.profile.name
     with state.lock(settings, f"switch {name}", waiting=_telling(settings, request)):
-        return _switch_running(settings, request)
+        _switch_running(settings, request)
 
 
-def follow(settings: Settings, request: Request) -> Snapshot:
+def follow(settings: Settings, request: Request) -> None:
     """The same, for what somebody loaded by its own name in the meantime."""
     with state.lock(settings, f"follow {request.profile.name}", automatic=True):
-        return _switch_running(settings, request)
+        _switch_running(settings, request)
 
 
-def restart(settings: Settings, profiles: Mapping[str, Profile]) -> Snapshot:
+def restart(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     """Starts again what is meant to serve and died. Raises UserError if it cannot, or nothing died."""
     wanted = journal.read(settings).serving or ""
     with state.lock(settings, f"restart {wanted}", automatic=True):
@@ -89,7 +89,6 @@ def restart(settings: Settings, profiles: Mapping[str, Profile]) -> Snapshot:
         steps = Steps(settings, engine, request)
         steps.start(wanted)
         steps.verify(wanted)
-        return engine.snapshot()
 
 
 def can_restart(settings: Settings) -> bool:
@@ -149,12 +148,12 @@ def _telling(settings: Settings, request: Request) -> state.Waiting:
     return waiting
 
 
-def _switch_running(settings: Settings, request: Request) -> Snapshot:
+def _switch_running(settings: Settings, request: Request) -> None:
     _recover(settings, request)
     engine = running_engine(settings)
     if engine is None:
         raise UserError("no engine is running", hint=f"start one: invoke up --model {request.profile.name}")
-    return _switch(settings, engine, request)
+    _switch(settings, engine, request)
 
 
 def _recover(settings: Settings, request: Request) -> None:
@@ -172,16 +171,15 @@ def _finish(settings: Settings, request: Request) -> None:
         transaction.recover(Steps(settings, engine, request), record, engine.snapshot())
 
 
-def _switch(settings: Settings, engine: Engine, request: Request) -> Snapshot:
+def _switch(settings: Settings, engine: Engine, request: Request) -> None:
     before, name = engine.pulse(), request.profile.name
     if before.state == "ready" and (before.profile, before.loaded_profile) == (name, name):
-        return engine.snapshot()
+        return
     if engine.name == "external":
         engine.activate(request.profile)  # says why not
     steps = Steps(settings, engine, request)
     old = _to_bring_back(before, name, request.profiles)
     transaction.run(steps, journal.read(settings), engine=engine.name, old=old, new=name)
-    return engine.snapshot()
 
 
 def _to_bring_back(before: Snapshot, new: str, profiles: Mapping[str, Profile]) -> str | None:

@@ -12,17 +12,15 @@ from claude_local import build, journal, lifecycle
 from claude_local.errors import UserError
 from claude_local.profiles import DEFAULTS_FILE, Profile, find_profile, load_profiles, profile_files
 from claude_local.settings import Settings
-from claude_local.snapshot import Snapshot
 from claude_local.switch_steps import Request
 
 
 class Job:
     """Something that goes on in a thread of its own, whether or not somebody waits for it."""
 
-    def __init__(self, call: Callable[[Job], Snapshot | None], purpose: str) -> None:
+    def __init__(self, call: Callable[[Job], None], purpose: str) -> None:
         self.has_begun = False
         """Whether anything is changed, rather than only checked."""
-        self.snapshot: Snapshot | None = None
         self.error: BaseException | None = None
         self._call = call
         self._progress = threading.Event()
@@ -46,7 +44,7 @@ class Job:
 
     def _run(self) -> None:
         try:
-            self.snapshot = self._call(self)
+            self._call(self)
         except BaseException as error:  # raised again in the thread that waits
             self.error = error
             if not isinstance(error, UserError):  # a bug: perhaps nobody waits
@@ -74,7 +72,7 @@ class Operations:
     def switch(self, model: str, *, cut_replies: bool, idle_limit_seconds: float, force: bool = False) -> Job:
         profile = find_profile(self.profiles(), model)
 
-        def call(job: Job) -> Snapshot:
+        def call(job: Job) -> None:
             request = Request(
                 profile,
                 self._rendered_profiles(),
@@ -83,17 +81,17 @@ class Operations:
                 idle_limit_seconds=idle_limit_seconds,
                 force=force,
             )
-            return lifecycle.switch(self.settings, request)
+            lifecycle.switch(self.settings, request)
 
         return self._start(call, f"switch {profile.name}")
 
     def follow(self, loaded: str) -> Job:
         """Gives `local-llama` to a profile that somebody loaded by its own name."""
 
-        def call(job: Job) -> Snapshot:
+        def call(job: Job) -> None:
             profiles = self._rendered_profiles()
             request = Request(profiles[loaded], profiles, on_begin=job.begin, idle_limit_seconds=0.1)
-            return lifecycle.follow(self.settings, request)
+            lifecycle.follow(self.settings, request)
 
         return self._start(call, f"follow {loaded}")
 
@@ -102,10 +100,10 @@ class Operations:
         name = model or _served_last(self.settings)
         profile = find_profile(self.profiles(), name)
 
-        def call(job: Job) -> Snapshot:
+        def call(job: Job) -> None:
             engine, _ = lifecycle.choose_engine(self.settings)
             request = Request(profile, self._rendered_profiles(), on_begin=job.begin, force=force)
-            return lifecycle.up(self.settings, engine, request)
+            lifecycle.up(self.settings, engine, request)
 
         return self._start(call, f"start {name}")
 
@@ -135,7 +133,7 @@ class Operations:
         build.refresh(build.last_settings(self.settings), profiles)
         return profiles
 
-    def _start(self, call: Callable[[Job], Snapshot | None], purpose: str) -> Job:
+    def _start(self, call: Callable[[Job], None], purpose: str) -> Job:
         job = Job(call, purpose)
         self._jobs = {known for known in self._jobs if known.thread.is_alive()} | {job}
         job.thread.start()

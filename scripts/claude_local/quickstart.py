@@ -39,8 +39,9 @@ def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     with console.loading(DEMO) as loading:
         request = lifecycle.Request(profiles[DEMO], profiles, loading.progress, on_begin=loading.begin)
         management.check(settings)
-        now = lifecycle.up(settings, EmbeddedEngine(settings), request)
+        lifecycle.up(settings, EmbeddedEngine(settings), request)
     management.start(settings)
+    now = lifecycle.snapshot(settings)
     console.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot:,} tokens of context")
 
 

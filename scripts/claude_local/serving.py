@@ -19,9 +19,9 @@ def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *,
     management.check(settings)
     with console.loading(profile.name) as loading:
         request = lifecycle.Request(profile, profiles, loading.progress, force=force, on_begin=loading.begin)
-        now = lifecycle.up(settings, engine, request)
+        lifecycle.up(settings, engine, request)
     management.start(settings)
-    console.show_result(now, lifecycle.warnings_of(settings, now), settings)
+    _show_result(settings)
 
 
 def switch(
@@ -36,9 +36,14 @@ def switch(
             force=force,
             on_begin=loading.begin,
         )
-        now = lifecycle.switch(settings, request)
+        lifecycle.switch(settings, request)
     if not loading.has_begun:
         console.say(f"`{profile.name}` is active already; nothing was changed")
+    _show_result(settings)
+
+
+def _show_result(settings: Settings) -> None:
+    now = lifecycle.snapshot(settings)
     console.show_result(now, lifecycle.warnings_of(settings, now), settings)
 
 

@@ -146,7 +146,7 @@ def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> S
             told_at = time.monotonic()
             progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
         # Small models are there at once, large ones take minutes: no wait is much longer for being seen late.
-        time.sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, (time.monotonic() - began_at) / 100)))
+        time.sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, (time.monotonic() - began_at) / 200)))
 
 
 def _why_unloaded(now: Snapshot) -> str:

@@ -102,8 +102,8 @@ def _served(settings: Settings, tag: str) -> Iterator[tuple[LlamaHttp, str]]:
         build.refresh(own, profiles)
         engine = DockerEngine(own)
         try:
-            now = lifecycle.up(own, engine, lifecycle.Request(probe, profiles, _watch_nothing))
-            yield LlamaHttp(own.base_url, api_key(own)), now.build or "of unknown build"
+            lifecycle.up(own, engine, lifecycle.Request(probe, profiles, _watch_nothing))
+            yield LlamaHttp(own.base_url, api_key(own)), engine.snapshot().build or "of unknown build"
         finally:
             engine.stop()
 

@@ -99,6 +99,10 @@ def test_the_calls_of_the_documentation(machine: Machine, engine: str) -> None:
     assert status["slot_uses"][0]["context_tokens"] == status["context_tokens_per_slot"] == 65536
     last = status["last_switch"]
     assert (last["from_profile"], last["to_profile"], last["outcome"]) == ("demo", "second", "switched")
+    told = [answer.json()["status"] for answer in (switched, again)]
+    assert [(now["last_switch"], now["command"], now["work"]) for now in told] == [
+        (last, status["command"], None)
+    ] * 2
     assert answer_of(machine) == "second"
     assert len(lines) == 5
     assert f'claude_local_active{{profile="second",engine="{engine}"}} 1' in metrics.splitlines()
