@@ -111,16 +111,16 @@ MODELS = {
 }
 
 LARGE = Shape(
-    *("qwen3moe", 13, 2048, 32, 4, 6144, 128),
+    *("qwen3moe", 24, 2048, 32, 4, 6144, 128),
     vocabulary=151_936,
     merges=True,
     experts=128,
     weights=Q8_0,
     more={"expert_used_count": 8, "expert_feed_forward_length": 768},
 )
-"""13 of the 48 layers of Qwen3-Coder-30B-A3B, with a vocabulary as large as its own: 9.3 GB.
+"""24 of the 48 layers of Qwen3-Coder-30B-A3B, with a vocabulary as large as its own: 16.6 GB.
 
-A machine of 24 GB has room for it twice, as a file and loaded.
+As large as what people load onto a card of 24 GB, and the most that a machine of 24 GB has room for.
 """
 
 
