@@ -41,8 +41,8 @@ def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
         management.check(settings)
         lifecycle.up(settings, EmbeddedEngine(settings), request)
     management.start(settings)
-    now = lifecycle.snapshot(settings)
-    console.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot:,} tokens of context")
+    now = lifecycle.snapshot(settings)  # one that died meanwhile has no context; its answer tells the cause
+    console.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot or 0:,} tokens of context")
 
 
 def _switch(settings: Settings, profiles: Mapping[str, Profile], profile: Profile) -> None:

@@ -3,7 +3,8 @@
     bench_api.py [status | blocked | switch [disk] [LAYERS] | many N [ENGINE]]
 
 Everything runs on this machine, one after the other, and only ratios of one run mean something elsewhere.
-The model of `switch` has 24 layers of 0.7 GB or as many as are asked for: memory has to hold it once.
+The model of `switch` has 24 layers of 0.7 GB or as many as are asked for: memory has to hold it once. It needs root,
+to set that memory aside.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ def memory_set_aside(own: Machine) -> Iterator[None]:
             (count.parent / name).write_text("1")
         count.write_text(str(pages))
         if int(count.read_text()) < pages:
-            sys.exit(f"of {pages} huge pages this machine has {count.read_text().strip()}: start it anew")
+            found = f"of {pages:,} huge pages this machine gave {int(count.read_text()):,}"
+            sys.exit(f"{found}: start it anew, or ask for fewer layers (bench_api.py switch 8)")
         run("llama-up", "one")
         yield
     finally:
@@ -399,6 +401,8 @@ def large(layers: int = LARGE.layers) -> Shape:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["switch"] and os.geteuid() != 0:
+        sys.exit("`switch` sets memory aside, which takes root: run it with sudo")
     match sys.argv[1:]:
         case ["many", number, *engine]:
             on_a_machine(many(int(number)), DemoShape(), *engine)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+import psutil
 import pytest
 
+from claude_local import lifecycle, management, quickstart
+from claude_local.errors import EngineFailed
+from claude_local.profiles import load_profiles
+from claude_local.settings import Settings, load_settings
 from machine import Machine
 
 
@@ -44,9 +50,24 @@ def test_quickstart_streams_an_answer_twice_and_touches_nothing_outside(machine:
 
 def package_index() -> dict[str, str]:
     """How this machine reaches its package index, if it says so in the environment."""
-    import os
-
     return {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
+
+
+@pytest.mark.embedded
+def test_a_server_that_dies_in_between_is_told(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(machine.environment, machine.checkout, user_id=os.getuid(), group_id=os.getgid())
+
+    def kill_server(_: Settings) -> None:
+        server = psutil.Process(lifecycle.snapshot(settings).server_process_id or 0)
+        server.kill()
+        psutil.wait_procs([server], timeout=30)
+
+    monkeypatch.setattr(management, "start", kill_server)
+    try:
+        with pytest.raises(EngineFailed, match="the model did not answer"):
+            quickstart.run(settings, load_profiles(settings.profiles_dir))
+    finally:
+        lifecycle.down(settings)
 
 
 def test_help_explains_and_does_nothing(machine: Machine) -> None:
