@@ -66,7 +66,14 @@ def listed_devices(text: str) -> list[ListedDevice]:
 
 def memory_lines(log: str) -> list[str]:
     """The lines from which the figures come, without time stamps."""
-    marks = ("buffer size", "using device", "offloaded", "llama_context: n_ctx ", "llama_context: flash_attn")
+    marks = (
+        "buffer size",
+        "using device",
+        "offloaded",
+        "llama_context: n_ctx ",
+        "llama_context: flash_attn",
+        "sched copies",
+    )
     return [line.split(" I ", 1)[-1] for line in log.splitlines() if any(mark in line for mark in marks)]
 
 

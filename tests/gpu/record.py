@@ -43,12 +43,12 @@ class Record:
         """Adds the rows of a measurement; a failure becomes a row as well. `facts` are in every row."""
         started = time.perf_counter()
         before = len(self.rows)
-        allowed = min(limit, self.seconds_left())
-        if allowed < LEAST_SECONDS:
+        left = self.seconds_left()
+        if left < LEAST_SECONDS:
             self._add({**facts, "error": "no time left"})
         else:
             try:
-                with _time_limit(allowed):
+                with _time_limit(min(limit, left)):
                     for row in measure():
                         self._add({**facts, **row})
             except Exception as error:  # what fails must not end the rest
@@ -69,9 +69,9 @@ class Record:
     def write(self) -> None:
         """result.json, tables.md and allocations.log, as far as they are known."""
         self._machine["seconds"] = round(time.perf_counter() - self._started, 1)
-        result = {"machine": self._machine, "rows": self.rows}
-        text = json.dumps(result, indent=1, default=str) + "\n"
-        (self._folder / "result.json").write_text(text, encoding="utf-8")
+        rows = ",\n".join(json.dumps(row) for row in self.rows)
+        result = f'{{"machine": {json.dumps(self._machine)}, "rows": [\n{rows}\n]}}\n'
+        (self._folder / "result.json").write_text(result, encoding="utf-8")
         (self._folder / "tables.md").write_text(tables.markdown(self._machine, self.rows), encoding="utf-8")
         (self._folder / "allocations.log").write_text("\n".join(self._allocations) + "\n", encoding="utf-8")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -39,6 +39,9 @@ def speed_tables(machine: Row, rows: Sequence[Row]) -> Iterator[str]:
             count = sum(row["setting"] == setting for row in of_model)
             medians = {column: _median(of_model, setting, column) for column in columns}
             yield _line([setting, count, *(_with_ratio(medians[c], own[c]) for c in columns)])
+        yield ""
+        most, middle = (_spread(of_model, columns, of) for of in (max, statistics.median))
+        yield f"The rounds of {model} differ by {most:.1%} at most, in the median by {middle:.1%}."
 
 
 def plan_table(rows: Sequence[Row]) -> Iterator[str]:
@@ -72,10 +75,9 @@ def placement_table(rows: Iterable[Row]) -> Iterator[str]:
     yield from _head([*columns, "llama-fit-params"])
     for row in rows:
         if row["step"] == "placement" and "error" not in row:
-            options = " ".join(f"{key}={_cut(str(value))}" for key, value in row["options"].items())
             place = [row[key] for key in ("devices", "model", "room", "device")]
             beside = _beside(row["planned"], row["allocated"])
-            yield _line([*place, row["room_mib"] or "", *beside, options])
+            yield _line([*place, row["room_mib"] or "", *beside, _chosen(row["options"])])
 
 
 def first_token_table(rows: Iterable[Row]) -> Iterator[str]:
@@ -120,6 +122,13 @@ def sensor_table(rows: Sequence[Row]) -> Iterator[str]:
             yield _line([load, len(pairs), sensor, _range(ours), _range(theirs), f"{most:,.1f}"])
 
 
+def _chosen(options: Row) -> str:
+    """The options that llama-fit-params chose, those that move tensors only by their number."""
+    moved = options.get("override-tensor", "").count("=CPU")
+    named = [f"{key} {options[key]}" for key in ("n-gpu-layers", "tensor-split") if key in options]
+    return ", ".join([*named, *([f"{moved} groups of tensors on the CPU"] if moved else [])])
+
+
 def failures(rows: Iterable[Row]) -> Iterator[str]:
     yield from _head(["step", "where", "why"])
     for row in rows:
@@ -131,8 +140,7 @@ def failures(rows: Iterable[Row]) -> Iterator[str]:
 def _machine(machine: Row) -> Iterator[str]:
     yield from _head(["machine", ""])
     for key, value in machine.items():
-        if key != "nvidia_smi":
-            yield _line([key, ", ".join(map(str, value)) if isinstance(value, list) else value])
+        yield _line([key, ", ".join(map(str, value)) if isinstance(value, list) else value])
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:
@@ -142,6 +150,16 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
 def _median(rows: Iterable[Row], setting: str, column: str) -> float | None:
     values = [row[column] for row in rows if row["setting"] == setting]
     return statistics.median(values) if values else None
+
+
+def _spread(rows: Sequence[Row], columns: Sequence[str], of: Callable[[Sequence[float]], float]) -> float:
+    """By what share the rounds of one setting differ: the largest difference of all, or their median."""
+    values = [
+        [row[column] for row in rows if row["setting"] == setting]
+        for setting in dict.fromkeys(row["setting"] for row in rows)
+        for column in columns
+    ]
+    return of([max(each) / min(each) - 1 for each in values])
 
 
 def _with_ratio(value: float | None, own: float | None) -> str:
