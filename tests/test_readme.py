@@ -5,22 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import fields
 
-from claude_local.machine.settings import PREFIX, Settings
+from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.settings import TABLE
 from support.machine import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_lists_every_setting_and_no_other() -> None:
-    own = [
-        field.name for field in fields(Settings) if field.name not in ("root", "user_id", "group_id", "home")
-    ]
+def test_the_readme_has_the_table_of_settings_as_the_program_has_it() -> None:
+    rows = re.findall(rf"^\| `{PREFIX}.*$", README, re.MULTILINE)
 
-    named = re.findall(rf"^\| `({PREFIX}\w+)` \|", README, re.MULTILINE)
-
-    assert sorted(named) == sorted(PREFIX + name.upper() for name in own)
+    assert rows == [one.readme_row() for one in TABLE.values()]
 
 
 def test_the_readme_lists_every_task_and_no_other() -> None:

@@ -18,7 +18,8 @@ from claude_local.client.manifest import Recorded, fingerprint, lies_in
 from claude_local.client.placement import Piece, Step, apply, ide_steps, mode_of, no_longer_needed, steps_for
 from claude_local.foundation.errors import UserError
 from claude_local.machine.files import PRIVATE_DIRECTORY
-from claude_local.machine.settings import PREFIX, Settings
+from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.settings import Settings
 
 COMMAND = "claude-local"
 

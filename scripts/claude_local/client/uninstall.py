@@ -14,7 +14,8 @@ from claude_local.client import manifest
 from claude_local.client.manifest import FOLDER, Recorded, fingerprint, lies_in
 from claude_local.client.session_records import read_records
 from claude_local.foundation.errors import UserError
-from claude_local.machine.settings import PREFIX, Settings
+from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.settings import Settings
 
 # What Claude Code keeps in its folder, for the list of what stays.
 CLAUDE_CODE_KEEPS = {
