@@ -69,19 +69,11 @@ def _settings(engine: str | None = None) -> Settings:
     return settings_file.load(
         ROOT,
         os.environ,
-        defaults={"CLAUDE_LOCAL_PYTHON": sys.executable, "CLAUDE_LOCAL_FIT_TARGET": _fit_target()},
+        defaults={"CLAUDE_LOCAL_PYTHON": sys.executable},
         engine=engine,
         user_id=os.getuid(),
         group_id=os.getgid(),
     )
-
-
-def _fit_target() -> str:
-    """What llama-server leaves free on each card of this machine."""
-    from claude_local.machine.gpus import read_gpus
-    from claude_local.models.fit.verdicts import fit_targets
-
-    return fit_targets(read_gpus())
 
 
 def _profiles(settings: Settings) -> Mapping[str, Profile]:
@@ -291,10 +283,9 @@ def add_profile(c, source, name=None, yes=False):
 def render(c, check=False, diff=False):
     """Write build/ from profiles and templates."""
     from claude_local.build import build_folder
-    from claude_local.build.render import render
 
     settings = _settings()
-    changes = build_folder.plan(render(settings, _profiles(settings)), settings.build_dir)
+    changes = build_folder.plan(build_folder.wanted(settings, _profiles(settings)), settings.build_dir)
     if diff:
         print(build_folder.diff(changes), end="")
     if check and changes:

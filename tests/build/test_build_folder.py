@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from claude_local.build.build_folder import Change, apply, diff, plan
+from claude_local.build.build_folder import Change, apply, diff, plan, wanted
 from claude_local.build.render import HEADER, RenderedFile
 from claude_local.foundation.errors import BuildConflict
+from claude_local.foundation.samples import GpuReading, GpuSample
+from support.refresh_golden import PROFILES, checkout_in, settings_in
 
 
 def text_of(name: str, body: str = "body") -> str:
@@ -237,3 +240,25 @@ def test_the_diff_of_a_changed_mode_names_the_new_one(build: Path) -> None:
     changes = plan([rendered("a.txt", mode=0o755)], build)
 
     assert diff(changes) == "build/a.txt: permissions become 755\n"
+
+
+CARDS = GpuReading(gpus=(GpuSample(0, drives_display=True), GpuSample(1, drives_display=False)))
+
+
+@pytest.mark.parametrize(
+    ("given", "cards", "expected"),
+    [
+        ("", CARDS, "2048,768"),
+        ("512", CARDS, "512"),
+        ("", GpuReading(problem="no NVIDIA driver on this machine"), "1024"),
+    ],
+)
+def test_what_stays_free_is_by_card_where_the_settings_leave_it_open(
+    tmp_path: Path, given: str, cards: GpuReading, expected: str
+) -> None:
+    settings = replace(settings_in(checkout_in(tmp_path)), fit_target=given)
+
+    files = {str(file.path): file.text for file in wanted(settings, PROFILES, cards)}
+
+    assert f'\nFIT_TARGET="{expected}"\n' in files[".env"]
+    assert '"CLAUDE_LOCAL_FIT_TARGET": "512"' in files["settings.json"] or not given

@@ -13,10 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from claude_local.foundation.errors import BuildConflict, UserError
+from claude_local.foundation.samples import GpuReading
 from claude_local.machine.files import write_atomic
+from claude_local.machine.gpus import read_gpus
 from claude_local.profiles.profile import Profile
 from claude_local.build.render import HEADER, render, RenderedFile
 from claude_local.machine.settings import load_settings, Settings
+from claude_local.server.fit_target import fit_targets
 
 HEADER_LINES = 3
 SETTINGS_FILE = "settings.json"
@@ -51,9 +54,17 @@ def apply(changes: Sequence[Change], build_dir: Path) -> None:
         write_atomic(target, change.new.text.encode(), mode=change.new.mode)
 
 
+def wanted(
+    settings: Settings, profiles: Mapping[str, Profile], cards: GpuReading | None = None
+) -> list[RenderedFile]:
+    """Every file of build/ for these cards; None: those of this machine, asked where the settings leave it open."""
+    fit_target = settings.fit_target or fit_targets(cards or read_gpus())
+    return render(settings, profiles, fit_target=fit_target)
+
+
 def refresh(settings: Settings, profiles: Mapping[str, Profile]) -> list[Change]:
     """Brings build/ to what profiles and templates say now, and returns what that changed."""
-    changes = plan(render(settings, profiles), settings.build_dir)
+    changes = plan(wanted(settings, profiles), settings.build_dir)
     apply(changes, settings.build_dir)
     return changes
 

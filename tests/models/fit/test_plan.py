@@ -19,10 +19,11 @@ from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.fit import estimate, plan, plan_table, speeds
 from claude_local.models.fit.by_tool import expert_layers, parse_devices, parse_fitted
 from claude_local.models.fit.kv_cache import Load
-from claude_local.models.fit.verdicts import CPU, GB, MIB, Device, Hardware, Verdict, fit_targets, judge
+from claude_local.models.fit.verdicts import CPU, GB, MIB, Device, Hardware, Verdict, judge
 from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.profile import Profile, ServerOptions
 from claude_local.server.engines.embedded import EmbeddedEngine
+from claude_local.server.fit_target import fit_targets
 from support import gguf_files
 from support.api_client import Api
 from support.gguf_files import SHAPES, write_header_only

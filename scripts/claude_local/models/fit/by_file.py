@@ -16,11 +16,11 @@ from claude_local.models.fit.verdicts import (
     Device,
     Hardware,
     Verdict,
-    fit_targets,
     free_bytes,
     judge,
 )
 from claude_local.profiles.profile import Profile
+from claude_local.server.fit_target import fit_targets
 
 SOURCE = "model file"
 AUTO_SLOTS = 4

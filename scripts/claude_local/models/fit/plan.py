@@ -17,8 +17,9 @@ from claude_local.machine.gpus import read_gpus
 from claude_local.machine.settings import Settings
 from claude_local.models.fit import by_file, by_size, by_tool, estimate, speeds
 from claude_local.models.fit.by_tool import FitUnavailable, Layout
-from claude_local.models.fit.verdicts import MIB, Hardware, Verdict, fit_targets, judge
+from claude_local.models.fit.verdicts import MIB, Hardware, Verdict, judge
 from claude_local.profiles.profile import Profile
+from claude_local.server.fit_target import fit_targets
 
 SOURCE = "llama-fit-params"
 LOADED = "a model is loaded now and leaves first: what it takes is counted as free"
