@@ -33,7 +33,8 @@ LAYERS = [
 
 PURE_PACKAGES = ["foundation"]
 PURE_MODULES = [
-    *("machine.settings", "machine.setting_table", "machine.setting_values", "machine.hints"),
+    *("machine.settings", "machine.setting_table", "machine.setting_values", "machine.state_folder"),
+    "machine.hints",
     *(
         "profiles.profile",
         "profiles.parts",

@@ -26,6 +26,7 @@ from claude_local.machine.files import private_directory
 from claude_local.machine.processes import run
 from claude_local.machine.settings import Settings
 from claude_local.machine.state import api_key
+from claude_local.machine.state_folder import UPGRADE
 from claude_local.profiles.profile import Profile
 from claude_local.server.engines.docker import DockerEngine
 from claude_local.server.flag_help import missing_flags
@@ -103,7 +104,7 @@ def _flag_checks(profiles: Mapping[str, Profile], tag: str) -> Iterator[Check]:
 def _served(settings: Settings, tag: str) -> Iterator[tuple[LlamaHttp, str]]:
     """A server of that image with the probe model, in a Compose project and on a port of its own."""
     private_directory(settings.state_dir)
-    with tempfile.TemporaryDirectory(prefix="upgrade-", dir=settings.state_dir) as folder:
+    with tempfile.TemporaryDirectory(prefix=UPGRADE.prefix, dir=settings.state_dir) as folder:
         own, probe = _beside(settings, tag, Path(folder)), probe_profile()
         write_probe_model(own.models_dir / probe.model.file)
         own.models_dir.chmod(0o755)  # its reader is another user

@@ -15,6 +15,7 @@ from pathlib import Path
 from claude_local.foundation.errors import UserError
 from claude_local.machine.files import PRIVATE_FILE, write_atomic
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import MANIFEST
 
 FOLDER = "folder"
 OTHER = "other"
@@ -25,7 +26,7 @@ Recorded = dict[Path, str]
 
 
 def manifest_file(settings: Settings) -> Path:
-    return settings.state_dir / "install.json"
+    return MANIFEST.below(settings.state_dir)
 
 
 def load(settings: Settings) -> Recorded:

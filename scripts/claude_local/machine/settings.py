@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claude_local.foundation.errors import UserError
+from claude_local.machine import state_folder
 from claude_local.machine.setting_table import Places, Setting, declared_in, setting
 from claude_local.machine.setting_values import (
     URL_EXAMPLE,
@@ -67,7 +68,7 @@ class Settings:
     )
     client_dir: Path = setting(
         path,
-        lambda at: at.private / "claude-local" if at.private else at.home / ".claude-local",
+        lambda at: state_folder.PRIVATE_CLIENT.below(at.private) if at.private else at.home / ".claude-local",
         "Claude Code's folder for local sessions",
         shown="`.state/claude-local` or `~/.claude-local`",
     )
@@ -128,7 +129,7 @@ class Settings:
     @property
     def runtime_dir(self) -> Path:
         """What the llama-server container reads: presets and key. Mounted read-only."""
-        return self.state_dir / "llama"
+        return state_folder.LLAMA.below(self.state_dir)
 
     @property
     def api_key_file(self) -> Path:

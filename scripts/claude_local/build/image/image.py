@@ -21,6 +21,7 @@ from claude_local.build.image.image_spec import architectures_of, build_argv, im
 from claude_local.machine.processes import run, run_watched
 from claude_local.foundation.samples import GpuReading
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import BUILD_LOG
 
 WITHOUT_IMAGE = "without an image, on the CPU: invoke up --engine embedded"
 LOG_CHARACTERS = 200_000
@@ -105,7 +106,7 @@ def command(settings: Settings, spec: ImageSpec, *, force: bool = False) -> list
 
 def log_file(settings: Settings) -> Path:
     """Where the last build's output is."""
-    return settings.state_dir / "build-image.log"
+    return BUILD_LOG.below(settings.state_dir)
 
 
 def build(settings: Settings, spec: ImageSpec, on_progress: OnProgress, *, force: bool = False) -> Built:

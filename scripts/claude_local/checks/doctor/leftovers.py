@@ -14,6 +14,7 @@ from pathlib import Path
 
 from claude_local.checks.doctor.host import Finding, Host
 from claude_local.foundation.errors import Busy
+from claude_local.machine.state_folder import EMBEDDED
 
 OLD_SECONDS = 3600
 TEMPORARY = "claude-local-"
@@ -81,7 +82,7 @@ def _seconds_since(made_at: str) -> float:
 
 def _dead_process(host: Host) -> Iterator[Leftover]:
     """The record of an embedded server that is gone."""
-    record = host.settings.state_dir / "embedded" / "process.json"
+    record = EMBEDDED.below(host.settings.state_dir) / "process.json"
     try:
         pid = int(json.loads(record.read_text())["pid"])
     except (OSError, ValueError, KeyError, TypeError):
