@@ -501,6 +501,14 @@ def build_client_image(c, base="", packages="", more_packages="", certificates="
     client_image.build(_rendered()[0], choices, dry_run=dry_run, say=print)
 
 
+@verb()
+def version(c):
+    """Print the version of claude-local; `invoke --version` is invoke's own."""
+    from claude_local import __version__
+
+    print(f"claude-local {__version__}")
+
+
 @verb(help={"unit": "only tests that need no Docker and no Claude Code"})
 def test(c, unit=False):
     """Run the tests as scripts/test does."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import bottle
 from pydantic import BaseModel, ValidationError
 
-from claude_local import errors, lifecycle, plan, preflight, strict_json, web_files
+from claude_local import __version__, errors, lifecycle, plan, preflight, strict_json, web_files
 from claude_local.api_guard import HEADERS, Head, Refusal, why_not
 from claude_local.api_routes import ROUTES, Body, LogsQuery, NoQuery, Route, StartBody, SwitchBody, openapi
 from claude_local.metrics_text import metrics_text
@@ -90,7 +90,7 @@ class Api:
         return iter(listener)
 
     def openapi(self) -> dict[str, Any]:
-        return openapi("0.1.0", self.settings.management_port or 0)
+        return openapi(__version__, self.settings.management_port or 0)
 
     def switch(self, body: SwitchBody) -> dict[str, Any]:
         job = self.operations.switch(
