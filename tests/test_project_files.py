@@ -165,3 +165,11 @@ def test_every_link_of_a_page_leads_to_a_file(page: str) -> None:
 
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_program_and_file_that_contributing_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w/])(?:tests/[\w/]+\.py|scripts/[\w/.]+|\.ci/[\w-]+)", text))
+
+    assert {"scripts/test", ".ci/in-container", "tests/support/refresh_golden.py"} <= named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
