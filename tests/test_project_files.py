@@ -161,7 +161,7 @@ def test_every_hook_uses_a_module_and_files_that_are_there() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_of_a_page_leads_to_a_file(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#]+)\)", text)
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
 
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
