@@ -41,7 +41,7 @@ class Setting:
     read: Callable[[Given], Any]
     default: Default
     shown: str
-    """The default as the README shows it."""
+    """The default as docs/settings.md shows it."""
     meaning: str
     separator: str
     """What stands between the parts of a list in one text; "" where the setting takes no list."""
@@ -64,8 +64,8 @@ class Setting:
             return self.words.get(bool(value), "")
         return self.separator.join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
-    def readme_row(self) -> str:
-        """The row of the README's table of settings."""
+    def row(self) -> str:
+        """The row of the table in docs/settings.md."""
         return f"| `{self.variable}` | {f'{self.shown} ' if self.shown else ''}| {self.meaning} |"
 
 

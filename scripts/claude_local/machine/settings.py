@@ -1,4 +1,4 @@
-"""The settings of this machine: one table. Loading, settings.yaml and the README's rows follow from it."""
+"""The settings of this machine: one table. Loading, settings.yaml and docs/settings.md follow from it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Settings:
 
     The fields below `home` are set by environment variables: a name in capitals after `CLAUDE_LOCAL_`, for
     instance `CLAUDE_LOCAL_MODELS_DIR`. An empty variable is the default. Words between backticks in a default
-    or meaning are as the README shows them.
+    or meaning are as docs/settings.md shows them.
     """
 
     root: Path
@@ -153,7 +153,7 @@ class Settings:
 
 
 TABLE: dict[str, Setting] = {one.name: one for one in declared_in(Settings)}
-"""Every setting by its name, in the order of the README."""
+"""Every setting by its name, in the order of docs/settings.md."""
 
 
 def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, group_id: int) -> Settings:
