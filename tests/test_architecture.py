@@ -38,6 +38,7 @@ PURE_MODULES = [
     "machine.hints",
     *(
         "profiles.profile",
+        "profiles.load",
         "profiles.parts",
         "profiles.model_source",
         "profiles.mistakes",

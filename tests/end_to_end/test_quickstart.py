@@ -14,7 +14,7 @@ from claude_local.foundation.errors import EngineFailed
 from claude_local.lifecycle import up_down
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.management import server_process
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from support.machine import Machine
 
 

@@ -13,7 +13,8 @@ import pytest
 from claude_local.foundation.errors import UserError
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.profile_sources import choose_file
-from claude_local.profiles.profile import Profile, load_profiles
+from claude_local.profiles.load import load_profiles
+from claude_local.profiles.profile import Profile
 from claude_local.server.template_check import Verdict, check
 from support.gguf_files import CHAT_TEMPLATE, SHAPES, write_header_only
 from support.hub import COMMIT, Hub, running_hub

@@ -24,7 +24,7 @@ from claude_local.lifecycle import steps, up_down
 from claude_local.lifecycle.transaction import Journal
 from claude_local.machine import files
 from claude_local.machine.settings import Settings, load_settings
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from support.docker_forwarder import DockerForwarder
 
 

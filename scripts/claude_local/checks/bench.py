@@ -29,7 +29,7 @@ from claude_local.lifecycle import up_down
 from claude_local.machine import state, terminal
 from claude_local.machine.settings import Settings
 from claude_local.models.demo_model import write_demo_model
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from claude_local.server.engines.embedded import EmbeddedEngine
 
 MODEL = "demo model, random weights"

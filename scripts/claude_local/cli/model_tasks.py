@@ -24,7 +24,7 @@ def up(
     from claude_local.cli import foreground
     from claude_local.cli.pick_profile import pick_profile
     from claude_local.machine import terminal
-    from claude_local.profiles.profile import find_profile
+    from claude_local.profiles.load import find_profile
 
     settings = read_settings(engine)
     profiles = read_profiles(settings)
@@ -91,7 +91,7 @@ def install_service(c: Context, remove: bool = False) -> None:
 def switch(c: Context, model: str, now: bool = False, force: bool = False) -> None:
     """Make another model the active one; on failure the old one comes back."""
     from claude_local.cli import foreground
-    from claude_local.profiles.profile import find_profile
+    from claude_local.profiles.load import find_profile
 
     settings = read_settings()
     profiles = read_profiles(settings)

@@ -33,7 +33,7 @@ def plan(
     """Say whether a model fits, here, before anything is loaded; exit code 1 if the one asked for does not."""
     from claude_local.lifecycle import up_down
     from claude_local.models.fit import plan, plan_table
-    from claude_local.profiles.profile import find_profile
+    from claude_local.profiles.load import find_profile
 
     settings = read_settings()
     profiles = read_profiles(settings)

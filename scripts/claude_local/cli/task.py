@@ -75,7 +75,7 @@ def read_settings(engine: str | None = None) -> Settings:
 
 
 def read_profiles(settings: Settings) -> Mapping[str, Profile]:
-    from claude_local.profiles.profile import load_profiles
+    from claude_local.profiles.load import load_profiles
 
     return load_profiles(settings.profiles_dir)
 

@@ -16,7 +16,8 @@ from claude_local.machine.progress import size_text
 from claude_local.machine.settings import Settings
 from claude_local.models.profile_sources import Source, find_source
 from claude_local.profiles.edit import text_diff, value_text
-from claude_local.profiles.profile import DEFAULTS_FILE, Profile, find_profile, load_profiles
+from claude_local.profiles.load import DEFAULTS_FILE, find_profile, load_profiles
+from claude_local.profiles.profile import Profile
 from claude_local.server.template_check import Verdict, check
 
 USUAL_CONTEXT = 131072

@@ -152,7 +152,7 @@ def clock(host: Host) -> Finding:
 def _profiles(host: Host) -> list[Profile]:
     # Two checks ask at once; of a module that fails to load, the second would get half.
     with IMPORTING:
-        from claude_local.profiles.profile import load_profiles
+        from claude_local.profiles.load import load_profiles
     return list(load_profiles(host.settings.profiles_dir).values())
 
 

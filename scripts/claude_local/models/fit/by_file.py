@@ -14,8 +14,8 @@ from claude_local.models.fit.verdicts import (
     CPU_MARGIN_MIB,
     MIB,
     Device,
+    FitVerdict,
     Hardware,
-    Verdict,
     free_bytes,
     judge,
 )
@@ -27,14 +27,14 @@ AUTO_SLOTS = 4
 """What llama-server takes where a profile does not say."""
 
 
-def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: str) -> Verdict:
+def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: str) -> FitVerdict:
     """Whether it fits by its sizes; `notes` are why nobody better was asked."""
     tokens = profile.server.ctx_size or _context_left_open(profile, header)
     needed = estimate.estimate(header, load_of(profile, tokens))
     devices, layers_on_cpu = _spread(needed, header, hardware)
     outcome, reason, offloaded = judge(devices, estimate.embedding_bytes(header))
     has_experts = estimate.expert_bytes(header) > 0
-    return Verdict(
+    return FitVerdict(
         profile.name,
         outcome,
         reason,

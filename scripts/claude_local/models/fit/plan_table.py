@@ -10,13 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from claude_local.machine import terminal
-from claude_local.models.fit.verdicts import GB, Device, Verdict
+from claude_local.models.fit.verdicts import GB, Device, FitVerdict
 
 BAR_CELLS = 10
 STYLES = {"fits": "green", "offloads": "yellow", "does not fit": "bold red", "unknown": "dim"}
 
 
-def show(verdicts: Sequence[Verdict], *, as_json: bool = False) -> None:
+def show(verdicts: Sequence[FitVerdict], *, as_json: bool = False) -> None:
     """All verdicts on standard output."""
     if as_json:
         sys.stdout.write(json.dumps([verdict.to_dict() for verdict in verdicts], indent=2) + "\n")
@@ -34,7 +34,7 @@ def show(verdicts: Sequence[Verdict], *, as_json: bool = False) -> None:
         terminal.data.print()
 
 
-def facts(verdict: Verdict) -> Iterator[str]:
+def facts(verdict: FitVerdict) -> Iterator[str]:
     """Context, layers, speed and where the figures come from, one line each."""
     if verdict.context_tokens:
         most = verdict.largest_context_tokens

@@ -61,7 +61,7 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FitVerdict:
     """Whether a profile's model fits, here and now, and why."""
 
     profile: str
