@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 
+from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.machine import progress, terminal
 from claude_local.machine.settings import Settings
@@ -33,7 +34,7 @@ def offer(
     if not here and not _hub_answers(settings, small):
         terminal.say(f"no model hub answers at {hub.endpoint()}: the demo model stays")
         return None
-    question = f"start {small.title}?" if here else f"download {small.title}{_size(small)} and start it?"
+    question = f"start {small.title}?" if here else f"{_download(small)} and start it?"
     if not terminal.confirm(question, hint=""):
         return None
     return small.name if _get_and_start(settings, small, start) else None
@@ -53,8 +54,9 @@ def _get_and_start(settings: Settings, small: Profile, start: Callable[[Profile]
     return True
 
 
-def _size(small: Profile) -> str:
-    return f" ({progress.size_text(small.model.size_bytes)})" if small.model.size_bytes else ""
+def _download(small: Profile) -> str:
+    size = f" ({figures.size(small.model.size_bytes)})" if small.model.size_bytes else ""
+    return f"download {small.title}{size}"
 
 
 def _hub_answers(settings: Settings, small: Profile) -> bool:

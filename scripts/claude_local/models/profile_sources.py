@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
-from claude_local.machine.progress import size_text
 from claude_local.machine.settings import Settings
 from claude_local.models import hub
 
@@ -118,7 +118,7 @@ def choose_file(repo: str, sizes: Mapping[str, int], choice: str) -> str:
 
 
 def _offer(repo: str, files: list[str], sizes: Mapping[str, int]) -> str:
-    return "\n".join(f"{repo}:{name}  {size_text(sizes[name])}" for name in files[:40])
+    return "\n".join(f"{repo}:{name}  {figures.size(sizes[name])}" for name in files[:40])
 
 
 def _is_model(name: str) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from claude_local.foundation import figures
 from claude_local.machine import terminal
-from claude_local.models.fit.verdicts import GB, Device, FitVerdict
+from claude_local.models.fit.verdicts import Device, FitVerdict
 
 BAR_CELLS = 10
 STYLES = {"fits": "green", "offloads": "yellow", "does not fit": "bold red", "unknown": "dim"}
@@ -74,11 +75,5 @@ def _table(devices: Sequence[Device]) -> Table:
             *(device.weights_bytes, device.cache_bytes, device.compute_bytes),
             *(device.free_bytes, device.margin_bytes),
         )
-        table.add_row(device.name, *map(_size, numbers), bar(device))
+        table.add_row(device.name, *map(figures.size, numbers), bar(device))
     return table
-
-
-def _size(size_bytes: int | None) -> str:
-    if size_bytes is None:
-        return "?"
-    return f"{size_bytes / GB:.2f} GB"
