@@ -25,6 +25,7 @@ from claude_local.lifecycle import lock
 from claude_local.machine.processes import ask
 from claude_local.machine.settings import load_settings
 from support.machine import CLIENTS, ROOT, Done
+from support.ports import unused_port
 
 ALWAYS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 NO_GPUS = GpuReading(problem="no NVIDIA driver on this machine")
@@ -47,10 +48,7 @@ def host(tmp_path: Path) -> Host:
     """A user's machine with an empty home, and no NVIDIA card."""
     home = tmp_path / "home"
     home.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**ALWAYS, "HOME": str(home), "CLAUDE_LOCAL_LLAMA_PORT": str(port)}
+    environment = {**ALWAYS, "HOME": str(home), "CLAUDE_LOCAL_LLAMA_PORT": str(unused_port())}
     for name in ("STATE_DIR", "BUILD_DIR", "MODELS_DIR"):
         environment[f"CLAUDE_LOCAL_{name}"] = str(tmp_path / name.lower())
         (tmp_path / name.lower()).mkdir()
