@@ -66,10 +66,11 @@ build_jail() {
 
 # A repository cannot be moved aside and made anew: its folder is a mount of its own. A worktree needs the repository
 # that it belongs to, if that agrees: its objects, refs and logs, and of the rest nothing that other worktrees obey.
+# Adds to writable what of it a session may write.
 protect_repository() {
   local git=$workspace/.git target common name
   if [[ -d $git && ! -L $git ]]; then
-    bind rw "$git"
+    is_mount "$git" || bind rw "$git"
   elif [[ -f $git ]]; then
     target=$(head --bytes 4096 "$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
     contains "$workspace" "$target" && return
@@ -83,8 +84,10 @@ protect_repository() {
     for name in objects refs logs; do
       [[ ! -L $common/$name ]] || refuse_workspace "$name of its repository is a link"
       bind rw "$common/$name"
+      writable+=("$common/$name")
     done
     bind rw "$target"
+    writable+=("$target")
     for name in gitdir commondir config.worktree modules; do
       [[ ! -e $target/$name ]] || bind ro "$target/$name"
     done
