@@ -18,13 +18,13 @@ from invoke import Collection, Exit, task
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from claude_local.errors import UserError  # noqa: E402  the path comes first
-from claude_local.settings import Settings  # noqa: E402
+from claude_local.foundation.errors import UserError  # noqa: E402  the path comes first
+from claude_local.machine.settings import Settings  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from claude_local.profiles import Profile
+    from claude_local.profiles.profile import Profile
 
 # Imports inside the tasks keep `invoke --list` quick.
 
@@ -45,7 +45,7 @@ def verb(**options: Any) -> Callable[[Callable[..., None]], Any]:
             try:
                 body(*arguments, **named)
             except UserError as error:
-                from claude_local import hints
+                from claude_local.machine import hints
 
                 raise Exit(hints.failure(error, ROOT), code=1) from None
             except KeyboardInterrupt as interrupt:
@@ -64,7 +64,7 @@ def _show_help(name: str) -> None:
 
 
 def _settings(engine: str | None = None) -> Settings:
-    from claude_local import settings_file
+    from claude_local.machine import settings_file
 
     return settings_file.load(
         ROOT,
@@ -78,25 +78,25 @@ def _settings(engine: str | None = None) -> Settings:
 
 def _fit_target() -> str:
     """What llama-server leaves free on each card of this machine."""
-    from claude_local.gpus import read_gpus
-    from claude_local.verdicts import fit_targets
+    from claude_local.machine.gpus import read_gpus
+    from claude_local.models.fit.verdicts import fit_targets
 
     return fit_targets(read_gpus())
 
 
 def _profiles(settings: Settings) -> Mapping[str, Profile]:
-    from claude_local.profiles import load_profiles
+    from claude_local.profiles.profile import load_profiles
 
     return load_profiles(settings.profiles_dir)
 
 
 def _rendered(settings: Settings | None = None) -> tuple[Settings, Mapping[str, Profile]]:
     """Settings and profiles, with build/ as they want it."""
-    from claude_local import build
+    from claude_local.build import build_folder
 
     settings = settings or _settings()
     profiles = _profiles(settings)
-    build.refresh(settings, profiles)
+    build_folder.refresh(settings, profiles)
     return settings, profiles
 
 
@@ -110,15 +110,17 @@ def _rendered(settings: Settings | None = None) -> tuple[Settings, Mapping[str, 
 )
 def up(c, model=None, engine=None, detach=False, force=False):
     """Start a model, wait until it answers, open the dashboard."""
-    from claude_local import console, serving
-    from claude_local.profiles import find_profile
+    from claude_local.cli import foreground
+    from claude_local.cli.pick_profile import pick_profile
+    from claude_local.machine import terminal
+    from claude_local.profiles.profile import find_profile
 
     settings = _settings(engine)
     profiles = _profiles(settings)
-    profile = find_profile(profiles, model) if model else console.pick_profile(settings, profiles)
-    serving.up(settings, profiles, profile, force=force)
-    if not detach and settings.management_port and console.is_interactive(os.environ):
-        serving.dashboard(settings, os.environ)
+    profile = find_profile(profiles, model) if model else pick_profile(settings, profiles)
+    foreground.up(settings, profiles, profile, force=force)
+    if not detach and settings.management_port and terminal.is_interactive(os.environ):
+        foreground.dashboard(settings, os.environ)
 
 
 @verb(
@@ -130,7 +132,7 @@ def up(c, model=None, engine=None, detach=False, force=False):
 )
 def dashboard(c, once=False, json=False, layout="auto"):
     """Watch the model and switch it: log, cards, context, speed, cache. It goes on when you leave."""
-    from claude_local import serving
+    from claude_local.cli import foreground
     from claude_local.dashboard import session
 
     settings = _settings()
@@ -139,29 +141,29 @@ def dashboard(c, once=False, json=False, layout="auto"):
     elif once:
         session.once(session.client_of(settings), session.look_of(os.environ, layout))
     else:
-        serving.dashboard(settings, os.environ, layout)
+        foreground.dashboard(settings, os.environ, layout)
 
 
 @verb()
 def down(c):
     """Stop the model and everything that was started for it."""
-    from claude_local import serving
+    from claude_local.cli import foreground
 
-    serving.down(_settings())
+    foreground.down(_settings())
 
 
 @verb()
 def serve(c):
     """Run the management API in the foreground; `up` starts it by itself."""
-    from claude_local import management
+    from claude_local.management import server_process
 
-    management.serve(_settings())
+    server_process.serve(_settings())
 
 
 @verb(help={"remove": "take the unit away again"})
 def install_service(c, remove=False):
     """Put a systemd unit for the management API into your home folder."""
-    from claude_local import service
+    from claude_local.management import service
 
     settings, _ = _rendered()
     for line in service.remove(settings) if remove else service.install(settings):
@@ -177,42 +179,45 @@ def install_service(c, remove=False):
 )
 def switch(c, model, now=False, force=False):
     """Make another model the active one; on failure the old one comes back."""
-    from claude_local import serving
-    from claude_local.profiles import find_profile
+    from claude_local.cli import foreground
+    from claude_local.profiles.profile import find_profile
 
     settings = _settings()
     profiles = _profiles(settings)
-    serving.switch(settings, profiles, find_profile(profiles, model), cut_replies=now, force=force)
+    foreground.switch(settings, profiles, find_profile(profiles, model), cut_replies=now, force=force)
 
 
 @verb(help={"json": JSON})
 def status(c, json=False):
     """Say what is loaded, its real context and speed, and how to connect."""
-    from claude_local import console, lifecycle, speeds
+    from claude_local.cli.show_status import show_snapshot
+    from claude_local.lifecycle import up_down
+    from claude_local.models.fit import speeds
 
     settings = _settings()
-    now = lifecycle.snapshot(settings)
+    now = up_down.snapshot(settings)
     speeds.record(settings, now)
-    console.show_snapshot(now, settings, as_json=json)
+    show_snapshot(now, settings, as_json=json)
 
 
 @verb(help={"follow": "go on as lines come", "tail": "how many lines to begin with"})
 def logs(c, follow=False, tail=100):
     """Show the server's log."""
-    from claude_local import console, lifecycle
+    from claude_local.foundation.plain_text import harmless
+    from claude_local.lifecycle import up_down
 
-    engine = lifecycle.log_engine(_settings())
+    engine = up_down.log_engine(_settings())
     for line in engine.log_lines(tail=int(tail), follow=follow):
-        print(console.harmless(line), flush=True)
+        print(harmless(line), flush=True)
 
 
 @verb()
 def profiles(c):
     """List the model profiles."""
-    from claude_local import console
+    from claude_local.cli.profile_list import show_profiles
 
     settings = _settings()
-    console.show_profiles(settings, _profiles(settings))
+    show_profiles(settings, _profiles(settings))
 
 
 @verb(
@@ -224,17 +229,18 @@ def profiles(c):
 )
 def pull(c, model, record=False, force=False):
     """Download a model's files, go on where an earlier try stopped, and check them."""
-    from claude_local import console, model_report, progress
-    from claude_local.profiles import find_profile
-    from claude_local.pull import pull
-    from claude_local.record import record as write_into_profile
+    from claude_local.machine import progress, terminal
+    from claude_local.models import model_report
+    from claude_local.models.pull import pull
+    from claude_local.models.record import record as write_into_profile
+    from claude_local.profiles.profile import find_profile
 
     settings = _settings()
     profile = find_profile(_profiles(settings), model)
     try:
         pulled = pull(settings, profile, progress.transfer, force=force)
     except KeyboardInterrupt:
-        console.say(f"what came so far is kept; go on: invoke pull {profile.name}")
+        terminal.say(f"what came so far is kept; go on: invoke pull {profile.name}")
         raise
     if record:
         print(write_into_profile(settings, profile, pulled), end="")
@@ -250,10 +256,10 @@ def pull(c, model, record=False, force=False):
 )
 def models(c, prune=False, yes=False, json=False):
     """List model files: what is on disk, what a profile lacks, what belongs to none."""
-    from claude_local import model_report, models
+    from claude_local.models import inventory, model_report
 
     settings = _settings()
-    seen = models.inventory(settings, _profiles(settings))
+    seen = inventory.inventory(settings, _profiles(settings))
     model_report.show_inventory(seen, as_json=json)
     if prune and seen.deletable:
         model_report.prune(settings, seen, ask=not yes)
@@ -268,39 +274,40 @@ def models(c, prune=False, yes=False, json=False):
 )
 def add_profile(c, source, name=None, yes=False):
     """Write a commented profile for a model on a hub or on this disk."""
-    from claude_local import add_profile, console
+    from claude_local.machine import terminal
+    from claude_local.models import add_profile
 
     settings = _settings()
     proposal = add_profile.propose(settings, _profiles(settings), source, name)
     print(proposal.diff, end="")
     accept = f"write it: invoke add-profile {shlex.quote(source)} --name {proposal.name} --yes"
-    if yes or console.confirm(f"write {proposal.file}?", hint=accept):
+    if yes or terminal.confirm(f"write {proposal.file}?", hint=accept):
         add_profile.write(proposal)
         name = proposal.name
-        console.say(f"wrote {proposal.file}; next: invoke pull {name}, invoke plan --model {name}")
+        terminal.say(f"wrote {proposal.file}; next: invoke pull {name}, invoke plan --model {name}")
 
 
 @verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})
 def render(c, check=False, diff=False):
     """Write build/ from profiles and templates."""
-    from claude_local import build
-    from claude_local.render import render
+    from claude_local.build import build_folder
+    from claude_local.build.render import render
 
     settings = _settings()
-    changes = build.plan(render(settings, _profiles(settings)), settings.build_dir)
+    changes = build_folder.plan(render(settings, _profiles(settings)), settings.build_dir)
     if diff:
-        print(build.diff(changes), end="")
+        print(build_folder.diff(changes), end="")
     if check and changes:
         raise UserError(f"build/ is not up to date: {len(changes)} file(s)", hint="write it: invoke render")
     if not (check or diff):
-        build.apply(changes, settings.build_dir)
+        build_folder.apply(changes, settings.build_dir)
         print(f"build/: {len(changes)} file(s) changed")
 
 
 @verb()
 def demo_model(c):
     """Write the demo model: a few MB of random weights that answer nonsense."""
-    from claude_local.demo_model import write_demo_model
+    from claude_local.models.demo_model import write_demo_model
 
     path = _settings().models_dir / "demo.gguf"
     print(f"{'wrote' if write_demo_model(path) else 'is already there:'} {path}")
@@ -309,7 +316,7 @@ def demo_model(c):
 @verb()
 def quickstart(c):
     """Prove the whole path with the demo model and the embedded engine (scripts/quickstart calls this)."""
-    from claude_local import quickstart
+    from claude_local.cli import quickstart
 
     quickstart.run(*_rendered(_settings("embedded")))
 
@@ -317,9 +324,10 @@ def quickstart(c):
 @verb(help={"sandbox": "let a hostile model try to get out, in every mode"})
 def verify(c, sandbox=False):
     """Try to divert a local session in every known way, in a throw-away home folder, and show what held."""
-    from claude_local import verify, verify_sandbox
+    from claude_local.checks.verify import sandbox as escapes
+    from claude_local.checks.verify import verify as diversions
 
-    proof = verify_sandbox if sandbox else verify
+    proof = escapes if sandbox else diversions
     results = proof.run(_settings(), os.environ)
     proof.show(results)
     proof.check(results)
@@ -328,7 +336,7 @@ def verify(c, sandbox=False):
 @verb(help={"full": "all of Claude Code's tools instead of the lean set", "json": JSON})
 def prompt_size(c, full=False, json=False):
     """Show what Claude Code's first request is made of, in bytes and the running model's tokens."""
-    from claude_local import prompt_size
+    from claude_local.checks import prompt_size
 
     prompt_size.show(prompt_size.measure(_settings(), os.environ, full=full), as_json=json)
 
@@ -336,7 +344,7 @@ def prompt_size(c, full=False, json=False):
 @verb(help={"client": "what claude-local changes for Claude Code", "json": JSON})
 def bench(c, client=False, json=False):
     """Measure how much of each prompt is read again, with claude-local and with a plain launcher."""
-    from claude_local import bench
+    from claude_local.checks import bench
 
     if not client:
         raise UserError("what shall be measured?", hint="there is one benchmark: invoke bench --client")
@@ -353,13 +361,14 @@ def bench(c, client=False, json=False):
 )
 def plan(c, model=None, all=False, ctx=None, json=False):
     """Say whether a model fits, here, before anything is loaded; exit code 1 if the one asked for does not."""
-    from claude_local import lifecycle, plan, plan_table
-    from claude_local.profiles import find_profile
+    from claude_local.lifecycle import up_down
+    from claude_local.models.fit import plan, plan_table
+    from claude_local.profiles.profile import find_profile
 
     settings = _settings()
     profiles = _profiles(settings)
     chosen = [find_profile(profiles, model)] if model else list(profiles.values())
-    is_loaded = lifecycle.snapshot(settings).state == "ready"
+    is_loaded = up_down.snapshot(settings).state == "ready"
     verdicts = plan.verdicts(settings, chosen, context_tokens=plan.tokens_of(ctx), is_loaded=is_loaded)
     plan_table.show(verdicts, as_json=json)
     raise Exit(code=int(bool(model) and verdicts[0].outcome == "does not fit"))
@@ -368,8 +377,8 @@ def plan(c, model=None, all=False, ctx=None, json=False):
 @verb(help={"json": JSON, "fix": "take away what earlier runs left behind"})
 def doctor(c, json=False, fix=False):
     """Look at everything that a start depends on, and say what helps; exit code 1 for an error."""
-    from claude_local import doctor
-    from claude_local.checks import Host
+    from claude_local.checks.doctor import doctor
+    from claude_local.checks.doctor.host import Host
 
     raise Exit(code=doctor.run(Host(_settings(), os.environ), fix_first=fix, as_json=json))
 
@@ -377,7 +386,7 @@ def doctor(c, json=False, fix=False):
 @verb()
 def schema(c):
     """Write profiles/schema.json, which editors use to check profiles."""
-    from claude_local.profile_schema import write_schema
+    from claude_local.profiles.schema import write_schema
 
     print(f"wrote {write_schema(ROOT / 'profiles')}")
 
@@ -392,7 +401,7 @@ def schema(c):
 )
 def install_claude_local(c, bin_dir=None, link=False, dry_run=False, force=False):
     """Put the command claude-local on your PATH and its texts into its own folder."""
-    from claude_local import install
+    from claude_local.client import install
 
     settings, _ = _rendered()
     folder = Path(bin_dir).expanduser().absolute() if bin_dir else None
@@ -409,10 +418,11 @@ def install_claude_local(c, bin_dir=None, link=False, dry_run=False, force=False
 )
 def uninstall_claude_local(c, purge=False, dry_run=False):
     """Remove what install-claude-local wrote, and nothing that was changed since."""
-    from claude_local import lifecycle, uninstall
+    from claude_local.client import uninstall
+    from claude_local.lifecycle import up_down
 
     settings = _settings()
-    engine = lifecycle.running_engine(settings) if purge and not dry_run else None
+    engine = up_down.running_engine(settings) if purge and not dry_run else None
     if engine and engine.name != "external":
         raise UserError(f"the {engine.name} engine is running", hint="stop it first: invoke down")
     for line in uninstall.uninstall(settings, os.environ, purge=purge, dry_run=dry_run):
@@ -446,7 +456,8 @@ def build_image(
     dry_run=False,
 ):
     """Build the llama-server image for your cards from pinned source."""
-    from claude_local import image, image_console
+    from claude_local.build.image import image
+    from claude_local.cli import image_console
 
     options = {"architectures": architectures, "build_base": build_base, "runtime_base": runtime_base}
     spec = image.wanted(variant, source=source, prebuilt=prebuilt, jobs=jobs, **options)
@@ -468,7 +479,8 @@ def upgrade_image(
     dry_run=False,
 ):
     """Build a new image beside the old one, try it, and use it only if all is well."""
-    from claude_local import image, image_console
+    from claude_local.build.image import image
+    from claude_local.cli import image_console
 
     options = {"architectures": architectures, "build_base": build_base, "runtime_base": runtime_base}
     spec = image.wanted(variant, commit=to, source=source, prebuilt=prebuilt, jobs=jobs, **options)
@@ -478,7 +490,7 @@ def upgrade_image(
 @verb()
 def rollback_image(c):
     """Go back to the image before the present one."""
-    from claude_local import image
+    from claude_local.build.image import image
 
     print(image.rollback(_settings()))
 
@@ -494,17 +506,17 @@ def rollback_image(c):
 )
 def build_client_image(c, base="", packages="", more_packages="", certificates="", dry_run=False):
     """Build the image with Claude Code for `claude-local --sandbox container`."""
-    from claude_local import client_image
+    from claude_local.client import claude_image
 
     trusted = Path(certificates).expanduser().absolute() if certificates else None
-    choices = client_image.Choices(base, packages, more_packages, trusted)
-    client_image.build(_rendered()[0], choices, dry_run=dry_run, say=print)
+    choices = claude_image.Choices(base, packages, more_packages, trusted)
+    claude_image.build(_rendered()[0], choices, dry_run=dry_run, say=print)
 
 
 @verb(help={"unit": "only tests that need no Docker and no Claude Code"})
 def test(c, unit=False):
     """Run the tests as scripts/test does."""
-    from claude_local.processes import run_visibly
+    from claude_local.machine.processes import run_visibly
 
     raise Exit(code=run_visibly([ROOT / "scripts" / "test", *(["--unit"] if unit else [])]))
 
@@ -512,7 +524,7 @@ def test(c, unit=False):
 @verb()
 def lint(c):
     """Check style and types of everything."""
-    from claude_local.processes import run_visibly
+    from claude_local.machine.processes import run_visibly
 
     python = sys.executable
     checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from images import Images, make_bases
-from machine import ROOT, Machine, repository_files
+from support.images import Images, make_bases
+from support.machine import ROOT, Machine, repository_files
 
 PARTS = {
     "real_cli": "the real Claude Code CLI",

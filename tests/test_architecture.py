@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
 
-from machine import ROOT, repository_files
+from support.machine import ROOT, repository_files
 
 PACKAGE = ROOT / "scripts" / "claude_local"
 MODULES = {
@@ -17,77 +18,70 @@ MODULES = {
     for file in sorted(PACKAGE.rglob("*.py"))
 }
 
-PURE = [
-    "errors",
-    "settings",
-    "setting_values",
-    "profiles",
-    "profile_parts",
-    "model_source",
-    "profile_mistakes",
-    "yaml_source",
-    "extra_args",
-    "llama_server",
-    "client",
-    "render",
-    "snapshot",
-    "switch",
-    "strict_json",
-    "api_guard",
-    "api_routes",
-    "metrics_text",
-    "log_tail",
-    "restarts",
-    "failure_reasons",
-    "image_pins",
-    "jail",
-    "seccomp",
-    "verify_cases",
-    "verify_groups",
-    "samples",
-    "gguf_bytes",
-    "gguf_header",
-    "gguf_types",
-    "kv_cache",
-    "memory_estimate",
-    "verdicts",
-    "file_plan",
-    "rough_plan",
-    "turns",
-    "plain_text",
-    "dashboard.keys",
-    "image_spec",
-    "build_progress",
-    "build_failures",
-    "server_help",
-    "dashboard.view",
-    "dashboard.frame",
-    "dashboard.ansi",
+LAYERS = [
+    ["foundation"],
+    ["machine"],
+    ["profiles"],
+    ["client", "server"],
+    ["build", "models"],
+    ["lifecycle"],
+    ["checks", "management"],
+    ["dashboard"],
+    ["cli"],
 ]
+"""From low to high. A package imports only lower rows: neither its neighbours in a row nor anything above."""
+
+PURE_PACKAGES = ["foundation"]
+PURE_MODULES = [
+    *("machine.settings", "machine.setting_values", "machine.hints"),
+    *(
+        "profiles.profile",
+        "profiles.parts",
+        "profiles.model_source",
+        "profiles.mistakes",
+        "profiles.extra_args",
+    ),
+    *("client.claude_code", "client.jail", "client.seccomp"),
+    *("server.flags", "server.flag_help", "server.turns", "server.log_tail", "server.failure_reasons"),
+    *("build.render", "build.image.image_pins", "build.image.image_spec"),
+    *("build.image.build_progress", "build.image.build_failures"),
+    *("models.fit.kv_cache", "models.fit.estimate", "models.fit.verdicts", "models.fit.by_file"),
+    "models.fit.by_size",
+    "lifecycle.transaction",
+    *("management.guard", "management.routes", "management.metrics_text", "management.restarts"),
+    *("checks.verify.cases", "checks.verify.groups"),
+    *("dashboard.keys", "dashboard.view", "dashboard.frame", "dashboard.ansi"),
+]
+"""Pure ones in packages that are not pure as a whole."""
+
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
     *("docker", "pynvml", "bottle", "psutil", "huggingface_hub"),
 }
 
-ONE_PLACE = [
-    "docker",
-    "bottle",
-    "cheroot",
-    "jinja2",
-    "yaml",
-    "questionary",
-    "xllamacpp",
-    "tokenizers",
-    "pynvml",
-    "pty",
-    "huggingface_hub",
-]
+HOMES = {
+    "docker": {"server"},
+    "bottle": {"management"},
+    "cheroot": {"management"},
+    "jinja2": {"build", "server"},  # our templates; the chat template that a model brings
+    "yaml": {"foundation"},
+    "questionary": {"cli"},
+    "xllamacpp": {"server"},
+    "tokenizers": {"models"},
+    "pynvml": {"machine"},
+    "pty": {"checks"},
+    "huggingface_hub": {"models"},
+}
+"""The packages that import a library."""
+
+ENTRIES_AT_MOST = 12
+FILES_AT_MOST = 20
 
 READS_THE_ENVIRONMENT = {
-    "claude_local.processes": "passes it on to the programs that it starts",
-    "claude_local.engines.embedded": "passes it on to the server that it starts",
-    "claude_local.management": "passes it on to the server that it starts",
-    "claude_local.console": "reads TERM, to know whether the terminal has cursor keys",
+    "claude_local.machine.processes": "passes it on to the programs that it starts",
+    "claude_local.server.engines.embedded": "passes it on to the server that it starts",
+    "claude_local.management.server_process": "passes it on to the server that it starts",
+    "claude_local.cli.pick_profile": "reads TERM, to know whether the terminal has cursor keys",
 }
 
 LINES_AT_MOST = 260
@@ -96,7 +90,8 @@ LINES_AT_MOST = 260
 NEVER_ANYWHERE = ["Co-Authored-" + "By", "shell=" + "True", "/wo" + "rk/", "/tmp/" + "lab"]
 
 
-def imports_of(file: Path) -> set[str]:
+@functools.cache
+def imports_of(file: Path) -> frozenset[str]:
     """Full names of what a file imports, inside functions too; `from a import b` gives a and a.b."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -105,21 +100,22 @@ def imports_of(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: imports are absolute"
             names |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def own_imports_of(module: str) -> set[str]:
     return {name for name in imports_of(MODULES[module]) if name in MODULES}
 
 
-def reached_from(module: str) -> set[str]:
+@functools.cache
+def reached_from(module: str) -> frozenset[str]:
     """The module and every module of ours that it imports, directly or not."""
     reached: set[str] = set()
     open_ends = {module}
     while open_ends:
         reached |= open_ends
         open_ends = {name for end in open_ends for name in own_imports_of(end)} - reached
-    return reached
+    return frozenset(reached)
 
 
 def libraries_of(module: str) -> set[str]:
@@ -140,19 +136,76 @@ def reads_environment(file: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", PURE)
+def package_of(module: str) -> str:
+    """`server` of `claude_local.server.engines.docker`; "" for the modules at the top."""
+    return ".".join(module.split(".")[1:2]) if module.count(".") > 1 or is_package(module) else ""
+
+
+def is_package(module: str) -> bool:
+    return MODULES[module].name == "__init__.py" and module != "claude_local"
+
+
+def row_of(package: str) -> int:
+    return next(number for number, row in enumerate(LAYERS) if package in row)
+
+
+def pure_modules() -> list[str]:
+    named = {f"claude_local.{name}" for name in PURE_MODULES}
+    return sorted(named | {name for name in MODULES if package_of(name) in PURE_PACKAGES})
+
+
+def test_a_package_imports_only_lower_layers() -> None:
+    wrong = [
+        f"{module} imports {other}"
+        for module in MODULES
+        for other in own_imports_of(module)
+        if package_of(module)
+        and package_of(other) != package_of(module)
+        and package_of(other)
+        and row_of(package_of(other)) >= row_of(package_of(module))
+    ]
+
+    assert wrong == []
+
+
+def test_every_package_has_its_layer() -> None:
+    folders = {file.name for file in PACKAGE.iterdir() if file.is_dir() and file.name != "__pycache__"}
+
+    assert folders == {package for row in LAYERS for package in row}
+
+
+def test_a_stranger_finds_a_dozen_entries_and_short_folders() -> None:
+    entries = [file for file in PACKAGE.iterdir() if not file.name.startswith("__")]
+    long = {
+        str(folder): count
+        for folder in PACKAGE.rglob("*")
+        if folder.is_dir() and (count := len([f for f in folder.iterdir() if f.is_file()])) > FILES_AT_MOST
+    }
+
+    assert len(entries) <= ENTRIES_AT_MOST
+    assert long == {}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if is_package(name)])
+def test_a_package_says_in_one_line_what_it_is_for(name: str) -> None:
+    words = ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8"))) or ""
+
+    assert words.partition("\n")[0].endswith(".")
+
+
+@pytest.mark.parametrize("name", pure_modules())
 def test_a_pure_module_reaches_nothing_that_touches_the_machine(name: str) -> None:
-    reached = reached_from(f"claude_local.{name}")
+    reached = reached_from(name)
 
     impure = {module: found for module in reached if (found := libraries_of(module) & IMPURE_LIBRARIES)}
     assert impure == {}
 
 
-@pytest.mark.parametrize("library", ONE_PLACE)
-def test_a_library_is_imported_in_exactly_one_module(library: str) -> None:
-    users = [name for name in MODULES if library in libraries_of(name)]
+@pytest.mark.parametrize(("library", "homes"), HOMES.items())
+def test_a_library_lives_in_its_package(library: str, homes: set[str]) -> None:
+    users = {package_of(name) for name in MODULES if library in libraries_of(name)}
 
-    assert len(users) == 1, users
+    assert users == homes
 
 
 def test_only_the_tasks_read_the_environment_with_these_exceptions() -> None:
@@ -165,7 +218,7 @@ def test_only_the_tasks_read_the_environment_with_these_exceptions() -> None:
 def test_only_one_module_starts_other_programs() -> None:
     starters = [name for name in MODULES if "subprocess" in libraries_of(name)]
 
-    assert starters == ["claude_local.processes"]
+    assert starters == ["claude_local.machine.processes"]
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import ROOT, Machine
+from support.machine import ROOT, Machine
 
 pytestmark = pytest.mark.tools
 

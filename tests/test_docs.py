@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from invoke.parser import ParserContext
 
-from claude_local.api_routes import ROUTES
 from claude_local.dashboard.dialogs import HELP
-from machine import ROOT, repository_files
+from claude_local.management.routes import ROUTES
+from support.machine import ROOT, repository_files
 
 SAID = re.compile(r"(?<!from )\binvoke (?=([a-z].*))")
 END = re.compile(r"[`;|,:)\"'<\\#]|\. |\.$|  |$")

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from dataclasses import fields
 
-from claude_local.settings import PREFIX, Settings
-from machine import ROOT
+from claude_local.machine.settings import PREFIX, Settings
+from support.machine import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

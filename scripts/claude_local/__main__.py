@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from claude_local.errors import UserError
-from claude_local.settings import PREFIX, load_settings
+from claude_local.foundation.errors import UserError
+from claude_local.machine.settings import PREFIX, load_settings
 
 
 def main() -> None:
@@ -20,11 +20,11 @@ def main() -> None:
 
 
 def _serve(root: Path, state_dir: str) -> None:
-    from claude_local import management
+    from claude_local.management import server_process
 
     environment = {**os.environ, PREFIX + "STATE_DIR": state_dir}
     try:
-        management.serve(load_settings(environment, root, user_id=os.getuid(), group_id=os.getgid()))
+        server_process.serve(load_settings(environment, root, user_id=os.getuid(), group_id=os.getgid()))
     except UserError as error:
         sys.exit(error.describe())
 

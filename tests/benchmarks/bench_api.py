@@ -30,19 +30,19 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from api_client import Api, Served, request  # noqa: E402  the path comes first
 from benchmarks import blocked  # noqa: E402
-from claude_local import lifecycle  # noqa: E402
-from claude_local.demo_model import DemoShape, write_demo_model  # noqa: E402
-from claude_local.engines import probe  # noqa: E402
-from claude_local.engines.http import LlamaHttp  # noqa: E402
-from claude_local.engines.router import Router  # noqa: E402
-from claude_local.llama_server import HUGE_PAGES  # noqa: E402
-from claude_local.profiles import load_profiles  # noqa: E402
-from claude_local.settings import Settings, load_settings  # noqa: E402
-from claude_local.switch_steps import Request, Steps  # noqa: E402
-from machine import Machine  # noqa: E402
-from runnable_models import LARGE, Shape, write_model  # noqa: E402
+from claude_local.lifecycle import up_down  # noqa: E402
+from claude_local.lifecycle.steps import Request, Steps  # noqa: E402
+from claude_local.machine.settings import Settings, load_settings  # noqa: E402
+from claude_local.models.demo_model import DemoShape, write_demo_model  # noqa: E402
+from claude_local.profiles.profile import load_profiles  # noqa: E402
+from claude_local.server import probe  # noqa: E402
+from claude_local.server.flags import HUGE_PAGES  # noqa: E402
+from claude_local.server.llama_http import LlamaHttp  # noqa: E402
+from claude_local.server.router import Router  # noqa: E402
+from support.api_client import Api, Served, request  # noqa: E402  the path comes first
+from support.machine import Machine  # noqa: E402
+from support.runnable_models import LARGE, Shape, write_model  # noqa: E402
 
 SECONDS = 5
 CLIENTS = 2
@@ -243,10 +243,10 @@ def step_seconds(own: Machine) -> dict[str, list[float]]:
         return run
 
     plain, alone = timed(LOAD, load), timed(ALONE, ask_for_one_token)
-    switch = timed(WHOLE, lifecycle.switch)
+    switch = timed(WHOLE, up_down.switch)
     names = ("check", "wait_until_idle", "stop_old", "start", "verify")
     steps = type("TimedSteps", (Steps,), {name: timed(f"  {name}", getattr(Steps, name)) for name in names})
-    setattr(lifecycle, "Steps", steps)  # noqa: B010  it is a type, too
+    setattr(up_down, "Steps", steps)  # noqa: B010  it is a type, too
     setattr(probe, "check_answers", timed("    of that the first token", probe.check_answers))  # noqa: B010
     for number in range(ROUNDS):
         new, old = ("two", "one")[:: 1 if number % 2 == 0 else -1]
@@ -311,7 +311,7 @@ def compare_from_disk(own: Machine) -> None:
     """A switch, against what the router alone takes, with files that are read from a disk of a steady speed."""
     end_management(own)
     with memory_set_aside(own):
-        server = lifecycle.snapshot(settings_of(own)).server_process_id
+        server = up_down.snapshot(settings_of(own)).server_process_id
         assert server
         limit_reading(server, own.state_dir, DISK_BYTES_PER_SECOND)
         print_steps(own)

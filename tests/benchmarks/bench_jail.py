@@ -25,8 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from claude_local.demo_model import DemoShape, write_demo_model  # noqa: E402  the path comes first
-from claude_local.recorder import Recorder  # noqa: E402  the path comes first
+from claude_local.checks.verify.recorder import Recorder  # noqa: E402  the path comes first
+from claude_local.models.demo_model import DemoShape, write_demo_model  # noqa: E402  the path comes first
 from jail.host import Host, close_account, make_host, open_account  # noqa: E402
 
 FILES = 100_000

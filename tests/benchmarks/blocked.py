@@ -23,11 +23,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from api_client import Served, request  # noqa: E402  the path comes first
-from claude_local.recorder import Recorder  # noqa: E402
+from claude_local.checks.verify.recorder import Recorder  # noqa: E402
 from jail.test_door import HOSTILE, MESSAGE, REFUSED_PATHS, open_door  # noqa: E402
-from runnable_models import LARGE, write_model  # noqa: E402
-from test_api_hostile import BODY, CASES  # noqa: E402
+from management.test_api_hostile import BODY, CASES  # noqa: E402
+from support.api_client import Served, request  # noqa: E402  the path comes first
+from support.runnable_models import LARGE, write_model  # noqa: E402
 
 IDLE_SECONDS = 5.0
 ATTACK_SECONDS = 0.7

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from claude_local.web_files import FOLDER
+from claude_local.management.web_files import FOLDER
 
 CHROMIUM = "/usr/bin/chromium"
 PAINTS = 5
-GROW = Path(__file__).parents[1] / "real" / "page_growth.js"
+GROW = Path(__file__).parents[1] / "end_to_end" / "page_growth.js"
 UPDATES = 900
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from claude_local.seccomp import AARCH64, TERMINAL_INJECTION, UNKNOWN, X86_64
+from claude_local.client.seccomp import AARCH64, TERMINAL_INJECTION, UNKNOWN, X86_64
 from jail.attack import Attack, python
 
 HERE = {"x86_64": X86_64, "aarch64": AARCH64}[os.uname().machine]

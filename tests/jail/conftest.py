@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from claude_local.recorder import Recorder
+from claude_local.checks.verify.recorder import Recorder
 from jail.host import Host, close_account, make_host, open_account
 
 PROGRAMS = {

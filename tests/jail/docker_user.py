@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claude_local.recorder import Recorder
-from machine import ROOT, Done
+from claude_local.checks.verify.recorder import Recorder
+from support.machine import ROOT, Done
 
 ACCOUNT = "claude-local-docker"
 KEY = "the-key-of-the-model-server"

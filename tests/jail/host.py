@@ -18,9 +18,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claude_local.recorder import Recorder
+from claude_local.checks.verify.recorder import Recorder
 from jail.listeners import Listeners
-from machine import CLIENT_FOLDERS, ROOT, Done
+from support.machine import CLIENT_FOLDERS, ROOT, Done
 
 USER = f"claude-local-{os.getpid()}"  # one for each run: they end the processes of theirs
 SECRET = "CANARY-5f1c7d"

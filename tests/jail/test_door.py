@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from claude_local.recorder import Recorder
-from claude_local.render import render
-from claude_local.settings import load_settings
-from machine import ROOT
+from claude_local.build.render import render
+from claude_local.checks.verify.recorder import Recorder
+from claude_local.machine.settings import load_settings
+from support.machine import ROOT
 
 KEY = "the-key-of-the-server"
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/sbin:/bin") or ""

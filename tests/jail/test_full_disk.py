@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from jail.host import Host
-from machine import ROOT, Done
+from support.machine import ROOT, Done
 
 pytestmark = pytest.mark.tools
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from claude_local import say_yes
-from claude_local.recorder import Recorded, Recorder
+from claude_local.checks.verify import say_yes
+from claude_local.checks.verify.recorder import Recorded, Recorder
 from jail import cases_kernel
 from jail.attack import Attack
 from jail.host import Host

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from claude_local import verify_sandbox
-from claude_local.client_image_pins import PINS
-from claude_local.recorder import Recorded, Recorder
-from claude_local.settings import load_settings
-from claude_local.verify_trial import Outcome
+from claude_local.checks.verify import sandbox
+from claude_local.checks.verify.recorder import Recorded, Recorder
+from claude_local.checks.verify.trial import Outcome
+from claude_local.client.claude_image_pins import PINS
+from claude_local.machine.settings import load_settings
 from jail.docker_user import KEY, DockerUser, docker_user
-from machine import CLIENT_FOLDERS, ROOT
-from terminal import Terminal
+from support.machine import CLIENT_FOLDERS, ROOT
+from support.terminal import Terminal
 
 pytestmark = [pytest.mark.docker, pytest.mark.tools]
 BASE = "claude-local/test-client-base:latest"
@@ -182,7 +182,7 @@ def test_a_hostile_model_does_not_get_out(images: dict[str, str], client: str) -
     settings = load_settings(given, ROOT, user_id=os.geteuid(), group_id=os.getegid())
     environment = {**os.environ, "PATH": f"{CLIENT_FOLDERS[client]}:/usr/local/bin:/usr/bin:/bin"}
 
-    outcomes = verify_sandbox.run(settings, environment, ["container"])
+    outcomes = sandbox.run(settings, environment, ["container"])
 
     assert outcomes == [Outcome("container")]
 

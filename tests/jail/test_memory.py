@@ -13,7 +13,7 @@ import pytest
 
 from jail.host import Host
 from jail.user_manager import user_manager
-from machine import Done
+from support.machine import Done
 
 pytestmark = pytest.mark.tools
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_local.recorder import Recorded, Recorder
+from claude_local.checks.verify.recorder import Recorded, Recorder
 from jail.host import Host
 
 pytestmark = pytest.mark.tools

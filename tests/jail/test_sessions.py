@@ -16,7 +16,7 @@ import pytest
 from jail.attack import PRELUDE
 from jail.cases_processes import FORGET_THE_PARENT
 from jail.host import KEY, SECRET, Host
-from machine import ROOT
+from support.machine import ROOT
 
 pytestmark = pytest.mark.tools
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from claude_local.recorder import Recorded, Recorder
-from machine import Machine
-from session import enter
-from terminal import WAIT_SECONDS, Terminal
+from claude_local.checks.verify.recorder import Recorded, Recorder
+from support.machine import Machine
+from support.session import enter
+from support.terminal import WAIT_SECONDS, Terminal
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.embedded, pytest.mark.tools]
 # After Ctrl-C: what was not answered stands in the line again, to be changed.

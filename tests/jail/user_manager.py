@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from jail.host import SYSTEM_PATH, Host
-from machine import Done
+from support.machine import Done
 
 WAIT_SECONDS = 30
 HIERARCHIES = (

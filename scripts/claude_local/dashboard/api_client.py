@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from claude_local.errors import UserError
+from claude_local.foundation.errors import UserError
 
 LOOK_SECONDS = 15
 DO_SECONDS = 120

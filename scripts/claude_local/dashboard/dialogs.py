@@ -6,9 +6,9 @@ import textwrap
 
 from rich.text import Text
 
-from claude_local.dashboard import figures
 from claude_local.dashboard.scene import ModelChoice, Scene
 from claude_local.dashboard.view import View, choices
+from claude_local.foundation import figures
 
 HELP = (
     ("m", "choose a model: arrows, type to narrow the list, Enter, Esc"),

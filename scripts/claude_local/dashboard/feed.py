@@ -14,9 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from claude_local.dashboard.api_client import ApiClient, NoAnswer
 from claude_local.dashboard.scene import History, LogTail, ModelChoice, Scene
 from claude_local.dashboard.view import Stop, Switch
-from claude_local.errors import UserError
-from claude_local.plain_text import harmless
-from claude_local.snapshot import STOPPED, Snapshot
+from claude_local.foundation.errors import UserError
+from claude_local.foundation.plain_text import harmless
+from claude_local.foundation.snapshot import STOPPED, Snapshot
 
 LOG_LINES_KEPT = 5000
 HISTORY_SECONDS = 900

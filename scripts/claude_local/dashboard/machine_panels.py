@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from claude_local.dashboard import figures
-from claude_local.dashboard.figures import number
 from claude_local.dashboard.scene import History, Scene
-from claude_local.samples import GpuSample, SystemSample
+from claude_local.foundation import figures
+from claude_local.foundation.figures import number
+from claude_local.foundation.samples import GpuSample, SystemSample
 
 HOT_CELSIUS = 85
 FULL_FRACTION = 0.97

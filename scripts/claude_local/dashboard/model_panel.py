@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from claude_local.dashboard import figures
-from claude_local.dashboard.figures import number
 from claude_local.dashboard.scene import Scene
-from claude_local.snapshot import LastSwitch, SlotUse, Snapshot, Work
+from claude_local.foundation import figures
+from claude_local.foundation.figures import number
+from claude_local.foundation.snapshot import LastSwitch, SlotUse, Snapshot, Work
 
 STATE_STYLES = {"ready": "green", "failed": "red", "stopped": "dim"}
 PHASES = ("waiting", "stopping", "starting", "verifying")

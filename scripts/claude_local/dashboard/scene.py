@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from claude_local.snapshot import STOPPED, Snapshot
+from claude_local.foundation.snapshot import STOPPED, Snapshot
 
 
 @dataclass(frozen=True)

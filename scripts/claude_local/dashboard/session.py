@@ -17,10 +17,10 @@ from claude_local.dashboard.keys import KeyDecoder
 from claude_local.dashboard.scene import LogTail, Scene
 from claude_local.dashboard.terminal import Screen
 from claude_local.dashboard.view import LAYOUTS, Layout, Leave, View, Wish, reduce
-from claude_local.errors import UserError
-from claude_local.management import token as management_token
-from claude_local.plain_text import harmless
-from claude_local.settings import Settings
+from claude_local.foundation.errors import UserError
+from claude_local.foundation.plain_text import harmless
+from claude_local.machine.settings import Settings
+from claude_local.management.server_process import token as management_token
 
 ESCAPE_SECONDS = 0.05
 """How long an Escape may be the beginning of an arrow key."""

@@ -1,0 +1,1 @@
+"""Files made from templates: the build/ folder and the llama-server image."""

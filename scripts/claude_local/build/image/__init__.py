@@ -1,0 +1,1 @@
+"""The llama-server image: pins, exact command, progress and failures of a build, rollback."""

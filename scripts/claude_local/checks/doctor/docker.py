@@ -1,0 +1,112 @@
+"""Docker Engine, Compose and BuildKit, as the `docker` command sees them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from claude_local.checks.doctor.host import Finding, Host, Level, dotted, version_of
+from claude_local.foundation.plain_text import first_line
+
+OLDEST_ENGINE = (20, 10)
+"""The oldest that the tests ran with."""
+SAFE_ENGINE = (28,)
+"""Before it, neighbours on the same network could reach ports that are published on 127.0.0.1."""
+OLDEST_COMPOSE = (2,)
+ENGINE_REMEDY = "sudo systemctl start docker; or run without it: --engine embedded"
+GROUP_REMEDY = "sudo usermod --append --groups docker $USER, then log in again"
+
+
+@dataclass(frozen=True)
+class Docker:
+    """What `docker info` said. `problem` is why the engine gave no answer."""
+
+    is_installed: bool = True
+    facts: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def runtimes(self) -> set[str]:
+        return set(self.facts.get("Runtimes") or {})
+
+    def plugin(self, name: str) -> str | None:
+        """Version of a plugin of the `docker` command; None where it is missing."""
+        plugins = (self.facts.get("ClientInfo") or {}).get("Plugins") or []
+        found = (plugin for plugin in plugins if plugin.get("Name") == name and not plugin.get("Err"))
+        return next((str(plugin.get("Version") or "unknown") for plugin in found), None)
+
+
+def look(host: Host) -> Docker:
+    """Asks the `docker` command about itself and the engine."""
+    if host.program("docker") is None:
+        return Docker(is_installed=False, problem="Docker is not installed")
+    answer = host.ask("docker", "info", "--format", "{{json .}}")
+    try:
+        facts = dict(json.loads(first_line(answer.output)))
+    except ValueError:
+        facts = {}
+    server_errors = facts.get("ServerErrors") or []
+    problem = answer.problem or first_line(answer.errors) if answer.code != 0 else ""
+    problem = problem or next(iter(map(str, server_errors)), "")
+    if not problem and not facts.get("ServerVersion"):
+        problem = "`docker info` cannot be understood"
+    return Docker(facts=facts, problem=problem)
+
+
+def engine(host: Host) -> Finding:
+    """Whether Docker Engine answers and is new enough."""
+    docker = look(host)
+    if not docker.is_installed:
+        level: Level = "error" if host.settings.engine == "docker" else "warning"
+        text = "not installed: models run on the CPU, in the embedded engine"
+        return Finding(
+            level, text, f"{host.remedy('docker.io')}; or Docker's own packages, version 28 or newer"
+        )
+    if "permission denied" in docker.problem.lower():
+        return Finding("error", "Docker Engine does not let this user in", GROUP_REMEDY)
+    if docker.problem:
+        return Finding("error", f"Docker Engine does not answer: {docker.problem}", ENGINE_REMEDY)
+    return _engine_version(str(docker.facts["ServerVersion"]))
+
+
+def _engine_version(told: str) -> Finding:
+    version = version_of(told)
+    if version < OLDEST_ENGINE:
+        return Finding(
+            "error", f"{told} is too old; {dotted(OLDEST_ENGINE)} or newer is needed", "update Docker"
+        )
+    if version < SAFE_ENGINE:
+        text = f"{told} works, but before 28 other machines of your network may reach ports on 127.0.0.1"
+        return Finding("warning", text, "update Docker to 28 or newer; the API key protects until then")
+    return Finding("ok", told)
+
+
+def compose(host: Host) -> Finding:
+    """Whether `docker compose` is there; the old `docker-compose` does not count."""
+    docker = look(host)
+    if not docker.is_installed:
+        return Finding("info", "not looked at: Docker is not installed")
+    told = docker.plugin("compose")
+    remedy = (
+        f"{host.remedy('docker-compose-v2')} (Ubuntu), docker-compose (Debian 13) or docker-compose-plugin"
+    )
+    if told is None:
+        old = host.ask("docker-compose", "version", "--short") if host.program("docker-compose") else None
+        tail = f"; docker-compose {first_line(old.output)} is too old" if old and old.code == 0 else ""
+        return Finding("error", f"`docker compose` is missing{tail}", remedy)
+    if told != "unknown" and version_of(told) < OLDEST_COMPOSE:
+        return Finding("error", f"{told} is too old; version 2 is needed", remedy)
+    return Finding("ok", told)
+
+
+def buildkit(host: Host) -> Finding:
+    """Whether images can be built: `invoke build-image` needs BuildKit."""
+    docker = look(host)
+    if not docker.is_installed:
+        return Finding("info", "not looked at: Docker is not installed")
+    told = docker.plugin("buildx")
+    if told is None:
+        remedy = f"{host.remedy('docker-buildx')}; docker-buildx-plugin (Docker's own packages)"
+        return Finding("warning", "`docker buildx` is missing: `invoke build-image` will fail", remedy)
+    return Finding("ok", f"buildx {told}")

@@ -1,0 +1,149 @@
+"""`invoke doctor`: looks at everything that a start depends on, and says what helps, one line each."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from claude_local.checks.doctor import client, docker, jail, leftovers, machine, nvidia
+from claude_local.checks.doctor.host import LEVELS, Check, Finding, Host, Level
+from claude_local.foundation.errors import UserError
+from claude_local.machine.hints import from_here
+
+CHECKS = (
+    Check("Python", machine.python),
+    Check("Docker Engine", docker.engine),
+    Check("Compose v2", docker.compose),
+    Check("BuildKit", docker.buildkit),
+    Check("NVIDIA driver", nvidia.driver),
+    Check("container toolkit", nvidia.toolkit),
+    Check("compute capability", nvidia.capability),
+    Check("bubblewrap", jail.bwrap),
+    Check("socat", jail.socat),
+    Check("HAProxy", jail.haproxy),
+    Check("Claude Code", client.claude),
+    Check("model port", machine.llama_port),
+    Check("API port", machine.api_port),
+    Check("disk for models", machine.disk),
+    Check("memory", machine.memory),
+    Check("clock", machine.clock),
+    Check("~/.claude", client.normal_folder),
+    Check("~/.claude-local", client.own_folder),
+    Check("leftovers", leftovers.leftovers),
+)
+STYLES: dict[Level, str] = {"ok": "green", "info": "cyan", "warning": "yellow", "error": "bold red"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found."""
+
+    name: str
+    finding: Finding
+
+
+def examine(host: Host, checks: Sequence[Check] = CHECKS) -> list[Result]:
+    """One result per check, in their order. All run at once, and none longer than its limit."""
+    found: dict[str, Finding] = {}
+    started = time.monotonic()
+    threads = [
+        threading.Thread(target=_look, args=(host, check, found), daemon=True, name=check.name)
+        for check in checks
+    ]
+    for thread in threads:
+        thread.start()
+    for thread, check in zip(threads, checks, strict=True):
+        thread.join(max(0.0, started + check.timeout_seconds - time.monotonic()))
+    return [Result(check.name, found.get(check.name) or _timed_out(check)) for check in checks]
+
+
+def run(host: Host, *, fix_first: bool = False, as_json: bool = False) -> int:
+    """Looks at everything, shows it, and returns the exit code. With `fix_first`, after tidying up."""
+    for line in leftovers.fix(host) if fix_first else []:
+        sys.stderr.write(f"{line}\n")
+    results = examine(host)
+    show(results, as_json=as_json)
+    remedies = " ".join(result.finding.remedy for result in results if result.finding.level != "ok")
+    if not as_json and (way := from_here(remedies, host.settings.root)):
+        sys.stdout.write(f"{way}\n")
+    return exit_code(results)
+
+
+def exit_code(results: Sequence[Result]) -> int:
+    """1 if something is an error, else 0: a warning stops nobody."""
+    return int(worst(results) == "error")
+
+
+def worst(results: Sequence[Result]) -> Level:
+    """The worst level of all results."""
+    return max((result.finding.level for result in results), key=LEVELS.index, default="ok")
+
+
+def show(results: Sequence[Result], *, as_json: bool = False) -> None:
+    """A table on standard output, or JSON. Without the package rich, plain lines."""
+    if as_json:
+        checks = [{"name": result.name, **asdict(result.finding)} for result in results]
+        sys.stdout.write(json.dumps({"worst": worst(results), "checks": checks}, indent=2) + "\n")
+        return
+    try:
+        _show_table(results)
+    except ImportError:
+        sys.stdout.write("".join(_lines(results)))
+    sys.stdout.write(f"\n{_summary(results)}\n")
+
+
+def _look(host: Host, check: Check, found: dict[str, Finding]) -> None:
+    """Runs a check; whatever happens in it, the others go on."""
+    try:
+        found[check.name] = check.examine(host)
+    except ImportError as error:
+        text = f"cannot be looked at: the Python package {error.name} is missing"
+        found[check.name] = Finding("warning", text, machine.PACKAGES_REMEDY)
+    except UserError as error:
+        found[check.name] = Finding("error", " / ".join(error.message.splitlines()), error.hint)
+    except Exception as error:  # a mistake in one check must not hide the others
+        text = f"the check failed: {type(error).__name__}: {error}"
+        found[check.name] = Finding("warning", text, "please report this")
+
+
+def _timed_out(check: Check) -> Finding:
+    text = f"gave no answer within {check.timeout_seconds:g} s"
+    return Finding("warning", text, "try again; if it stays so, restart what it asks")
+
+
+def _show_table(results: Sequence[Result]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, finding in ((result.name, result.finding) for result in results):
+        style = STYLES[finding.level]
+        table.add_row(f"[{style}]{finding.level}[/{style}]", escape(name), escape(finding.text))
+        if finding.remedy and finding.level != "ok":
+            table.add_row("", "", f"[dim]→ {escape(finding.remedy)}[/dim]")
+    Console(highlight=False).print(table)
+
+
+def _lines(results: Sequence[Result]) -> list[str]:
+    lines = []
+    for name, finding in ((result.name, result.finding) for result in results):
+        lines.append(f"{finding.level:8} {name:20} {finding.text}\n")
+        if finding.remedy and finding.level != "ok":
+            lines.append(f"{'':29} → {finding.remedy}\n")
+    return lines
+
+
+def _summary(results: Sequence[Result]) -> str:
+    counts: dict[str, Any] = {
+        level: sum(result.finding.level == level for result in results) for level in reversed(LEVELS)
+    }
+    return ", ".join(f"{count} {level}" for level, count in counts.items() if count)

@@ -1,0 +1,1 @@
+"""Diversions and escapes that are tried on a session, and what held."""

@@ -1,0 +1,77 @@
+"""What scripts/quickstart offers after the demo: a small real model, where a hub answers and a person says yes."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping
+
+from claude_local.foundation.errors import HubFailed, UserError
+from claude_local.machine import progress, terminal
+from claude_local.machine.settings import Settings
+from claude_local.models import hub, model_report
+from claude_local.models.model_files import wanted_files
+from claude_local.models.pull import pull
+from claude_local.profiles.profile import Profile
+
+SMALL = "small"
+PATIENCE_SECONDS = 3
+
+
+def offer(
+    settings: Settings, profiles: Mapping[str, Profile], start: Callable[[Profile], None]
+) -> str | None:
+    """Asks whether to get the small model and to `start` it; returns its name if it serves now.
+
+    Asks neither a person nor a hub without a terminal. What goes wrong is told in a line, and the demo
+    model serves on.
+    """
+    small = profiles.get(SMALL)
+    if not small or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    here = all(item.target.is_file() for item in wanted_files(settings, small))
+    if not here and not _hub_answers(settings, small):
+        terminal.say(f"no model hub answers at {hub.endpoint()}: the demo model stays")
+        return None
+    question = f"start {small.title}?" if here else f"download {small.title}{_size(small)} and start it?"
+    if not terminal.confirm(question, hint=""):
+        return None
+    return small.name if _get_and_start(settings, small, start) else None
+
+
+def _get_and_start(settings: Settings, small: Profile, start: Callable[[Profile], None]) -> bool:
+    later = f"later: .venv/bin/invoke pull {small.name}"
+    try:
+        model_report.show_pulled(settings, small, pull(settings, small, progress.transfer))
+        start(small)
+    except KeyboardInterrupt:
+        terminal.say(f"stopped; what came so far is kept; {later}")
+        return False
+    except UserError as error:
+        terminal.say(f"{error.message}; the demo model stays; {later}")
+        return False
+    return True
+
+
+def _size(small: Profile) -> str:
+    return f" ({progress.size_text(small.model.size_bytes)})" if small.model.size_bytes else ""
+
+
+def _hub_answers(settings: Settings, small: Profile) -> bool:
+    """Whether the hub has the model's first file, found out in PATIENCE_SECONDS.
+
+    In a thread, because looking up a host name knows no time limit.
+    """
+    answers: list[hub.RemoteFile] = []
+
+    def ask() -> None:
+        try:
+            place = wanted_files(settings, small)[0].place
+            answers.append(hub.find(place, timeout_seconds=PATIENCE_SECONDS))
+        except HubFailed:
+            return
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(PATIENCE_SECONDS)
+    return bool(answers)

@@ -1,0 +1,134 @@
+"""What the jail shows and protects, as data for the generated wrapper. The wrapper itself is plain bash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from claude_local.client import claude_code, seccomp
+from claude_local.machine.settings import Settings
+
+NO_PORT = 9  # "discard": where nothing listens, for the door where the management server is off
+
+# Parts of /etc that programs need to know users, libraries and time zones. No resolv.conf: there is no network.
+VISIBLE_ETC = (
+    "passwd", "group", "nsswitch.conf", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives",
+    "ssl/certs", "ca-certificates", "pki", "localtime", "timezone", "mime.types", "gitconfig", "inputrc",
+    "python3", "python3.11", "python3.12", "python3.13", "debian_version", "os-release", "lsb-release",
+)  # fmt: skip
+
+# What stays of Claude Code's folder after a session: the talk, plans and lists. The rest of it is thrown
+# away, or read-only, so that no session can give the next one, in whatever mode, something to run.
+KEPT_CLIENT_FOLDERS = ("projects", "plans", "todos", "tasks", "file-history")
+READ_ONLY_CLIENT_ENTRIES = (
+    "CLAUDE.md",
+    "settings.json",
+    "skills",
+    "agents",
+    "commands",
+    "output-styles",
+    "plugins",
+)
+
+# Folders below HOME in which other programs keep their settings and secrets: no workspaces.
+NO_WORKSPACES = (
+    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".local", ".claude", ".mozilla",
+    ".password-store", "bin", ".vscode", ".vscode-server", ".cursor", ".cursor-server", ".vim", ".emacs.d", ".cargo",
+    ".rustup", ".nvm", ".pyenv", ".npm", ".m2", ".gradle", ".oh-my-zsh", "snap",
+)  # fmt: skip
+
+# Other programs obey these by themselves, at any depth: read-only where they are, quarantined where new.
+OBEYED_FOLDERS = (
+    ".claude", ".vscode", ".idea", ".cursor", ".devcontainer", ".husky", ".githooks", ".zed", ".fleet", ".windsurf",
+    ".gemini", ".codex", ".opencode", ".continue", ".roo", ".kiro", ".qwen", ".amazonq",
+)  # fmt: skip
+OBEYED_FILES = (
+    ".mcp.json", ".envrc", ".gitmodules", ".devcontainer.json", ".hg/hgrc", ".hg/hgrc-not-shared", ".hg/sharedpath",
+    ".jj/repo/config.toml", ".exrc", ".nvimrc", ".nvim.lua", ".vimrc", ".lvimrc", ".Rprofile", ".irbrc", ".pryrc",
+    ".pdbrc", ".ghci", ".iex.exs", ".octaverc", ".rvmrc", ".aider.conf.yml", ".gdbinit", ".lldbinit", ".dir-locals.el",
+    "sitecustomize.py", "usercustomize.py", ".bashrc", ".bash_profile", ".bash_login", ".profile", ".zshrc",
+    ".zshenv", ".zprofile", ".zlogin", ".inputrc",
+)  # fmt: skip
+
+# A user runs these on purpose, by building or testing: changes are listed, nothing more.
+RUN_ON_PURPOSE = (
+    "Makefile", "GNUmakefile", "CMakeLists.txt", "package.json", ".npmrc", ".yarnrc.yml", "conftest.py",
+    "setup.py", "setup.cfg", "pyproject.toml", "tox.ini", "noxfile.py", "tasks.py", "pyvenv.cfg", "Cargo.toml",
+    "build.rs", "pom.xml", "build.gradle", "build.gradle.kts", "Rakefile", "Gemfile", "justfile", "Taskfile.yml",
+    "Dockerfile", "compose.yaml", "docker-compose.yml", ".pre-commit-config.yaml", ".gitlab-ci.yml",
+    ".gitattributes", "CLAUDE.md", "AGENTS.md", "lefthook.yml", ".lefthook.yml", ".cargo/config.toml", ".yarnrc",
+    ".pnpmfile.cjs", ".mvn/extensions.xml", "Vagrantfile", "[^/]*.pth",
+)  # fmt: skip
+
+# Keys of a repository's configuration that start nothing (git help config). A configuration that a session
+# made or changed is left alone if it has no others.
+HARMLESS_GIT_KEYS = (
+    r"^(core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks"
+    r"|autocrlf|eol|safecrlf|untrackedcache)"
+    r"|user\.(name|email)|init\.defaultbranch|remote\.[^.]+(\..+)*\.fetch"
+    r"|branch\..+\.(remote|merge|rebase|description|vscode-merge-base|pushremote|github-pr-.*)"
+    r"|(pull|push|merge|rebase)\.(rebase|ff|default|autosetupremote|autostash)"
+    r"|extensions\.(objectformat|worktreeconfig|refstorage)|index\.version|feature\.manyfiles|gc\.auto)$"
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one session may use."""
+
+    processes: int = 1024
+    open_files: int = 4096
+    file_size_mib: int = 8192
+    home_mib: int = 1024
+    temporary_mib: int = 2048
+    shared_memory_mib: int = 256
+    memory_mib: int = 8192
+    """Held by systemd's user scope where there is one; else it is each process's limit for its data."""
+
+
+@dataclass(frozen=True)
+class DoorTarget:
+    """Where the door leads: the model server, as HAProxy names it."""
+
+    host: str
+    port: int
+    tls: bool
+    path_prefix: str
+
+
+def door_target(settings: Settings) -> DoorTarget:
+    """The server behind `settings.base_url`, taken apart."""
+    parts = urlsplit(settings.base_url)
+    tls = parts.scheme == "https"
+    return DoorTarget(parts.hostname or "", parts.port or (443 if tls else 80), tls, parts.path)
+
+
+def template_values(settings: Settings) -> dict[str, object]:
+    """What the templates of the jail need, by name."""
+    return {
+        "visible_etc": VISIBLE_ETC,
+        "kept_client_folders": KEPT_CLIENT_FOLDERS,
+        "read_only_client_entries": READ_ONLY_CLIENT_ENTRIES,
+        "no_workspaces": NO_WORKSPACES,
+        "obeyed_names": OBEYED_FOLDERS + OBEYED_FILES,
+        "obeyed_pattern": _paths_pattern(OBEYED_FOLDERS, OBEYED_FILES),
+        "run_on_purpose_pattern": _paths_pattern((), RUN_ON_PURPOSE),
+        "harmless_git_keys": HARMLESS_GIT_KEYS,
+        "limits": Limits(),
+        "door": door_target(settings),
+        "management_port": settings.management_port or NO_PORT,
+        "door_socket": claude_code.DOOR_SOCKET,
+        "jail_environment": claude_code.JAIL_ENVIRONMENT,
+        "token_file": settings.management_token_file or "",
+        "seccomp_listing": list(seccomp.listing(seccomp.program())),
+    }
+
+
+def _paths_pattern(folders: tuple[str, ...], files: tuple[str, ...]) -> str:
+    """A POSIX extended pattern of whole paths: these files, and these folders with all that is in them."""
+    parts = [f"({_any_of(folders)})(/.*)?"] if folders else []
+    return f".*/({'|'.join([*parts, _any_of(files)])})"
+
+
+def _any_of(names: tuple[str, ...]) -> str:
+    return "|".join(name.replace(".", r"\.") for name in names)

@@ -1,0 +1,108 @@
+"""What `invoke install-claude-local` wrote and where: `install.json` in the state folder.
+
+Uninstall takes away what stands here and is still as we left it, and nothing else. The second half of
+this file knows what neither of the two may reach: the user's normal ~/.claude.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from claude_local.foundation.errors import UserError
+from claude_local.machine.files import PRIVATE_FILE, write_atomic
+from claude_local.machine.settings import Settings
+
+FOLDER = "folder"
+OTHER = "other"
+NOTE = "Written by `invoke install-claude-local`; `invoke uninstall-claude-local` reads it"
+
+Recorded = dict[Path, str]
+"""Paths of ours, each with its fingerprint at the time when we wrote it."""
+
+
+def manifest_file(settings: Settings) -> Path:
+    return settings.state_dir / "install.json"
+
+
+def load(settings: Settings) -> Recorded:
+    """What is installed; empty where nothing is. Raises UserError for a file that is not ours."""
+    file = manifest_file(settings)
+    if not file.exists():
+        return {}
+    try:
+        paths = json.loads(file.read_bytes())["paths"]
+        recorded = {Path(path): str(mark) for path, mark in paths.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{file} cannot be understood", hint=f"move it away: {file}") from None
+    if not all(path.is_absolute() for path in recorded):
+        raise UserError(f"{file} has a path that is not absolute", hint=f"move it away: {file}")
+    return recorded
+
+
+def save(settings: Settings, recorded: Recorded) -> None:
+    """Replaces the manifest. The state folder has to be there."""
+    paths = {str(path): recorded[path] for path in sorted(recorded)}
+    text = json.dumps({"//": NOTE, "paths": paths}, indent=2) + "\n"
+    write_atomic(manifest_file(settings), text.encode(), mode=PRIVATE_FILE)
+
+
+def fingerprint(path: Path) -> str | None:
+    """What stands at `path`, in one word: `sha256:…`, `link:…`, `folder`, `other`; None for nothing."""
+    if path.is_symlink():
+        return f"link:{path.readlink()}"
+    if path.is_file():
+        return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    if path.is_dir():
+        return FOLDER
+    return OTHER if path.exists() else None
+
+
+def is_as_left(path: Path, mark: str) -> bool:
+    """Whether a file or link of ours is still what it was when we wrote it."""
+    return mark != FOLDER and fingerprint(path) == mark
+
+
+@contextlib.contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """Turns what the disk refuses into a line: a full disk, a folder that nobody may write to."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{error.filename or 'the disk'}: {error.strerror}") from error
+
+
+# ---- The normal ~/.claude
+
+
+def normal_dir(environment: Mapping[str, str]) -> Path:
+    """Where plain `claude` keeps its things. Nothing of ours writes there."""
+    return Path(environment.get("HOME") or "/") / ".claude"
+
+
+def lies_in(place: Path, folder: Path) -> bool:
+    """Whether `place` is `folder` or is inside it, also by way of links and mounts."""
+    real = resolved(folder)
+    return any(
+        part in (folder, real) or _is_same(part, folder)
+        for start in (place, resolved(place))
+        for part in (start, *start.parents)
+    )
+
+
+def resolved(path: Path) -> Path:
+    """`path` without links; a circle of links stays as it is."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

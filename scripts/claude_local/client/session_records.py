@@ -1,0 +1,43 @@
+"""The records that `claude-local` keeps of confined sessions: which of them run, and what nobody looked at yet.
+
+A record is a folder `PID-START` of the state folder; templates/_jail/audit.bash says what is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from claude_local.foundation.plain_text import harmless
+
+# In /proc/PID/stat behind the name in brackets, from 0: when the process began, in clock ticks since boot (proc(5)).
+START_FIELD = 19
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """One record: its folder, the workspace, whether its wrapper runs and whether its session had begun."""
+
+    folder: Path
+    workspace: str
+    is_running: bool
+    has_begun: bool
+
+
+def read_records(state_dir: Path) -> list[SessionRecord]:
+    """Every record in the state folder, by name."""
+    return [_read(folder) for folder in sorted((state_dir / "sessions").glob("*-*")) if folder.is_dir()]
+
+
+def _read(folder: Path) -> SessionRecord:
+    pid, _, start = folder.name.partition("-")
+    workspace = harmless(_text(folder / "workspace")) or "a folder that it does not name"
+    stat = _text(Path("/proc") / pid / "stat").rpartition(")")[2].split()
+    return SessionRecord(folder, workspace, stat[START_FIELD:][:1] == [start], (folder / "begun").exists())
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,166 @@
+"""Takes away what `install` wrote and nobody changed; with `purge` also what local sessions left behind.
+
+All checks come before anything is removed. Nothing in ~/.claude is ever touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from claude_local.client import manifest
+from claude_local.client.manifest import FOLDER, Recorded, fingerprint, lies_in
+from claude_local.client.session_records import read_records
+from claude_local.foundation.errors import UserError
+from claude_local.machine.settings import PREFIX, Settings
+
+# What Claude Code keeps in its folder, for the list of what stays.
+CLAUDE_CODE_KEEPS = {
+    "projects": "your sessions",
+    "sessions": "your sessions",
+    "history.jsonl": "what you typed",
+    "plans": "plans",
+    ".claude.json": "Claude Code's own state",
+}
+# One of these is in every folder that Claude Code has worked with.
+SIGNS_OF_CLAUDE_CODE = (".claude.json", "history.jsonl")
+
+
+@dataclass
+class _Plan:
+    """What goes, in this order: `trees` with all that is in them, `files`, then `folders` that are empty."""
+
+    trees: list[Path] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    kept: dict[Path, str] = field(default_factory=dict)
+
+    def removals(self) -> Iterator[tuple[Path, Callable[[Path], None], str]]:
+        """Each path, how it goes, and what is said of it; the manifest is the last of the files."""
+        yield from ((tree, shutil.rmtree, " with all that is in it") for tree in self.trees)
+        yield from ((file, Path.unlink, "") for file in self.files)
+        yield from ((folder, Path.rmdir, "") for folder in self.folders)
+
+    def goes(self, path: Path) -> bool:
+        return path in self.files or path in self.folders or self.goes_with_a_tree(path)
+
+    def goes_with_a_tree(self, path: Path) -> bool:
+        return any(path.is_relative_to(tree) for tree in self.trees)
+
+
+def uninstall(
+    settings: Settings, environment: Mapping[str, str], *, purge: bool = False, dry_run: bool = False
+) -> Iterator[str]:
+    """Removes what the manifest lists and is as we left it; yields what went and what stays, and why.
+
+    `purge` takes the client folder with all sessions too, and the API key. Raises UserError, before
+    anything is removed, where that folder could be somebody else's.
+    """
+    with manifest.told_in_one_line():
+        recorded = manifest.load(settings)
+        plan = _plan(settings, recorded, manifest.normal_dir(environment), purge=purge)
+        if not recorded:
+            yield "nothing was installed"
+        for path, remove, about in plan.removals():
+            if not dry_run:
+                remove(path)
+            yield f"{'would remove' if dry_run else 'removed'} {path}{about}"
+        yield from (f"{'would keep' if dry_run else 'kept'} {path}: {why}" for path, why in plan.kept.items())
+        if recorded:
+            yield from _what_stays(settings.client_dir, plan)
+
+
+def _plan(settings: Settings, recorded: Recorded, normal: Path, *, purge: bool) -> _Plan:
+    plan = _Plan()
+    candidates = {path for path, mark in recorded.items() if mark == FOLDER}
+    if purge:
+        state = settings.state_dir
+        plan.trees = [*_purged(settings, recorded, normal), settings.runtime_dir]
+        plan.trees += [state / "embedded", *_purged_records(state, plan.kept)]
+        plan.trees = [tree for tree in plan.trees if tree.is_dir()]
+        _check_state(plan.trees, normal)
+        plan.files += [file for file in [state / "lock"] if file.is_file()]
+        candidates.add(state)
+    for path, mark in recorded.items():
+        if mark == FOLDER or fingerprint(path) is None or plan.goes_with_a_tree(path):
+            continue
+        if lies_in(path.parent, normal):
+            plan.kept[path] = f"it is in your normal {normal} now"
+        elif manifest.is_as_left(path, mark):
+            plan.files.append(path)
+            candidates |= {part for part in path.parents if part.is_relative_to(settings.client_dir)}
+        else:
+            plan.kept[path] = "it is not as we wrote it"
+    if recorded and not plan.goes_with_a_tree(manifest.manifest_file(settings)):
+        plan.files.append(manifest.manifest_file(settings))
+    for folder in sorted(candidates, key=lambda path: len(path.parts), reverse=True):
+        # A link to a folder has another fingerprint, and stays.
+        is_ours = fingerprint(folder) == FOLDER and not lies_in(folder, normal)
+        if is_ours and not plan.goes_with_a_tree(folder) and all(map(plan.goes, folder.iterdir())):
+            plan.folders.append(folder)
+    return plan
+
+
+def _purged(settings: Settings, recorded: Recorded, normal: Path) -> list[Path]:
+    """The client folder, if it is sure that it is one and nothing else is in it."""
+    folder = settings.client_dir
+    hint = f"remove it by hand, or correct {PREFIX}CLIENT_DIR"
+    if folder.is_symlink():
+        raise UserError(f"{folder} is a link, so --purge leaves it alone", hint=hint)
+    if not folder.exists():
+        return []
+    protected = [normal, normal.parent, settings.root, settings.build_dir]
+    protected += [settings.models_dir, settings.profiles_dir]
+    for other in protected:
+        if lies_in(other, folder):
+            raise UserError(f"{folder} is or contains {other}, so --purge leaves it alone", hint=hint)
+    if lies_in(folder, normal):
+        raise UserError(f"{folder} is in your normal {normal}, so --purge leaves it alone", hint=hint)
+    if not folder.is_dir() or folder.stat().st_uid != settings.user_id:
+        raise UserError(f"{folder} is not a folder of yours, so --purge leaves it alone", hint=hint)
+    is_client_dir = any(path.is_relative_to(folder) for path in recorded) or _has_signs(folder)
+    if not is_client_dir:
+        raise UserError(f"{folder} does not look like a folder of claude-local", hint=hint)
+    return [folder]
+
+
+def _purged_records(state: Path, kept: dict[Path, str]) -> list[Path]:
+    """The sessions' records, or those that nobody needs any more; the others get into `kept`."""
+    folder = state / "sessions"
+    records = [] if folder.is_symlink() else read_records(state)
+    for record in records:
+        if record.is_running:
+            raise UserError(
+                f"a session runs in {record.workspace}", hint="end it first, in its terminal: /exit"
+            )
+    for record in records:
+        if record.has_begun:
+            kept[record.folder] = (
+                f"the session in {record.workspace} was cut off, and nobody looked at what it left; "
+                "start claude-local there once, or look yourself and delete this folder"
+            )
+    if not kept:
+        return [folder]
+    return [record.folder for record in records if not record.has_begun]
+
+
+def _check_state(trees: list[Path], normal: Path) -> None:
+    for tree in trees:
+        if tree.is_symlink() or lies_in(tree, normal) or lies_in(normal, tree):
+            raise UserError(f"{tree} is not a folder of ours", hint=f"correct {PREFIX}STATE_DIR")
+
+
+def _what_stays(client_dir: Path, plan: _Plan) -> Iterator[str]:
+    if not client_dir.is_dir() or plan.goes(client_dir):
+        return
+    rest = [path for path in sorted(client_dir.iterdir()) if not plan.goes(path) and path not in plan.kept]
+    for path in rest:
+        yield f"{path} stays: {CLAUDE_CODE_KEEPS.get(path.name, 'Claude Code or you wrote it')}"
+    if rest and _has_signs(client_dir):
+        yield "what stays in this folder goes with: invoke uninstall-claude-local --purge"
+
+
+def _has_signs(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in SIGNS_OF_CLAUDE_CODE)

@@ -1,0 +1,44 @@
+"""The journal on disk: what is wanted, and what was going on. Whole or not at all; a foreign file is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from claude_local.foundation.errors import StateNotWritten
+from claude_local.lifecycle.transaction import Journal
+from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
+from claude_local.machine.settings import Settings
+
+FILE = "journal.json"
+SIZE_LIMIT_BYTES = 64_000
+
+_journals = TypeAdapter(Journal)
+
+
+def read(settings: Settings) -> Journal:
+    """What was written last; an empty journal where there is none or it cannot be understood.
+
+    Nothing is lost then but the wish to restart and the last switch: the engine tells what serves.
+    """
+    try:
+        with (settings.state_dir / FILE).open("rb") as file:
+            return _journals.validate_json(file.read(SIZE_LIMIT_BYTES), strict=False)
+    except (OSError, ValidationError, ValueError):
+        return Journal()
+
+
+def write(settings: Settings, journal: Journal) -> None:
+    """Replaces the journal. Raises StateNotWritten if the disk does not take it."""
+    content: dict[str, Any] = dataclasses.asdict(journal)
+    try:
+        private_directory(settings.state_dir)
+        write_atomic(settings.state_dir / FILE, json.dumps(content).encode(), mode=PRIVATE_FILE)
+    except OSError as error:
+        raise StateNotWritten(
+            f"the journal in {settings.state_dir} cannot be written: {error.strerror}",
+            hint="free some space, or correct the rights of that folder",
+        ) from None

@@ -1,0 +1,122 @@
+"""The lock of everything that starts, stops or switches models, and who holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+
+from claude_local.foundation.errors import Busy
+from claude_local.machine.files import PRIVATE_FILE, private_directory
+from claude_local.machine.settings import Settings
+
+LOCK = "lock"
+POLL_SECONDS = 0.1
+UNNAMED_SECONDS = 1.0
+"""A holder has no name for a moment after it takes the lock and before it lets go."""
+
+
+@contextlib.contextmanager
+def hold(
+    settings: Settings, purpose: str, *, automatic: bool = False, waiting: Waiting | None = None
+) -> Iterator[None]:
+    """Holds the lock of everything that starts, stops or switches models.
+
+    The kernel releases it with the process, whatever ends that. Raises Busy with the holder. With
+    `waiting`, a holder that is `automatic` is waited for: nobody asked for what it does, so it is no answer
+    to somebody who asks for something.
+    """
+    private_directory(settings.state_dir)
+    path = settings.state_dir / LOCK
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    with os.fdopen(descriptor, "r+") as file:
+        unnamed_until = time.monotonic() + UNNAMED_SECONDS
+        while not _take(descriptor):
+            held = _read_holder(path)
+            if waiting and held and held.automatic:
+                waiting(held)
+                unnamed_until = time.monotonic() + UNNAMED_SECONDS
+            elif not waiting or held or time.monotonic() > unnamed_until:
+                raise _busy(held)
+            time.sleep(POLL_SECONDS)
+        _say_who(file, purpose, automatic)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+
+
+def holder(settings: Settings) -> Holder | None:
+    """Who holds the lock now; None if nobody does.
+
+    Does not touch the lock, so that looking never stands in somebody's way.
+    """
+    held = _read_holder(settings.state_dir / LOCK)
+    try:
+        # A number that a later process got again is not the holder's.
+        alive = held and psutil.Process(held.process_id).create_time() <= held.since + 1
+    except psutil.Error:
+        return None
+    return held if alive else None
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock, as far as it is known."""
+
+    purpose: str
+    process_id: int
+    since: float
+    """Seconds since 1970."""
+    automatic: bool = False
+    """Whether it is at work without having been asked to, such as a restart after a crash."""
+
+
+Waiting = Callable[[Holder], None]
+"""Called again and again while that holder is waited for."""
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _say_who(file: TextIO, purpose: str, automatic: bool) -> None:
+    who = {"pid": os.getpid(), "purpose": purpose, "since": time.time(), "automatic": automatic}
+    with contextlib.suppress(OSError):  # a full disk takes the name, not the lock
+        file.truncate()
+        json.dump(who, file)
+        file.flush()
+
+
+def _busy(held: Holder | None) -> Busy:
+    if held is None:
+        return Busy("another command is at work: it does not say which", hint="wait for it, or end it")
+    who = f"`{held.purpose}` (process {held.process_id})"
+    return Busy(
+        f"another command is at work: {who}, for {time.time() - held.since:.0f} s",
+        hint="wait for it, or end it",
+        holder=held.purpose,
+        since=held.since,
+    )
+
+
+def _read_holder(path: Path) -> Holder | None:
+    try:
+        held = json.loads(path.read_text())
+        automatic = bool(held.get("automatic"))
+        return Holder(str(held["purpose"]), int(held["pid"]), float(held["since"]), automatic)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

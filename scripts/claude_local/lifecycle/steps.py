@@ -1,0 +1,166 @@
+"""What a switch does to the machine, step by step. `switch` decides which step comes next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from claude_local.foundation.errors import EngineFailed, NotIdle, StateNotWritten, UserError
+from claude_local.foundation.snapshot import Snapshot
+from claude_local.lifecycle import journal, preflight
+from claude_local.lifecycle.transaction import Journal
+from claude_local.machine import ports, state
+from claude_local.machine.settings import Settings
+from claude_local.models import present
+from claude_local.profiles.profile import Profile
+from claude_local.server import chat_templates, probe
+from claude_local.server.engines import Engine
+from claude_local.server.llama_http import own_server
+
+POLL_SECONDS = 0.15
+FIRST_POLL_SECONDS = 0.01
+LOG_LINES = 8
+IDLE_LIMIT_SECONDS = 120.0
+# How long an engine may say neither yes nor no. Loading itself has no limit: large files take minutes.
+SILENCE_LIMIT_SECONDS = 120.0
+UNLOADED_LIMIT_SECONDS = 5.0
+
+Progress = Callable[[Snapshot, str], None]
+"""Called while a model loads, with the snapshot and the last line of the server's log."""
+
+
+def no_progress(now: Snapshot, log_line: str) -> None:
+    """For callers that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody wants to serve: a profile out of all profiles, with someone watching."""
+
+    profile: Profile
+    profiles: Mapping[str, Profile]
+    progress: Progress = no_progress
+    cut_replies: bool = False
+    """Whether replies that are being written may be cut; otherwise their end is waited for."""
+    idle_limit_seconds: float = IDLE_LIMIT_SECONDS
+    """How long their end is waited for."""
+    force: bool = False
+    """Whether to try what does not fit by its plan."""
+    on_begin: Callable[[], None] = lambda: None
+    """Called when all checks have passed and something begins to happen."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps with one engine, as `switch.Effects` wants them."""
+
+    settings: Settings
+    engine: Engine
+    request: Request
+
+    def now(self) -> float:
+        return time.time()
+
+    def check(self, profile: str) -> None:
+        wanted = self._profile(profile)
+        is_running = self.engine.is_running()
+        self.engine.check(wanted)
+        present.check_model_file(self.settings, wanted)
+        if not self.request.force:
+            preflight.check_memory(self.settings, wanted, self.engine, is_running=is_running)
+        try:
+            state.prepare(self.settings)
+            chat_templates.prepare(self.settings, wanted)
+        except OSError as error:
+            raise StateNotWritten(f"{self.settings.state_dir} cannot be written: {error.strerror}") from None
+        if not is_running:
+            ports.check_port(self.settings.llama_port)
+
+    def is_busy(self) -> bool:
+        return not self.request.cut_replies and self.engine.is_busy()
+
+    def wait_until_idle(self, since: float) -> None:
+        while self.is_busy():
+            now = self.engine.pulse()
+            if now.loaded_profile and self.now() - since > self.request.idle_limit_seconds:
+                again = f"invoke switch {self.request.profile.name} --now"
+                raise NotIdle(
+                    f"`{now.loaded_profile}` is still answering after {self.request.idle_limit_seconds:g} s",
+                    hint=f'try again later, or cut the reply: {again} (API: `"when": "now"`)',
+                )
+            self.request.progress(now, "waiting until the running reply is complete")
+            time.sleep(POLL_SECONDS)
+
+    def stop_old(self) -> None:
+        self.engine.release()
+
+    def start(self, profile: str) -> None:
+        self.engine.activate(self._profile(profile))
+
+    def verify(self, profile: str) -> None:
+        wanted = self._profile(profile)
+        now = _wait_until_ready(self.engine, wanted, self.request.progress)
+        _check_identity(now, wanted)
+        probe.check_locked(self.settings.base_url)
+        probe.check_answers(own_server(self.settings), profile)
+
+    def stop_all(self) -> None:
+        self.engine.stop()
+
+    def write(self, record: Journal) -> None:
+        journal.write(self.settings, record)
+        self.request.on_begin()
+
+    def _profile(self, name: str) -> Profile:
+        if name not in self.request.profiles:
+            raise UserError(f"profile `{name}` is not there any more", hint="see: invoke profiles")
+        return self.request.profiles[name]
+
+
+def _check_identity(now: Snapshot, profile: Profile) -> None:
+    """Raises EngineFailed if the server has another model in memory than the profile's."""
+    expected = (profile.name, profile.model.file.rsplit("/", 1)[-1])
+    if (now.loaded_profile, now.model_file) != expected:
+        raise EngineFailed(
+            f"llama-server has `{now.model_file}` in memory instead of `{expected[1]}`",
+            hint="another program may load models on this server: end it and try once more",
+        )
+
+
+def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> Snapshot:
+    """Returns when the profile is in memory. Raises EngineFailed if it will not get there."""
+    began_at = last_sign_of_life = time.monotonic()
+    told_at = began_at - POLL_SECONDS
+    while True:
+        now = engine.pulse()
+        if now.state == "ready" and now.profile == profile.name:
+            return now
+        if now.state in ("failed", "stopped"):
+            raise _failure(engine, profile, now.reason or "the engine ended")
+        silence = time.monotonic() - last_sign_of_life
+        if now.state == "loading":
+            last_sign_of_life = time.monotonic()
+        elif now.state == "unloaded" and silence > UNLOADED_LIMIT_SECONDS:
+            raise _failure(engine, profile, _why_unloaded(now))
+        elif silence > SILENCE_LIMIT_SECONDS:
+            raise _failure(engine, profile, f"the engine is `{now.state}` since {silence:.0f} s")
+        if progress is not no_progress and time.monotonic() - told_at >= POLL_SECONDS:
+            told_at = time.monotonic()
+            progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
+        # Small models are there at once, large ones take minutes: no wait is much longer for being seen late.
+        time.sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, (time.monotonic() - began_at) / 200)))
+
+
+def _why_unloaded(now: Snapshot) -> str:
+    if now.loaded_profile:
+        return f"somebody asks for `{now.loaded_profile}` by its own name, which takes its place"
+    return "llama-server dropped it without a reason"
+
+
+def _failure(engine: Engine, profile: Profile, reason: str) -> EngineFailed:
+    return EngineFailed(
+        f"`{profile.name}` did not load: {reason}",
+        details="\n".join(engine.log_lines(tail=LOG_LINES, follow=False)),
+        hint="choose another model (invoke profiles) or change this profile",
+    )

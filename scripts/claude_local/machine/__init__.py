@@ -1,0 +1,1 @@
+"""The doors to this computer: settings, files, processes, ports, sensors, the state folder, the terminal."""

@@ -1,0 +1,122 @@
+"""The settings that stay: `settings.yaml` in the checkout, one line a setting. The environment comes before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from claude_local.foundation.errors import UserError, WrongSetting
+from claude_local.foundation.strict_yaml import YamlSource, place, read_yaml
+from claude_local.machine.settings import PREFIX, Settings, load_settings
+
+FILE = "settings.yaml"
+NOT_SETTINGS = ("root", "user_id", "group_id", "home")
+SEPARATORS = {"jail_read_only": ":", "fit_target": ","}
+"""Settings that can be lists, and what stands between their parts in one text."""
+BOOLEANS = {
+    ("jail_switching", True): "yes",
+    ("jail_switching", False): "no",
+    ("management_port", False): "off",
+    ("sandbox", False): "off",
+}
+"""What YAML makes of a bare yes, no, on or off, where a setting has such a word."""
+BARE_WORD = "YAML reads a bare on/off/yes/no as a boolean: quote it"
+QUOTE = "quote what should be a text: a bare ~ is nothing to YAML, a bare on/off/yes/no a boolean"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the file says of one setting."""
+
+    text: str
+    """As the environment variable has it."""
+    place: str
+    """File, line and name."""
+
+
+def load(
+    root: Path,
+    environment: Mapping[str, str],
+    *,
+    defaults: Mapping[str, str],
+    engine: str | None,
+    user_id: int,
+    group_id: int,
+) -> Settings:
+    """The settings by the option `--engine`, else the environment, else the file, else `defaults`.
+
+    Raises UserError that names the place of a value that cannot be meant.
+    """
+    entries = read(root)
+    option = {PREFIX + "ENGINE": engine} if engine else {}
+    texts = {variable: entry.text for variable, entry in entries.items()}
+    places = {variable: entry.place for variable, entry in entries.items()}
+    places |= {variable: variable for variable in environment} | dict.fromkeys(option, "--engine")
+    try:
+        given = {**defaults, **texts, **environment, **option}
+        return load_settings(given, root, user_id=user_id, group_id=group_id)
+    except WrongSetting as error:
+        raise error.at(places.get(error.variable, error.variable)) from None
+
+
+def read(root: Path) -> dict[str, Entry]:
+    """The file's settings under the names of their environment variables; {} without a file.
+
+    A key is a setting's name in small letters without `CLAUDE_LOCAL_`; lists become `a:b`. Raises UserError
+    with every mistake in the file.
+    """
+    file = root / FILE
+    if not file.exists():
+        return {}
+    try:
+        source = read_yaml(file)
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from None
+    known = [field.name for field in fields(Settings) if field.name not in NOT_SETTINGS]
+    wrong = sorted([*_yaml_mistakes(source), *_value_mistakes(source, known)])
+    if wrong:
+        raise UserError(
+            "\n".join(f"{file}:{line}: {message}" for line, message, _ in wrong),
+            hint="\n".join(dict.fromkeys(hint for *_, hint in wrong if hint)),
+        )
+    return {
+        PREFIX + name.upper(): Entry(_text(name, value), f"{file}:{source.lines[(name,)]}: {name}")
+        for name, value in source.data.items()
+        if value is not None
+    }
+
+
+def _yaml_mistakes(source: YamlSource) -> Iterator[tuple[int, str, str]]:
+    """Line, message and hint of what is no YAML."""
+    for mistake in source.mistakes:
+        where = f"{mistake.where}: " if mistake.where else ""
+        yield mistake.line, f"{where}{mistake.message}", mistake.hint
+
+
+def _value_mistakes(source: YamlSource, known: list[str]) -> Iterator[tuple[int, str, str]]:
+    """Line, message and hint of names that are no setting, and of values that cannot be one's text."""
+    for name, value in source.data.items():
+        line = source.lines[(name,)]
+        if name not in known:
+            yield line, f"there is no setting `{place((name,))}`", f"settings are: {', '.join(sorted(known))}"
+        elif isinstance(value, bool) and (name, value) not in BOOLEANS:
+            yield line, f"{name} should be a text, not {value}", BARE_WORD
+        elif isinstance(value, list) and name not in SEPARATORS:
+            yield line, f"{name} should be one value, not a list", ""
+        elif any(isinstance(part, (dict, list, bool)) or part is None for part in _parts(value)):
+            yield line, f"{name} should be made of texts", QUOTE
+
+
+def _parts(value: Any) -> list[Any]:
+    """The parts of a list that is a value; an empty setting is its default."""
+    if isinstance(value, list):
+        return value
+    return [value] if isinstance(value, dict) else []
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return BOOLEANS[(name, value)]
+    return SEPARATORS[name].join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,52 @@
+"""What outlives a command: the state folder and the API key. build/ holds none of it."""
+
+from __future__ import annotations
+
+import secrets
+
+from claude_local.foundation.errors import UserError
+from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
+from claude_local.machine.settings import Settings
+
+KEY_BYTES = 32
+KEY_HINT = "correct the file, or CLAUDE_LOCAL_EXTERNAL_KEY_FILE; leave that out where the server wants no key"
+
+
+def prepare(settings: Settings) -> None:
+    """Makes the state folders (0700) and the API key (0600) where they are missing."""
+    private_directory(settings.state_dir)
+    private_directory(settings.runtime_dir)
+    settings.models_dir.mkdir(parents=True, exist_ok=True)
+    key_file = settings.api_key_file
+    # An empty key would switch llama-server's authentication off without a word.
+    if not key_file.is_file() or not key_file.read_text().strip():
+        write_atomic(key_file, secrets.token_hex(KEY_BYTES).encode(), mode=PRIVATE_FILE)
+    key_file.chmod(PRIVATE_FILE)
+
+
+def api_key(settings: Settings) -> str:
+    """The key of this machine's llama-server, or "" where none was made yet."""
+    try:
+        return settings.api_key_file.read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def client_key(settings: Settings) -> str:
+    """The key that clients send: ours, or that of somebody else's server; "local" where that wants none.
+
+    Our own is not for strangers. Raises UserError for a key file that cannot be read or holds no key.
+    """
+    if not settings.is_external:
+        return api_key(settings)
+    file = settings.external_key_file
+    if file is None:
+        return "local"
+    try:
+        key = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UserError(f"the key file {file} cannot be read: {why}", hint=KEY_HINT) from None
+    if not (key.isascii() and key.isprintable() and key):
+        raise UserError(f"the key file {file} does not hold one line with a key", hint=KEY_HINT)
+    return key

@@ -1,0 +1,199 @@
+"""Everything the management API can be asked: one table, from which requests are routed and described."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from claude_local.foundation.snapshot import Snapshot
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "additionalProperties": False,
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "hint"],
+            "additionalProperties": False,
+            "properties": {name: {"type": "string"} for name in ("code", "message", "hint")}
+            | {"holder": {"type": "string"}, "since": {"type": "number"}, "details": {"type": "string"}},
+        }
+    },
+}
+
+
+class Body(BaseModel):
+    """A request's JSON body: strict, and nothing unknown in it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+ModelName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class SwitchBody(Body):
+    """Which profile shall be active."""
+
+    model: ModelName
+    wait: bool = True
+    """Whether the answer comes when the new model serves; else it comes at once, with 202."""
+    when: Literal["idle", "now"] = "idle"
+    """`idle` waits for the end of replies that are being written; `now` cuts them."""
+    idle_limit_seconds: Annotated[float, Field(gt=0, le=3600)] = 120
+    """How long `idle` waits before it gives up and changes nothing."""
+    force: bool = False
+    """Whether to try a model that does not fit by its plan."""
+
+
+class StartBody(Body):
+    """Which profile to start; the one that served last if none is named."""
+
+    model: ModelName | None = None
+    wait: bool = True
+    force: bool = False
+
+
+class StopBody(Body):
+    """Nothing to say."""
+
+
+class LogsQuery(BaseModel):
+    """How much of the log."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    tail: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class NoQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing that can be asked. `name` is the function that answers, in `api`."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    name: str
+    summary: str
+    statuses: tuple[int, ...] = (200,)
+    body: type[Body] | None = None
+    query: type[BaseModel] = NoQuery
+    media_type: str = "application/json"
+    private: bool = False
+    """Whether it needs the token, where one is set."""
+    schema: TypeAdapter[Any] | None = None
+    """Of a good answer; None is any object."""
+
+
+FAILURES = (400, 409, 502, 503, 507)
+"""What can come of changing what runs."""
+
+
+def _order(name: str, summary: str, body: type[Body], statuses: tuple[int, ...]) -> Route:
+    """A route that changes what runs."""
+    return Route("POST", f"/{name}", name, summary, statuses, body, private=True)
+
+
+ROUTES = (
+    Route("GET", "/health", "health", "Whether this server answers. Asks nobody else."),
+    Route("GET", "/models", "models", "The profiles, which are on disk, and which is active.", (200, 503)),
+    Route("GET", "/status", "status", "What is true now.", schema=TypeAdapter(Snapshot)),
+    Route("GET", "/metrics", "metrics", "The same as numbers for Prometheus.", media_type="text/plain"),
+    Route(
+        "GET",
+        "/logs",
+        "logs",
+        "The end of the server's log.",
+        statuses=(200, 409, 503),
+        query=LogsQuery,
+        private=True,
+    ),
+    Route(
+        "GET",
+        "/events",
+        "events",
+        "States, progress, samples and log lines as they come.",
+        statuses=(200, 503),
+        media_type="text/event-stream",
+        private=True,
+    ),
+    Route("GET", "/openapi.json", "openapi", "This description."),
+    _order(
+        "switch",
+        "Makes another profile the active one; on failure the old one serves again.",
+        SwitchBody,
+        (200, 202, 404, *FAILURES),
+    ),
+    _order("start", "Starts an engine with a profile.", StartBody, (200, 202, 404, *FAILURES)),
+    _order("stop", "Stops the engine. This server goes on.", StopBody, (200, *FAILURES)),
+)
+
+# What the guard answers, whatever is asked.
+ALWAYS = {400: "not understood", 401: "token missing", 403: "not from here", 408: "too slow"}
+ALWAYS_POST = {411: "length missing", 413: "too large", 415: "not JSON"}
+
+
+def openapi(version: str, port: int) -> dict[str, Any]:
+    """The table as an OpenAPI 3.1 document."""
+    paths: dict[str, Any] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "claude-local", "version": version},
+        "servers": [{"url": f"http://127.0.0.1:{port}"}],
+        "paths": paths,
+        "components": {
+            "schemas": {"Error": ERROR_SCHEMA, **_parts()},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    refusals = ALWAYS | (ALWAYS_POST if route.method == "POST" else {})
+    statuses = sorted({*route.statuses, *refusals})
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "parameters": _parameters(route.query),
+        "responses": {str(status): _answer(route, status) for status in statuses},
+    }
+    if route.private:
+        operation["security"] = [{}, {"token": []}]
+    if route.body:
+        content = {"application/json": {"schema": route.body.model_json_schema()}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
+    properties = query.model_json_schema().get("properties", {})
+    return [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in properties.items()
+    ]
+
+
+def _answer(route: Route, status: int) -> dict[str, Any]:
+    if status >= 400:
+        reference = {"$ref": "#/components/schemas/Error"}
+        return {"description": "refused", "content": {"application/json": {"schema": reference}}}
+    schema: Any = {"type": "object"} if route.media_type == "application/json" else {"type": "string"}
+    if route.schema:
+        schema = {key: value for key, value in _schema(route.schema).items() if key != "$defs"}
+    return {"description": "done", "content": {route.media_type: {"schema": schema}}}
+
+
+def _schema(of: TypeAdapter[Any]) -> dict[str, Any]:
+    return of.json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+
+
+def _parts() -> dict[str, Any]:
+    """The types that answers are made of."""
+    schemas = [_schema(route.schema) for route in ROUTES if route.schema]
+    return {name: part for schema in schemas for name, part in schema.get("$defs", {}).items()}

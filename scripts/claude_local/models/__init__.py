@@ -1,0 +1,1 @@
+"""Model files: the hub, downloads, checksums, what lies on the disk, new profiles for them."""

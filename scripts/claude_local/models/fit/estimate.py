@@ -1,0 +1,121 @@
+"""How much memory a model needs, computed from its file alone: weights, KV cache, compute buffers.
+
+Weights are exact and so is the KV cache of known architectures (`kv_cache`); the compute buffer is a rule that
+was compared with what llama-server allocates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from claude_local.foundation.gguf_header import GgufHeader
+from claude_local.models.fit.kv_cache import (
+    CELLS,
+    FLOAT_BYTES,
+    Load,
+    cache_bytes,
+    has_attention,
+    number,
+    padded,
+)
+
+HIDDEN_STATES = 8
+"""How many hidden states of a batch are in the compute buffer, as seen on build 11669; and at the end:"""
+STATES_BEFORE_SCORES = 5
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a model needs, on one device or on all together."""
+
+    weights_bytes: int
+    cache_bytes: int
+    compute_bytes: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total_bytes(self) -> int:
+        return self.weights_bytes + self.cache_bytes + self.compute_bytes
+
+
+def estimate(header: GgufHeader, load: Load) -> Estimate:
+    """What the model needs when it is loaded like this."""
+    of_cache, notes = cache_bytes(header, load)
+    return Estimate(header.tensor_bytes, of_cache, _compute_bytes(header, load, load.slots), notes)
+
+
+def unused_scores_bytes(header: GgufHeader, load: Load) -> int:
+    """What llama-fit-params counts and llama-server does not take (both build 11669).
+
+    The tool makes room for the scores of every token of a batch, the server for one token of each slot.
+    """
+    of_all = _compute_bytes(header, load, load.batch_tokens)
+    return of_all - _compute_bytes(header, load, load.slots)
+
+
+def largest_context(header: GgufHeader, load: Callable[[int], Load], available_bytes: int) -> int | None:
+    """The largest context, up to the model's own, that needs no more memory; None if none does."""
+    low, high = 0, (header.context_length or 0) // CELLS
+    while low < high:
+        middle = (low + high + 1) // 2
+        if estimate(header, load(middle * CELLS)).total_bytes <= available_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return low * CELLS or None
+
+
+def expert_bytes(header: GgufHeader) -> int:
+    """Weights of all experts, of which each token uses a few: what `fit` moves to the CPU first."""
+    return sum(tensor.size_bytes for tensor in header.tensors if "_exps." in tensor.name)
+
+
+def embedding_bytes(header: GgufHeader) -> int:
+    """Weights that llama.cpp keeps in RAM in any case: the table of input tokens."""
+    return sum(tensor.size_bytes for tensor in header.tensors if tensor.name.startswith("token_embd."))
+
+
+def _compute_bytes(header: GgufHeader, load: Load, scored_tokens: int) -> int:
+    """The most that is alive at once: the mask with a layer's states, or the scores of the next tokens.
+
+    The scores go to where the mask was if they find room there, else behind it.
+    """
+    batch, width = load.batch_tokens, header.embedding_length or 0
+    mask = _mask_bytes(header, load)
+    states = (_inner_width(header) + HIDDEN_STATES * width) * batch * FLOAT_BYTES
+    scores = (header.vocabulary_size or 0) * scored_tokens * FLOAT_BYTES
+    behind = mask if mask < scores else 0
+    return max(mask + states, behind + scores + STATES_BEFORE_SCORES * width * batch * FLOAT_BYTES)
+
+
+def _mask_bytes(header: GgufHeader, load: Load) -> int:
+    """Which token of a batch sees which cell, and without flash attention how much by each head."""
+    if not has_attention(header):
+        return 0
+    heads = (
+        max(header.head_count, default=0) if isinstance(header.head_count, tuple) else header.head_count or 0
+    )
+    value = 2 if load.flash_attention else FLOAT_BYTES * (1 + heads)
+    return padded(load.context_tokens // load.slots) * load.batch_tokens * value
+
+
+def _inner_width(header: GgufHeader) -> int:
+    """The most values per token inside a layer, besides hidden states."""
+    width, used = header.embedding_length or 0, header.expert_used_count or 0
+    has_gate = any(".ffn_gate" in t.name or ".attn_qkv." in t.name for t in header.tensors)
+    has_dense = not header.expert_count or number(header, "leading_dense_block_count")
+    dense = (2 if has_gate else 1) * number(header, "feed_forward_length") if has_dense else 0
+    experts = used * (width + number(header, "expert_feed_forward_length"))
+    recurrent = 4 * number(header, "ssm.inner_size")
+    return max(dense, experts, recurrent, _latent_width(header))
+
+
+def _latent_width(header: GgufHeader) -> int:
+    """The same inside latent attention: queries of all heads, as they are and as long as the compressed key."""
+    key = number(header, "attention.key_length_mla")
+    if not key:
+        return 0
+    heads = header.head_count if isinstance(header.head_count, int) else 0
+    compressed = number(header, "attention.kv_lora_rank") + number(header, "rope.dimension_count")
+    return heads * (compressed + key) + (header.embedding_length or 0)

@@ -1,0 +1,157 @@
+"""`invoke plan`: will a model fit, here, before anything is loaded. `verdict` is the one place to ask.
+
+llama-fit-params of the image knows best. Where it cannot be asked, the model file says how much is needed,
+and where that is not here yet, the size in the profile, roughly. The verdict says which it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import psutil
+
+from claude_local.foundation.errors import UserError
+from claude_local.foundation.gguf_header import GgufHeader, read_model
+from claude_local.machine.gpus import read_gpus
+from claude_local.machine.settings import Settings
+from claude_local.models.fit import by_file, by_size, by_tool, estimate, speeds
+from claude_local.models.fit.by_tool import FitUnavailable, Layout
+from claude_local.models.fit.verdicts import MIB, Hardware, Verdict, fit_targets, judge
+from claude_local.profiles.profile import Profile
+
+SOURCE = "llama-fit-params"
+LOADED = "a model is loaded now and leaves first: what it takes is counted as free"
+
+
+def hardware_now() -> Hardware:
+    """This machine's memory, now."""
+    memory = psutil.virtual_memory()
+    return Hardware(memory.total, memory.available, read_gpus())
+
+
+def verdict(
+    settings: Settings,
+    profile: Profile,
+    *,
+    hardware: Hardware | None = None,
+    quick: bool = False,
+    is_loaded: bool = False,
+) -> Verdict:
+    """Whether the model of `profile` fits. Never raises: what cannot be known is `unknown`.
+
+    It asks llama-fit-params in Docker, which takes a second or two; with `quick` only the model file, in
+    milliseconds. `is_loaded`: our engine has a model in memory, which a new one replaces.
+    """
+    hardware = hardware or hardware_now()
+    if settings.is_external:
+        return Verdict(profile.name, "unknown", "somebody else runs the server")
+    file = settings.models_dir / profile.model.file
+    if not file.is_file():
+        if is_loaded:
+            return by_size.verdict(profile, _emptied(hardware), LOADED)
+        return by_size.verdict(profile, hardware)
+    try:
+        header = read_model(file)
+    except UserError as error:
+        return Verdict(profile.name, "unknown", error.message)
+    if is_loaded:
+        found = by_file.verdict(profile, header, _emptied(hardware), LOADED)
+    elif quick or settings.engine == "embedded":
+        found = by_file.verdict(profile, header, hardware)
+    else:
+        found = _by_tool(settings, profile, header, hardware)
+    return replace(found, tokens_per_second=speeds.load(settings).get(profile.name))
+
+
+def verdicts(
+    settings: Settings, profiles: Iterable[Profile], *, context_tokens: int | None, is_loaded: bool
+) -> list[Verdict]:
+    """The verdicts on several profiles by one look at the machine, with another context if one is given."""
+    hardware = hardware_now()
+    wanted = [with_context(profile, context_tokens) for profile in profiles]
+    return [verdict(settings, profile, hardware=hardware, is_loaded=is_loaded) for profile in wanted]
+
+
+def tokens_of(text: str | None) -> int | None:
+    """A number of tokens that somebody typed. Raises UserError where it is none."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
+        raise UserError(
+            f"the context should be a number of tokens, not `{text}`", hint="for instance: --ctx 65536"
+        )
+    return int(text)
+
+
+def with_context(profile: Profile, tokens: int | None) -> Profile:
+    """The profile with another context."""
+    if tokens is None:
+        return profile
+    return profile.model_copy(update={"server": profile.server.model_copy(update={"ctx_size": tokens})})
+
+
+def check(found: Verdict) -> None:
+    """Raises UserError if the model does not fit. What is unknown, or known roughly, may be tried."""
+    if found.outcome == "does not fit" and not found.likelihood:
+        context = found.largest_context_tokens
+        smaller = f"it fits with `ctx_size: {context}` in its profile; " if context else ""
+        raise UserError(
+            f"`{found.profile}` {found.text}",
+            hint=f"{smaller}look closer: invoke plan --model {found.profile}; "
+            'try it all the same: --force (API: `"force": true`)',
+        )
+
+
+def _emptied(hardware: Hardware) -> Hardware:
+    """As if nothing else ran: nobody says which part of what is taken is the model's."""
+    gpus = tuple(replace(gpu, memory_used_bytes=0) for gpu in hardware.reading.gpus)
+    reading = replace(hardware.reading, gpus=gpus)
+    return replace(hardware, ram_available_bytes=hardware.ram_total_bytes, reading=reading)
+
+
+def _by_tool(settings: Settings, profile: Profile, header: GgufHeader, hardware: Hardware) -> Verdict:
+    try:
+        layout = by_tool.lay_out(
+            settings,
+            profile,
+            with_cards=bool(hardware.cards),
+            fit_target=settings.fit_target or fit_targets(hardware.reading),
+            ram_in_use_mib=(hardware.ram_total_bytes - hardware.ram_available_bytes) // MIB,
+        )
+    except FitUnavailable as error:
+        return by_file.verdict(profile, header, hardware, error.message)
+    *cards, ram = layout.devices
+    ram = replace(ram, free_bytes=hardware.ram_available_bytes)
+    if not cards:  # on cards the surplus stays in, as it is not known which of them would have it
+        load = by_file.load_of(profile, layout.context_tokens or header.context_length or 0)
+        surplus = estimate.unused_scores_bytes(header, load)
+        ram = replace(ram, compute_bytes=max(0, ram.compute_bytes - surplus))
+    return _judged(profile, header, replace(layout, devices=(*cards, ram)))
+
+
+def _judged(profile: Profile, header: GgufHeader, layout: Layout) -> Verdict:
+    outcome, reason, offloaded = judge(layout.devices, estimate.embedding_bytes(header))
+    if layout.is_refused and outcome != "does not fit":
+        outcome, reason = "does not fit", "llama-fit-params finds no way to place it"
+    return Verdict(
+        profile.name,
+        outcome,
+        reason,
+        SOURCE,
+        devices=layout.devices,
+        offloaded_bytes=offloaded,
+        layers=header.n_layers,
+        layers_on_cpu=_layers_on_cpu(layout, header.n_layers or 0),
+        expert_layers_on_cpu=layout.expert_layers_on_cpu,
+        context_tokens=layout.context_tokens or header.context_length,
+        largest_context_tokens=layout.largest_context_tokens,
+    )
+
+
+def _layers_on_cpu(layout: Layout, layers: int) -> int:
+    if len(layout.devices) == 1:
+        return layers
+    if layout.layers_on_cards is None:
+        return 0
+    return max(0, layers + 1 - layout.layers_on_cards)  # llama.cpp counts the output as a layer

@@ -1,0 +1,144 @@
+"""Will a model fit: the answer as data, judged from what it needs and what is free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from claude_local.foundation.samples import GpuReading, GpuSample
+
+Outcome = Literal["fits", "offloads", "does not fit", "unknown"]
+Likelihood = Literal["", "probably", "perhaps"]
+"""`perhaps` is close to a limit: models of this size go either way."""
+
+CPU = "CPU"
+MIB = 2**20
+GB = 1e9
+
+# MiB that stay free on a card. llama.cpp counts neither CUDA's own memory nor what fragments; a desktop
+# takes more while it is used.
+DEDICATED_MARGIN_MIB = 768
+DISPLAY_MARGIN_MIB = 2048
+CPU_MARGIN_MIB = 1024
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The memory that a model can have."""
+
+    ram_total_bytes: int
+    ram_available_bytes: int
+    reading: GpuReading
+
+    @property
+    def cards(self) -> tuple[GpuSample, ...]:
+        """The cards that say how much memory they have."""
+        return tuple(gpu for gpu in self.reading.gpus if gpu.memory_total_bytes)
+
+    @property
+    def free_bytes(self) -> int:
+        """RAM and cards together."""
+        return self.ram_available_bytes + sum(map(free_bytes, self.cards))
+
+
+@dataclass(frozen=True)
+class Device:
+    """A card, or the CPU with its RAM: what the model takes there and what is free without it."""
+
+    name: str
+    weights_bytes: int
+    cache_bytes: int
+    compute_bytes: int
+    free_bytes: int | None = None
+    """None: nobody says."""
+
+    @property
+    def used_bytes(self) -> int:
+        return self.weights_bytes + self.cache_bytes + self.compute_bytes
+
+    @property
+    def margin_bytes(self) -> int | None:
+        """What stays free; below 0 it does not fit."""
+        return None if self.free_bytes is None else self.free_bytes - self.used_bytes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a profile's model fits, here and now, and why."""
+
+    profile: str
+    outcome: Outcome
+    reason: str = ""
+    """Why it is unknown or does not fit, in one line."""
+    source: str = ""
+    """`llama-fit-params`, `model file` or `the size in the profile`."""
+    notes: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    offloaded_bytes: int = 0
+    """Weights in RAM that a card with room would hold."""
+    layers: int | None = None
+    layers_on_cpu: int | None = None
+    expert_layers_on_cpu: int | None = None
+    """Layers whose experts are computed by the CPU."""
+    context_tokens: int | None = None
+    largest_context_tokens: int | None = None
+    """The largest context that fits without offloading more."""
+    tokens_per_second: float | None = None
+    """Measured on this machine before; None: never."""
+    likelihood: Likelihood = ""
+    """How sure it is, where it comes from the size in the profile alone; "" where it is no guess."""
+
+    @property
+    def text(self) -> str:
+        """The verdict in a few words, a rough one behind its likelihood."""
+        return f"{self.likelihood} {self._text}".lstrip()
+
+    @property
+    def _text(self) -> str:
+        if self.outcome == "offloads":
+            return f"offloads {self.offloaded_bytes / GB:.1f} GB to CPU"
+        if self.outcome == "unknown":
+            return f"not known: {self.reason}"
+        return f"does not fit: {self.reason}" if self.reason else self.outcome
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        devices = [
+            {**asdict(device), "used_bytes": device.used_bytes, "margin_bytes": device.margin_bytes}
+            for device in self.devices
+        ]
+        return {**asdict(self), "devices": devices, "text": self.text}
+
+
+def free_bytes(gpu: GpuSample) -> int:
+    """What is free on a card."""
+    return (gpu.memory_total_bytes or 0) - (gpu.memory_used_bytes or 0)
+
+
+def judge(devices: Sequence[Device], embedding_bytes: int) -> tuple[Outcome, str, int]:
+    """Outcome, reason and offloaded bytes of a model that is laid out like this.
+
+    `embedding_bytes` are in RAM even where everything is on cards.
+    """
+    short = [device for device in devices if device.margin_bytes is not None and device.margin_bytes < 0]
+    cards = [device for device in devices if device.name != CPU]
+    in_ram = sum(device.weights_bytes for device in devices if device.name == CPU)
+    offloaded = max(0, in_ram - embedding_bytes) if cards else 0
+    if short:
+        lacks = ", ".join(
+            f"{device.name} lacks {-(device.margin_bytes or 0) / GB:.1f} GB" for device in short
+        )
+        return "does not fit", lacks, offloaded
+    # llama-fit-params counts in whole MiB, and norms beside the experts stay on their card.
+    return ("offloads" if offloaded > 2 * MIB else "fits"), "", offloaded
+
+
+def fit_targets(reading: GpuReading) -> str:
+    """MiB that shall stay free on each card, as `--fit-target` takes them; empty without cards.
+
+    Little on a card that only computes, more on one that drives a display. NVML counts cards in PCI order,
+    so llama-server has to as well (CUDA_DEVICE_ORDER).
+    """
+    margins = [DISPLAY_MARGIN_MIB if gpu.drives_display else DEDICATED_MARGIN_MIB for gpu in reading.gpus]
+    return ",".join(map(str, margins))

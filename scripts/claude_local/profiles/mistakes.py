@@ -1,0 +1,120 @@
+"""Turns what the schema says about a profile into sentences with a file, a line and a hint."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from claude_local.foundation.strict_yaml import KeyPath, Mistake, YamlSource, place, printable
+
+Model = TypeVar("Model", bound=BaseModel)
+
+BOOLEAN_HINT = "YAML reads a bare on/off/yes/no as a boolean: quote it"
+
+EXPECTATIONS = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "finite_number": "a finite number",
+    "string_unicode": "a text of whole characters",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "tuple_type": "a list",
+    "string_too_short": "a text that is not empty",
+    "string_pattern_mismatch": "a text that matches {pattern}",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "literal_error": "{expected}",
+}
+
+
+def describe(
+    model: type[Model], data: dict[str, Any], source: YamlSource, defaults: YamlSource
+) -> tuple[Model | None, list[Mistake]]:
+    """The validated `model`, or every mistake in the file that made it (or in the defaults)."""
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        return None, _mistakes(model, error, source, defaults)
+
+
+def mistakes_of(source: YamlSource, path: KeyPath, message: str) -> list[Mistake]:
+    """One mistake at `path` of `source`."""
+    return [Mistake(source.file, source.lines.get(path, 1), place(path), message)]
+
+
+def _mistakes(
+    model: type[BaseModel], error: ValidationError, source: YamlSource, defaults: YamlSource
+) -> list[Mistake]:
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
+    for detail in error.errors():
+        missing = detail["type"] == "missing"
+        path = detail["loc"] if missing else _key_path(detail["loc"], source, defaults)
+        by_path.setdefault(path, []).append(detail)
+    return [_mistake(model, path, details, source, defaults) for path, details in by_path.items()]
+
+
+def _key_path(loc: tuple[str | int, ...], source: YamlSource, defaults: YamlSource) -> KeyPath:
+    """The part of pydantic's location that is a place in the file; the rest names union members."""
+    for end in range(len(loc), 0, -1):
+        if loc[:end] in source.lines or loc[:end] in defaults.lines:
+            return loc[:end]
+    return loc
+
+
+def _mistake(
+    model: type[BaseModel],
+    path: KeyPath,
+    details: list[ErrorDetails],
+    source: YamlSource,
+    defaults: YamlSource,
+) -> Mistake:
+    origin = defaults if path not in source.lines and path in defaults.lines else source
+    line = next((origin.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origin.lines), 1)
+    message, hint = _sentence(model, path, details)
+    return Mistake(origin.file, line, place(path), message, hint)
+
+
+def _sentence(model: type[BaseModel], path: KeyPath, details: list[ErrorDetails]) -> tuple[str, str]:
+    first = details[0]
+    if first["type"] == "extra_forbidden":
+        return "is no known key", _nearest(model, path)
+    if first["type"] == "missing":
+        return "is missing", ""
+    if first["type"] == "value_error":
+        return f"{first['ctx']['error']}, not {_show(first['input'])}", ""
+    wanted = " or ".join(dict.fromkeys(_expectation(detail) for detail in details))
+    return f"should be {wanted}, not {_show(first['input'])}", _boolean_hint(details)
+
+
+def _boolean_hint(details: list[ErrorDetails]) -> str:
+    wants_a_word = any(
+        detail["type"] == "string_type" or "'" in detail.get("ctx", {}).get("expected", "")
+        for detail in details
+    )
+    return BOOLEAN_HINT if wants_a_word and isinstance(details[0]["input"], bool) else ""
+
+
+def _expectation(detail: ErrorDetails) -> str:
+    form = EXPECTATIONS.get(detail["type"])
+    return form.format(**detail.get("ctx", {})) if form else detail["msg"]
+
+
+def _nearest(model: type[BaseModel], path: KeyPath) -> str:
+    fields = model.model_fields
+    for part in path[:-1]:
+        annotation = fields[str(part)].annotation if str(part) in fields else None
+        known = [getattr(kind, "model_fields", None) for kind in (annotation, *get_args(annotation))]
+        fields = next((found for found in known if found), {})
+    near = difflib.get_close_matches(str(path[-1]), [field for field in fields if field != "name"], n=1)
+    return f"did you mean `{near[0]}` instead of `{printable(str(path[-1]))}`?" if near else ""
+
+
+def _show(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -1,0 +1,1 @@
+"""What speaks llama-server's language: flags, HTTP, router, log, chat templates."""

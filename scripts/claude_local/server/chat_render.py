@@ -1,0 +1,36 @@
+"""What a model's own chat template makes of a conversation, in a sandbox: the template is a stranger's."""
+
+from __future__ import annotations
+
+import json
+
+import jinja2
+import jinja2.sandbox
+
+
+def render_chat(template: str, messages: list[dict[str, str]]) -> str:
+    """What a model's chat template makes of `messages`. Raises jinja2's errors as ValueError.
+
+    The template comes from a stranger: it cannot reach Python, but it can take for ever.
+    """
+
+    def raise_exception(message: str) -> None:
+        raise jinja2.TemplateError(message)
+
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
+    known = {
+        "raise_exception": raise_exception,
+        "strftime_now": lambda form: "2026-01-01" if form else "",
+        "tools": [{"type": "function", "function": {"name": "Read", "parameters": {"type": "object"}}}],
+        "bos_token": "",
+        "eos_token": "",
+    }
+    try:
+        return environment.from_string(template, globals=known).render(
+            messages=messages, add_generation_prompt=True
+        )
+    except (jinja2.TemplateError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise ValueError(str(error) or type(error).__name__) from None

@@ -1,0 +1,52 @@
+"""Makes the chat templates of profiles with `chat_template: tolerant`.
+
+Claude Code puts system messages into the middle of a conversation. Several models' templates raise
+"System message must be at the beginning" then, and every request fails. The tolerant template is the
+model's own with a few lines before it that move such messages into the user's turn.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from claude_local.foundation.errors import UserError
+from claude_local.foundation.gguf_header import read_header
+from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
+from claude_local.machine.settings import Settings
+from claude_local.profiles.profile import Profile
+from claude_local.server.flags import chat_template_file
+
+PRELUDE = Path("_chat") / "later_system_messages.jinja"
+
+
+def prepare(settings: Settings, profile: Profile) -> None:
+    """Writes the tolerant template of a profile that wants one, unless it is there and still right.
+
+    Raises UserError if the model brings no template of its own.
+    """
+    if profile.chat_template == "own":
+        return
+    target = Path(chat_template_file(profile, str(settings.runtime_dir)))
+    model = settings.models_dir / profile.model.file
+    origin = f"{{#- made from {model.name}, {model.stat().st_size} bytes, {model.stat().st_mtime_ns} -#}}\n"
+    if target.is_file() and target.read_text(encoding="utf-8").startswith(origin):
+        return
+    private_directory(target.parent)
+    text = origin + prelude(settings) + read_chat_template(model, profile.name)
+    write_atomic(target, text.encode(), mode=PRIVATE_FILE)
+
+
+def prelude(settings: Settings) -> str:
+    """What makes a template tolerant, to be put before it."""
+    return (settings.templates_dir / PRELUDE).read_text(encoding="utf-8").rstrip("\n")
+
+
+def read_chat_template(model: Path, name: str) -> str:
+    """The chat template inside a GGUF file of profile `name`. Raises UserError where there is none."""
+    template = read_header(model).chat_template
+    if template is None:
+        raise UserError(
+            f"the model of profile `{name}` has no chat template of its own",
+            hint=f"take `chat_template: tolerant` out of profiles/{name}.yaml",
+        )
+    return template

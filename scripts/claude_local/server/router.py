@@ -1,0 +1,199 @@
+"""The HTTP interface of llama-server's router mode: which models there are, load, unload, read again.
+
+Any request that names a model loads it, a GET too. Every look here says `autoload=false`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from claude_local.foundation.errors import EngineFailed
+from claude_local.foundation.snapshot import SlotUse
+from claude_local.machine.listeners import Listener, listeners_on
+from claude_local.profiles.profile import ACTIVE_ALIAS
+from claude_local.server.llama_http import LlamaHttp, metric
+
+UNLOAD_TIMEOUT_SECONDS = (
+    30  # llama-server kills a model that does not end (llama_server.STOP_TIMEOUT_SECONDS)
+)
+POLL_SECONDS = 0.005
+ASK_AGAIN_SECONDS = 0.2
+"""Somebody may have loaded a model again that had just been unloaded."""
+UNAUTHORIZED = 401
+MEANINGLESS_SECONDS = 0.001
+PROMPT_TOKENS = 32
+"""Fewer, such as a probe's, are read one by one and say nothing about the speed with a real prompt."""
+
+Model = dict[str, Any]
+"""One entry of `GET /models`: id, aliases, status {value, args, failed, progress}, …"""
+
+
+@dataclass(frozen=True)
+class Router:
+    """A llama-server in router mode."""
+
+    http: LlamaHttp
+
+    def models(self) -> list[Model]:
+        """Every model of the presets; empty while the router is away or refuses our key, or is none."""
+        found = self.http.get_object("/models").get("data")
+        return [model for model in found if _is_model(model)] if isinstance(found, list) else []
+
+    def refuses_our_key(self) -> bool:
+        return self.http.status_of("/models") == UNAUTHORIZED
+
+    def is_locked(self) -> bool:
+        """Whether who has no key is refused; a server that asks for none is not ours."""
+        without_key = dataclasses.replace(self.http, key="")
+        listeners = listeners_on(urlsplit(without_key.base_url).port or 0)
+        check = (
+            _check_locked if listeners else _check_locked.__wrapped__
+        )  # nobody there is nobody to remember
+        try:
+            check(without_key, listeners)
+        except EngineFailed:
+            return False
+        return True
+
+    def is_busy(self) -> bool:
+        """Whether the model in memory answers somebody.
+
+        One that says nothing in time does: it may be in the middle of a long prompt. One on its way there does not.
+        """
+        name = loaded_model(self.models())
+        found = self.http.get(f"/slots?model={name}&autoload=false") if name else []
+        return any_busy(found) if isinstance(found, list) else True
+
+    def unload_all(self) -> None:
+        """Returns when no model is in memory. Raises EngineFailed if one stays."""
+        deadline = time.monotonic() + UNLOAD_TIMEOUT_SECONDS
+        ask_at = time.monotonic()
+        while name := running_model(self.models()):
+            if time.monotonic() > deadline:
+                raise EngineFailed(f"llama-server does not unload `{name}`")
+            if time.monotonic() >= ask_at:
+                ask_at = time.monotonic() + ASK_AGAIN_SECONDS
+                with contextlib.suppress(EngineFailed):  # "not running": it ended by itself meanwhile
+                    self.http.post("/models/unload", {"model": name})
+            time.sleep(POLL_SECONDS)
+
+    def read_presets_again(self) -> None:
+        if self.http.get("/models?reload=1") is None:
+            raise EngineFailed("llama-server does not read its presets again")
+
+    def load(self, name: str) -> None:
+        """Begins to load a model; one that is loaded or loading stays as it is, whoever asked for it first."""
+        unloaded = [m["id"] for m in self.models() if m["status"]["value"] == "unloaded"]
+        if name not in unloaded:
+            return
+        try:
+            self.http.post("/models/load", {"model": name})
+        except EngineFailed:
+            if running_model(self.models()) != name:  # else somebody's request was quicker by a moment
+                raise
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """Context, slots and speeds of a loaded model, under their names in a Snapshot."""
+        query = f"?model={name}&autoload=false"
+        return server_facts(self.http, query)
+
+
+@functools.lru_cache(maxsize=8)
+def _check_locked(without_key: LlamaHttp, _: frozenset[Listener]) -> None:
+    """Raises EngineFailed unless a request without a key is refused.
+
+    Who listens is asked until it has refused once: each time it writes a warning into its log.
+    """
+    if without_key.status_of("/models") != UNAUTHORIZED:
+        raise EngineFailed("a server that asks for no key")
+
+
+def _is_model(entry: Any) -> bool:
+    """Whether it is an entry of a router's list: other servers have a /models too."""
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("id"), str)
+        and isinstance(entry.get("aliases"), list)
+        and isinstance(entry.get("status"), dict)
+        and isinstance(entry["status"].get("value"), str)
+    )
+
+
+def active_model(models: list[Model]) -> Model:
+    """The model that `local-llama` means; {} if none."""
+    return next((model for model in models if ACTIVE_ALIAS in model["aliases"]), {})
+
+
+def running_model(models: list[Model]) -> str | None:
+    """The name of the model in memory or on its way there; None if none."""
+    return next((model["id"] for model in models if model["status"]["value"] != "unloaded"), None)
+
+
+def loaded_model(models: list[Model]) -> str | None:
+    """The name of the model that is wholly in memory, and awake; None if none."""
+    return next((model["id"] for model in models if model["status"]["value"] == "loaded"), None)
+
+
+def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
+    """What a llama-server with a loaded model tells of it, under the names in a Snapshot."""
+    found = http.get(f"/slots{query}")
+    slots = _slot_uses(found) if isinstance(found, list) else []
+    metrics = http.get_text(f"/metrics{query}")
+    waiting = metric(metrics, "requests_deferred")
+    return {
+        "build": http.get_object(f"/props{query}").get("build_info"),
+        "slots": len(slots) or None,
+        "slots_busy": sum(slot.busy for slot in slots),
+        "slot_uses": tuple(slots),
+        "context_tokens_per_slot": slots[0].context_tokens if slots else None,
+        "requests_waiting": None if waiting is None else int(waiting),
+        "cache_hit_fraction": _cache_hit_fraction(metrics),
+        "prompt_tokens_per_second": speed(
+            metrics, "prompt_tokens_total", "prompt_seconds_total", from_tokens=PROMPT_TOKENS
+        ),
+        "generation_tokens_per_second": speed(
+            metrics, "tokens_predicted_total", "tokens_predicted_seconds_total"
+        ),
+    }
+
+
+def speed(metrics: str, tokens: str, seconds: str, *, from_tokens: int = 0) -> float | None:
+    """Tokens per second since the model was loaded; None as long as nothing can be said.
+
+    The server's own averages begin anew whenever somebody reads its metrics. The first token of an answer
+    comes with its prompt and is counted as a microsecond: an answer of one token, such as a probe's, says nothing.
+    """
+    counted, taken = metric(metrics, tokens) or 0.0, metric(metrics, seconds) or 0.0
+    return round(counted / taken, 2) if taken > MEANINGLESS_SECONDS and counted >= from_tokens else None
+
+
+def any_busy(found: list[Any]) -> bool:
+    """Whether one slot of llama-server's list of them is answering a request."""
+    return any(slot.busy for slot in _slot_uses(found))
+
+
+def _slot_uses(found: list[Any]) -> list[SlotUse]:
+    return [_slot_use(slot) for slot in found if _is_slot(slot)]
+
+
+def _is_slot(entry: Any) -> bool:
+    return isinstance(entry, dict) and {"n_ctx", "is_processing"} <= entry.keys()
+
+
+def _slot_use(slot: dict[str, Any]) -> SlotUse:
+    # Despite its name it counts the answer too (seen on build 11669).
+    return SlotUse(int(slot["n_ctx"]), int(slot.get("n_prompt_tokens", 0)), bool(slot["is_processing"]))
+
+
+def _cache_hit_fraction(metrics: str) -> float | None:
+    # Prompt tokens that were read, and those that were not, each counted since the model was loaded.
+    read, cached = metric(metrics, "prompt_tokens_total"), metric(metrics, "prompt_tokens_cached_total")
+    if read is None or cached is None or not read + cached:
+        return None
+    return round(cached / (read + cached), 4)

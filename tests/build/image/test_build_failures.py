@@ -1,0 +1,102 @@
+"""build_failures: the cause and the telling lines, from recorded output of builds that really failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from claude_local.build.image.build_failures import CAUSES, explain, telling_lines
+
+LOGS = Path(__file__).parents[2] / "data" / "build-logs"
+
+RECORDED = {
+    "killed": "a compiler ran out of memory and was killed",
+    "disk-full": "the disk is full",
+    "compile-error": "the source does not compile",
+    "cmake-error": "CMake could not configure the source",
+    "no-buildkit": "Docker has no BuildKit",
+    "no-daemon": "Docker Engine does not answer",
+    "no-network-base": "something could not be downloaded",
+    "no-network-git": "something could not be downloaded",
+    "index-expired": "the package index is out of date, or this machine's clock is wrong",
+}
+
+MEMORY = "a compiler ran out of memory and was killed"
+DRIVER = "the NVIDIA driver is too old for this image's CUDA"
+
+# What programs say that could not be made to say it here.
+SAID = [
+    ("ggml_backend_cuda_buffer: cudaMalloc failed: out of memory", "the graphics card's memory is full"),
+    (
+        "nvcc fatal   : Unsupported gpu architecture 'compute_120a'",
+        "this CUDA is too old for one of the cards",
+    ),
+    ("error: -- unsupported GNU version! later than 14", "this CUDA does not know the base image's compiler"),
+    ("nvcc error   : 'cicc' died due to signal 9 (Kill signal)", MEMORY),
+    ('process "/bin/sh -c cmake" did not complete successfully: exit code: 137', MEMORY),
+    (
+        "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+        "Docker Engine does not let this user in",
+    ),
+    (
+        "toomanyrequests: You have reached your pull rate limit",
+        "the image registry refuses more downloads for now",
+    ),
+    (f"ERROR: nvidia/cuda:12@sha256:{'0' * 64}: not found", "a base image is not in its registry"),
+    ("nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8", DRIVER),
+    ("ggml_cuda_init: failed to initialize CUDA: CUDA driver version is insufficient", DRIVER),
+]
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_failure_has_its_cause(name: str) -> None:
+    cause = explain((LOGS / f"{name}.txt").read_text())
+
+    assert cause is not None
+    assert cause.sentence == RECORDED[name]
+
+
+@pytest.mark.parametrize(("line", "sentence"), SAID)
+def test_a_line_has_its_cause(line: str, sentence: str) -> None:
+    cause = explain(f"#9 1.0 something\n#9 2.0 {line}\n")
+
+    assert cause is not None
+    assert cause.sentence == sentence
+
+
+def test_a_build_that_went_well_has_no_cause() -> None:
+    assert explain((LOGS / "good.txt").read_text()) is None
+
+
+def test_every_recorded_failure_is_tested() -> None:
+    assert {file.stem for file in LOGS.iterdir()} - {"good"} == RECORDED.keys()
+
+
+def test_every_cause_says_what_helps() -> None:
+    assert [cause.sentence for _, cause in CAUSES if not cause.hint] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        (
+            "killed",
+            [
+                "FAILED: [code=1] CMakeFiles/big /build/CMakeFiles/big ",
+                "gcc: fatal error: Killed signal terminated program cc1",
+                "ninja: build stopped: subcommand failed.",
+            ],
+        ),
+        (
+            "no-network-git",
+            [
+                "fatal: unable to access 'https://github.com/ggml-org/llama.cpp/': "
+                "Could not resolve host: github.com"
+            ],
+        ),
+        ("no-buildkit", ["ERROR: BuildKit is enabled but the buildx component is missing or broken."]),
+    ],
+)
+def test_the_telling_lines_are_what_the_step_said_not_its_command(name: str, lines: list[str]) -> None:
+    assert telling_lines((LOGS / f"{name}.txt").read_text()).splitlines() == lines

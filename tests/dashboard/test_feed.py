@@ -1,0 +1,230 @@
+"""How the dashboard hears and asks the management API, with small servers that answer what a test says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from claude_local.dashboard.api_client import ApiClient, NoAnswer
+from claude_local.dashboard.feed import Feed, models_of, snapshot_of
+from claude_local.dashboard.scene import History, LogTail, ModelChoice
+from claude_local.dashboard.session import look_of, speaks_utf8
+from claude_local.dashboard.view import Stop, Switch
+from claude_local.foundation.errors import UserError
+from claude_local.foundation.snapshot import STOPPED
+from support.dashboard_screens import READY
+
+WAIT_SECONDS = 20
+Answer = tuple[int, bytes]
+Serve = Callable[[dict[str, Answer]], "Server"]
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each path as told and writes down what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self, answers: dict[str, Answer]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = answers
+        self.asked: list[tuple[str, Any]] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def client(self) -> ApiClient:
+        return ApiClient(int(self.server_address[1]), token="secret")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        body = json.loads(self.rfile.read(length)) if length else None
+        self.server.asked.append((f"{self.command} {self.path} {self.headers['Authorization']}", body))
+        status, answer = self.server.answers[self.path]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    servers: list[Server] = []
+
+    def start(answers: dict[str, Answer]) -> Server:
+        servers.append(Server(answers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def ok(answer: Any) -> Answer:
+    return 200, json.dumps(answer).encode()
+
+
+def quiet_feed(client: ApiClient | None = None) -> Feed:
+    return Feed(client or ApiClient(1), lambda: None)
+
+
+def test_a_snapshot_comes_back_from_its_json_as_it_was() -> None:
+    assert snapshot_of(json.loads(json.dumps(READY.to_dict()))) == READY
+
+
+def test_a_newer_server_may_say_more() -> None:
+    assert snapshot_of({**STOPPED.to_dict(), "new_in_version_9": 1}) == STOPPED
+
+
+@pytest.mark.parametrize("answer", [[], {"state": "dancing"}, {"state": "ready", "slots": "many"}, None])
+def test_an_answer_of_another_kind_says_what_to_do(answer: Any) -> None:
+    with pytest.raises(NoAnswer) as told:
+        snapshot_of(answer)
+
+    assert (told.value.message, told.value.hint) == (
+        "the management API is of another version",
+        "invoke down, then invoke up",
+    )
+
+
+def test_models_that_are_here_come_first_and_a_verdict_is_kept() -> None:
+    far = {"name": "a", "on_disk": False, "size_bytes": None}
+    near = {"name": "b", "on_disk": True, "size_bytes": 5, "verdict": "fits", "title": "not shown"}
+
+    assert models_of({"models": [far, near]}) == (
+        ModelChoice("b", size_bytes=5, on_disk=True, verdict="fits"),
+        ModelChoice("a", size_bytes=None, on_disk=False),
+    )
+
+
+def test_the_log_so_far_replaces_what_was_known_and_new_lines_follow() -> None:
+    feed = quiet_feed()
+    feed.take("log", {"lines": ["before the connection was lost"]})
+    feed.take("log_tail", {"lines": ["one", "two\x1b[2J"]})
+    feed.take("log", {"lines": ["three"]})
+
+    assert feed.scene(0.0).log == LogTail(1, ("one", "two·[2J", "three"))
+
+
+def test_the_history_of_a_card_begins_with_the_first_sample() -> None:
+    feed = quiet_feed()
+    feed.take("state", READY.to_dict())
+    feed.take("sample", READY.to_dict())  # in the same second
+
+    assert feed.scene(0.0).history == History(
+        {0: (87.0,), 1: (42.0,)}, (READY.turns[-1].generation_tokens_per_second,)
+    )
+
+
+def test_events_are_read_one_by_one_until_the_server_ends(serve: Serve) -> None:
+    stream = b': still here\n\nevent: state\ndata: {"a": 1}\n\nevent: log\ndata: {"lines": []}\n\n'
+    server = serve({"/events": (200, stream)})
+
+    events = [(name, data) for name, data in server.client.events() if name]
+
+    assert events == [("state", {"a": 1}), ("log", {"lines": []})]
+
+
+def test_what_the_server_says_against_a_request_is_the_error(serve: Serve) -> None:
+    refusal = {"error": {"code": "busy", "message": "another command is at work", "hint": "wait"}}
+    server = serve({"/switch": (409, json.dumps(refusal).encode())})
+
+    with pytest.raises(UserError) as told:
+        server.client.post("/switch", {"model": "demo"})
+
+    assert (told.value.message, told.value.hint) == ("another command is at work", "wait")
+    assert server.asked == [("POST /switch Bearer secret", {"model": "demo"})]
+
+
+@pytest.mark.parametrize("answer", [(200, b"<html>"), (500, b"oops"), (404, b'{"error": "no"}')])
+def test_a_server_of_somebody_else_is_recognised(serve: Serve, answer: Answer) -> None:
+    with pytest.raises(NoAnswer):
+        serve({"/status": answer}).client.get("/status")
+
+
+def test_nobody_at_the_port_is_told_with_the_next_step() -> None:
+    with pytest.raises(NoAnswer) as told:
+        ApiClient(1).get("/status")
+
+    assert (told.value.message, told.value.hint) == (
+        "the management API on 127.0.0.1:1 does not answer",
+        "start it: invoke up",
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "path"),
+    [("ready", "/switch"), ("loading", "/switch"), ("stopped", "/start"), ("failed", "/start")],
+)
+def test_a_model_is_started_where_none_runs_and_switched_to_where_one_does(
+    serve: Serve, state: Any, path: str
+) -> None:
+    status = replace(STOPPED, state=state).to_dict()
+    server = serve({"/status": ok(status), path: ok({}), "/stop": ok({})})
+    feed = quiet_feed(server.client)
+
+    feed._do(Switch("demo"))
+    feed._do(Stop())
+
+    assert [(asked.split()[1], body) for asked, body in server.asked] == [
+        ("/status", None),
+        (path, {"model": "demo", "wait": False}),
+        ("/stop", {}),
+    ]
+
+
+def test_a_refused_wish_is_a_notice_until_the_next_key(serve: Serve) -> None:
+    refusal = {"error": {"code": "busy", "message": "at work\x1b", "hint": "wait"}}
+    server = serve({"/stop": (409, json.dumps(refusal).encode()), "/events": (503, b"")})
+    told = threading.Event()
+    feed = Feed(server.client, told.set)
+    feed.start()
+    feed.wish(Stop())
+    while not feed.scene(0.0).notice:
+        assert told.wait(WAIT_SECONDS)
+        told.clear()
+
+    assert feed.scene(0.0).notice == "at work·\nhint: wait"
+    feed.forget_notice()
+    assert feed.scene(0.0).notice == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_utf8"),
+    [
+        ({"LANG": "en_US.UTF-8"}, True),
+        ({"LANG": "de_DE.utf8"}, True),
+        ({"LANG": "C"}, False),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False),  # Python's own doing
+        ({"LANG": "C", "LC_CTYPE": "de_DE.UTF-8"}, True),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, False),
+        ({"LANG": "en_US.ISO-8859-1"}, False),
+        ({}, False),
+    ],
+)
+def test_the_locale_says_whether_the_terminal_takes_utf8(environment: dict[str, str], is_utf8: bool) -> None:
+    assert speaks_utf8(environment) == is_utf8
+
+
+@pytest.mark.parametrize(
+    ("environment", "colors"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_no_color_and_dumb_terminals_are_obeyed(environment: dict[str, str], colors: bool) -> None:
+    look = look_of({"TERM": "xterm", **environment}, "auto")
+
+    assert (look.colors, look.can_move_cursor) == (colors, environment.get("TERM") != "dumb")

@@ -1,0 +1,86 @@
+"""A server that somebody else runs: only looked at, and used as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from support.machine import Machine, error_of
+
+UP = ["up", "--model", "demo"]
+
+
+@pytest.fixture
+def somebody(machine: Machine, tmp_path: Path) -> Machine:
+    """Another user of this machine, who uses the server of the first."""
+    machine.invoke_ok("demo-model")
+    machine.invoke_ok(*UP, "--engine", "embedded")
+    home = tmp_path / "somebody"
+    home.mkdir()
+    key_file = machine.state_dir / "llama" / "api_key"
+    extra = {"CLAUDE_LOCAL_EXTERNAL_URL": machine.url, "CLAUDE_LOCAL_EXTERNAL_KEY_FILE": str(key_file)}
+    return Machine(machine.checkout, home, machine.port, "somebody", extra)
+
+
+@pytest.mark.embedded
+@pytest.mark.real_cli
+def test_claude_local_works_on_the_server_of_somebody_else(somebody: Machine) -> None:
+    up = somebody.invoke(*UP)
+    answer = somebody.claude_local("-p", "hi")
+    switch = somebody.invoke("switch", "--model", "demo")
+
+    assert up.returncode == 0, up.stderr
+    assert (answer.returncode, bool(answer.stdout.strip())) == (0, True), answer.stderr
+    message, _ = error_of(switch)
+    assert message == f"{somebody.url} is run by somebody else and not switched from here"
+
+
+@pytest.mark.embedded
+def test_a_server_that_wants_a_key_says_how_to_give_it(somebody: Machine) -> None:
+    del somebody.extra["CLAUDE_LOCAL_EXTERNAL_KEY_FILE"]
+
+    message, hints = error_of(somebody.invoke(*UP))
+
+    assert message == f"{somebody.url} does not take our API key"
+    assert hints == ["put its key into a file and set CLAUDE_LOCAL_EXTERNAL_KEY_FILE to the file's path"]
+
+
+def test_nothing_there_is_said(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = machine.url
+
+    message, hints = error_of(machine.invoke(*UP))
+
+    assert message == f"nothing answers on {machine.url}"
+    assert hints == ["start that server, or correct CLAUDE_LOCAL_EXTERNAL_URL"]
+
+
+@pytest.fixture
+def web_server() -> Iterator[str]:
+    """A server of another kind: it knows no POST."""
+    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_of_another_kind_is_not_taken_for_a_model_server(machine: Machine, web_server: str) -> None:
+    machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = web_server
+
+    message, hints = error_of(machine.invoke(*UP))
+
+    assert message == f"{web_server} does not speak /v1/messages (HTTP 501)"
+    assert hints == ["Claude Code needs the Anthropic Messages API: use a newer server"]
+
+
+def test_a_key_file_that_is_gone_is_said_by_every_command(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = machine.url
+    machine.extra["CLAUDE_LOCAL_EXTERNAL_KEY_FILE"] = "/no/such/file"
+
+    messages = {error_of(machine.invoke(*command))[0] for command in (UP, ["status"])}
+
+    assert messages == {"the key file /no/such/file cannot be read: No such file or directory"}

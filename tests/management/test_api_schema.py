@@ -1,0 +1,47 @@
+"""The API's own description is true: schemathesis plays every operation of it, and finds nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from claude_local.management.routes import ROUTES, openapi
+from support.api_client import Served
+
+SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
+
+
+def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
+    with Served(tmp_path) as served:
+        url = f"http://127.0.0.1:{served.api.port}/openapi.json"
+        # Events never end, so schemathesis would wait for their end.
+        flags = ["--checks", "all", "--exclude-path", "/events", "--max-examples", "100", "--seed", "1"]
+        done = subprocess.run(
+            [SCHEMATHESIS, "run", url, *flags, "--no-color"],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        log = served.log.read_text()
+
+    assert done.returncode == 0, done.stdout
+    assert "8 selected / 9 total" in done.stdout
+    assert log == ""
+
+
+def test_every_route_is_described_and_nothing_else() -> None:
+    described = {
+        (method.upper(), path) for path, methods in openapi("1", 8081)["paths"].items() for method in methods
+    }
+
+    assert described == {(route.method, route.path) for route in ROUTES}
+
+
+def test_the_description_is_the_same_for_everybody(tmp_path: Path) -> None:
+    with Served(tmp_path) as served:
+        answer = served.api.get("/openapi.json")
+
+    assert answer.json() == json.loads(json.dumps(openapi("0.1.0", served.api.port)))

@@ -1,0 +1,73 @@
+"""supervisor: it goes on looking, whatever goes wrong in one look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from claude_local.foundation.snapshot import STOPPED, Snapshot
+from claude_local.lifecycle import up_down
+from claude_local.machine.settings import Settings, load_settings
+from claude_local.management.operations import Operations
+from claude_local.management.supervisor import Supervisor
+from support.machine import ROOT
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    """One that looks at a machine on which nothing runs."""
+    environment = {
+        "HOME": str(tmp_path),
+        "CLAUDE_LOCAL_PROFILES_DIR": str(tmp_path / "profiles"),
+        "CLAUDE_LOCAL_ENGINE": "embedded",
+    }
+    settings = load_settings(environment, ROOT, user_id=0, group_id=0)
+    own = Supervisor(settings, Operations(settings))
+    yield own
+    own.stop()
+
+
+def test_a_bug_in_a_look_is_told_once_and_the_next_look_comes(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks: list[str] = []
+
+    def see(_: Settings) -> Snapshot:
+        looks.append("look")
+        if len(looks) < 4:
+            raise KeyError("Pid")
+        return STOPPED
+
+    monkeypatch.setattr(up_down, "pulse", see)
+    monkeypatch.setattr(up_down, "snapshot", see)
+    supervisor.start()
+    first = supervisor.status()
+    for _ in range(3):
+        supervisor.look_now()
+        supervisor.status()
+    supervisor.look_now()
+
+    assert (first.state, first.reason) == ("failed", "KeyError: 'Pid'")
+    assert supervisor.status().state == "stopped"
+    assert capsys.readouterr().err.count("Traceback") == 1
+
+
+def test_a_mistake_in_a_profile_is_no_failure_of_what_serves(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = Snapshot(state="unloaded", engine="docker", profile="demo", loaded_profile="second")
+    monkeypatch.setattr(up_down, "pulse", lambda _: serving)
+    monkeypatch.setattr(up_down, "snapshot", lambda _: serving)
+    folder = supervisor.settings.profiles_dir
+    folder.mkdir()
+    (folder / "_defaults.yaml").write_text("")
+    (folder / "second.yaml").write_text("nonsense: 1\n")
+    supervisor.start()
+
+    for _ in range(2):
+        supervisor.look_now()
+        now = supervisor.status()
+
+    assert (now.state, now.reason, now.loaded_profile) == ("unloaded", None, "second")

@@ -1,0 +1,301 @@
+"""invoke add-profile: a profile from what a model's file and its hub say, and nothing before a yes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claude_local.foundation.errors import UserError
+from claude_local.machine.settings import Settings, load_settings
+from claude_local.models.profile_sources import choose_file
+from claude_local.profiles.profile import Profile, load_profiles
+from claude_local.server.template_check import Verdict, check
+from support.gguf_files import CHAT_TEMPLATE, SHAPES, write_header_only
+from support.hub import COMMIT, Hub, running_hub
+from support.machine import ROOT, Machine, error_of
+from support.terminal import Terminal
+
+STRICT = (ROOT / "tests" / "data" / "strict-template.jinja").read_text()
+REPO = "owner/Some-Model-GGUF"
+MOE = next(shape for shape in SHAPES if shape.architecture == "qwen3moe")
+SMALL = SHAPES[-1]
+
+
+@pytest.fixture
+def hub(machine: Machine) -> Iterator[Hub]:
+    """A hub that the machine's commands ask."""
+    with running_hub() as hub:
+        machine.extra["HF_ENDPOINT"] = hub.url
+        yield hub
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"HOME": str(tmp_path)}, ROOT, user_id=1000, group_id=1000)
+
+
+def small_model(folder: Path, name: str = "m.gguf", **more: Any) -> bytes:
+    return write_header_only(folder / name, SMALL, **more).read_bytes()
+
+
+def written(machine: Machine, name: str) -> Profile:
+    return load_profiles(machine.checkout / "profiles")[name]
+
+
+def test_a_profile_comes_from_the_hub_with_all_that_is_known(
+    machine: Machine, hub: Hub, tmp_path: Path
+) -> None:
+    content = small_model(tmp_path, chat_template=STRICT)
+    digest = hub.add(REPO, "Some-Model-UD-Q4_K_XL.gguf", content)
+    hub.add(REPO, "Some-Model-Q8_0.gguf", content)
+    hub.add(REPO, "mmproj-F16.gguf", b"")
+    given = {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "do_sample": True, "min_p": "x"}
+    hub.add("maker/Some-Model", "generation_config.json", json.dumps(given).encode())
+    hub.cards[REPO] = {"base_model": ["maker/Some-Model"]}
+
+    out = machine.invoke_ok("add-profile", f"{REPO}:ud-q4_k_xl", "--yes")
+
+    text = (machine.checkout / "profiles" / "some-model-ud-q4_k_xl.yaml").read_text()
+    expected = f"""\
+# Written by `invoke add-profile {REPO}:ud-q4_k_xl`. Nobody has run this profile yet.
+#
+# Model: deci, Q4_K_M, 4 layers.
+# Sampling: generation_config.json of maker/Some-Model.
+# Chat template, tried with Claude Code's messages: with a later system message it refuses: System \
+message must be at the beginning.
+# Will it fit here: `invoke plan --model some-model-ud-q4_k_xl`.
+title: "deci (random weights) (UD-Q4_K_XL)"
+description: "Dense model (deci). {len(content) / 1e6:.1f} MB file. Say what it is good for."
+
+chat_template: tolerant
+
+model:
+  repo: "{REPO}"
+  revision: "{COMMIT}"
+  file: "Some-Model-UD-Q4_K_XL.gguf"
+  sha256: "{digest}"
+  size_bytes: {len(content)}
+  # To let it see images:
+  # mmproj:
+  #   file: "mmproj-Some-Model-UD-Q4_K_XL.gguf"
+  #   hub_file: "mmproj-F16.gguf"
+
+server:
+  ctx_size: 8192   # all that the model has; Claude Code needs 65536 to work in peace
+  temp: 0.6
+  top_k: 20
+  top_p: 0.95
+"""
+    assert text == expected
+    assert out == "--- /dev/null\n+++ profiles/some-model-ud-q4_k_xl.yaml\n" + out.split("\n", 2)[2]
+    assert [line[1:] for line in out.splitlines()[3:]] == text.splitlines()
+    assert written(machine, "some-model-ud-q4_k_xl").server.temp == 0.6
+
+
+def test_only_the_header_of_a_large_remote_file_is_read(machine: Machine, hub: Hub, tmp_path: Path) -> None:
+    content = small_model(tmp_path) + bytes(40 * 2**20)
+    hub.add(REPO, "Some-Q4_K_M.gguf", content)
+
+    machine.invoke_ok("add-profile", REPO, "--name", "some", "--yes")
+
+    ranges = [held for _, held in hub.asked("storage")]
+    assert ranges == [f"bytes=0-{4 * 2**20 - 1}"]
+
+
+def test_a_broken_file_on_the_hub_is_one_line(machine: Machine, hub: Hub, tmp_path: Path) -> None:
+    hub.add(REPO, "Some-Q4_K_M.gguf", small_model(tmp_path)[:2000])
+
+    message, hints = error_of(machine.invoke("add-profile", REPO, "--yes"))
+
+    assert message == f"{REPO}/Some-Q4_K_M.gguf is no complete GGUF file: it ends in the middle of the header"
+    assert hints == ["take another file of it"]
+
+
+def test_a_written_profile_pulls_what_it_names(machine: Machine, hub: Hub, tmp_path: Path) -> None:
+    names = ["Q4_K_M/m-Q4_K_M-00001-of-00002.gguf", "Q4_K_M/m-Q4_K_M-00002-of-00002.gguf"]
+    for number, name in enumerate(names):
+        hub.add(REPO, name, small_model(tmp_path, layers=range(2 * number, 2 * number + 2)))
+
+    machine.invoke_ok("add-profile", f"{REPO}:Q4_K_M", "--name", "some", "--yes")
+    pulled = machine.invoke("pull", "some")
+
+    assert pulled.returncode == 0, pulled.stderr
+    assert [(machine.checkout / "models" / name).is_file() for name in names] == [True, True]
+    assert pulled.stderr.count("sha256 as the profile says") == 2
+
+
+def test_a_local_file_gives_its_own_sampling_and_asks_no_hub(machine: Machine) -> None:
+    machine.extra["HF_HUB_OFFLINE"] = "1"
+    folder = machine.checkout / "models" / "sub"
+    folder.mkdir(parents=True)
+    sampling = {"general.sampling.temp": 0.7, "general.sampling.top_k": 40, "general.sampling.top_p": 7.0}
+    write_header_only(folder / "Mine-Q4_K_M.gguf", MOE, more=sampling)
+
+    machine.invoke_ok("add-profile", "models/sub/Mine-Q4_K_M.gguf", "--yes")
+
+    profile = written(machine, "mine-q4_k_m")
+    assert (profile.model.file, profile.model.repo) == ("sub/Mine-Q4_K_M.gguf", None)
+    assert profile.server.model_dump(include={"ctx_size", "temp", "top_k", "top_p"}) == {
+        "ctx_size": 131072,
+        "temp": 0.7,
+        "top_k": 40,
+        "top_p": None,
+    }
+    text = (machine.checkout / "profiles" / "mine-q4_k_m.yaml").read_text()
+    assert "# Model: qwen3moe, Q4_K_M, 48 layers, 128 experts, 8 at work, 4 KV heads of 128.\n" in text
+    assert "# Sampling: the file itself (general.sampling).\n" in text
+    assert "ctx_size: 131072   # the model can take 262144\n" in text
+    assert "chat_template" not in text
+
+
+def test_without_a_terminal_the_diff_is_shown_and_nothing_written(machine: Machine) -> None:
+    path = machine.checkout / "models" / "it's.gguf"
+    path.parent.mkdir()
+    write_header_only(path, SMALL)
+    before = sorted((machine.checkout / "profiles").iterdir())
+
+    done = machine.invoke("add-profile", "models/it's.gguf")
+
+    message, hints = error_of(done)
+    assert message == "nobody is there to ask: no terminal"
+    assert hints == ["write it: invoke add-profile 'models/it'\"'\"'s.gguf' --name it-s --yes"]
+    assert done.stdout.startswith("--- /dev/null\n+++ profiles/it-s.yaml\n")
+    assert sorted((machine.checkout / "profiles").iterdir()) == before
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize(("answer", "is_written"), [("y", True), ("n", False)])
+def test_at_a_terminal_the_person_decides(machine: Machine, answer: str, is_written: bool) -> None:
+    path = machine.checkout / "models" / "mine.gguf"
+    path.parent.mkdir()
+    write_header_only(path, SMALL)
+    argv = [sys.executable, "-m", "invoke", "add-profile", "models/mine.gguf"]
+    with Terminal() as terminal:
+        terminal.run(argv, env=machine.environment, cwd=machine.checkout)
+        terminal.wait_for("[y/N]")
+        terminal.keys(answer, "Enter")
+        terminal.wait_for("exit code: 0")
+
+    assert (machine.checkout / "profiles" / "mine.yaml").exists() is is_written
+
+
+def test_a_name_that_is_taken_and_a_file_elsewhere_are_refused(machine: Machine, tmp_path: Path) -> None:
+    small_model(tmp_path, "demo.gguf")
+    (machine.checkout / "models").mkdir()
+    small_model(machine.checkout / "models", "demo.gguf")
+
+    taken, _ = error_of(machine.invoke("add-profile", "models/demo.gguf", "--yes"))
+    elsewhere, hints = error_of(machine.invoke("add-profile", str(tmp_path / "demo.gguf"), "--yes"))
+    missing, _ = error_of(machine.invoke("add-profile", "./none.gguf", "--yes"))
+    neither, _ = error_of(machine.invoke("add-profile", "what is this", "--yes"))
+
+    models = machine.checkout / "models"
+    assert taken == "`demo` is already a name of profile `demo`"
+    assert elsewhere == f"{tmp_path / 'demo.gguf'} lies outside {models}, where the server looks"
+    assert hints == [f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={tmp_path}"]
+    assert missing == f"there is no file {machine.checkout / 'none.gguf'}"
+    assert neither == "`what is this` is neither a file nor a repository"
+
+
+def test_a_stranger_cannot_write_yaml_through_a_models_name(machine: Machine) -> None:
+    path = machine.checkout / "models" / "mine.gguf"
+    path.parent.mkdir()
+    evil = 'x"\u2028server: {extra_args: [--host]} # {{ 7 }} \\" \''
+    write_header_only(path, SMALL, more={"general.basename": evil}, name=evil.replace("\u2028", " "))
+
+    machine.invoke_ok("add-profile", "models/mine.gguf", "--yes")
+
+    profile = written(machine, "mine")
+    assert profile.title.startswith('x" server: {extra_args: [--host]} # {{ 7 }} \\" \'')
+    assert profile.server.extra_args == ()
+
+
+SIZES = {
+    "m-Q4_K_M.gguf": 1,
+    "m-UD-Q4_K_XL.gguf": 1,
+    "m-Q8_0-00001-of-00002.gguf": 1,
+    "m-Q8_0-00002-of-00002.gguf": 1,
+    "mmproj-F16.gguf": 1,
+    "sub/m-IQ4_XS.gguf": 1,
+    "README.md": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("", "m-Q4_K_M.gguf"),
+        ("q4_k_m", "m-Q4_K_M.gguf"),
+        ("UD-Q4_K_XL", "m-UD-Q4_K_XL.gguf"),
+        ("Q8_0", "m-Q8_0-00001-of-00002.gguf"),
+        ("IQ4_XS", "sub/m-IQ4_XS.gguf"),
+        ("sub/m-IQ4_XS.gguf", "sub/m-IQ4_XS.gguf"),
+    ],
+)
+def test_a_quantisation_is_found_in_a_repository(choice: str, expected: str) -> None:
+    assert choose_file("o/n", SIZES, choice) == expected
+
+
+def test_a_quantisation_that_is_not_there_or_there_twice_is_told_with_what_there_is() -> None:
+    with pytest.raises(UserError) as missing:
+        choose_file("o/n", SIZES, "Q4_K_XL")
+    with pytest.raises(UserError) as twice:
+        choose_file("o/n", {"a-Q4_0.gguf": 1, "b-Q4_0.gguf": 2}, "Q4_0")
+    with pytest.raises(UserError) as none:
+        choose_file("o/n", {"model.safetensors": 1}, "")
+
+    assert missing.value.message == "o/n has no GGUF file for `Q4_K_XL`"
+    assert missing.value.hint.splitlines()[0] == "o/n:m-Q4_K_M.gguf  1 bytes"
+    assert twice.value.message == "`Q4_0` is several files of o/n"
+    assert none.value.message == "o/n has no GGUF files"
+
+
+TEMPLATES = {
+    "takes it": (CHAT_TEMPLATE, Verdict("own", "it takes a later system message")),
+    "refuses it": (
+        STRICT,
+        Verdict(
+            "tolerant",
+            "with a later system message it refuses: System message must be at the beginning.",
+        ),
+    ),
+    "drops it": (
+        "{% for m in messages %}{% if loop.first or m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}",
+        Verdict("tolerant", "with a later system message it drops the message"),
+    ),
+    "none": (None, Verdict("unknown", "the file brings no chat template")),
+    "broken": (
+        "{% if %}",
+        Verdict(
+            "unknown",
+            "with a plain conversation it refuses: Expected an expression, got 'end of statement block'",
+        ),
+    ),
+    "reaches for Python": (
+        "{{ messages.__class__.__mro__[1].__subclasses__() }}",
+        Verdict(
+            "unknown",
+            "with a plain conversation it refuses: access to attribute '__class__' of 'list' object is unsafe.",
+        ),
+    ),
+    "eats memory": (
+        "{{ 'a' * 10000000000 }}",
+        Verdict("unknown", "rendering it failed or took too much time or memory"),
+    ),
+    "takes no system message at all": (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}{% endfor %}",
+        Verdict("unknown", "with a plain conversation it refuses: no system"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TEMPLATES)
+def test_a_template_is_judged_by_what_it_does(settings: Settings, case: str) -> None:
+    template, verdict = TEMPLATES[case]
+
+    assert check(settings, template) == verdict

@@ -1,0 +1,42 @@
+"""profile_schema: the schema that editors read is the one that profiles are checked with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from claude_local.profiles.model_source import HubFile, ModelSource
+from claude_local.profiles.profile import Profile, ServerOptions
+from claude_local.profiles.schema import schema_text, write_schema
+
+SHIPPED = Path(__file__).parents[2] / "profiles" / "schema.json"
+
+
+def test_the_schema_file_is_fresh() -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
+
+    assert text == schema_text(), "write it again: invoke schema"
+
+
+def test_the_schema_names_every_key_and_the_name_is_none() -> None:
+    schema = json.loads(schema_text())
+
+    assert list(schema["properties"]) == [name for name in Profile.model_fields if name != "name"]
+    assert list(schema["$defs"]["ServerOptions"]["properties"]) == list(ServerOptions.model_fields)
+    assert list(schema["$defs"]["ModelSource"]["properties"]) == list(ModelSource.model_fields)
+    assert list(schema["$defs"]["HubFile"]["properties"]) == list(HubFile.model_fields)
+
+
+def test_the_schema_asks_for_what_a_profile_needs_and_refuses_unknown_keys() -> None:
+    schema = json.loads(schema_text())
+
+    assert schema["required"] == ["title", "description", "model"]
+    parts = [schema, *schema["$defs"].values()]
+    assert [part["additionalProperties"] for part in parts] == [False, False, False, False]
+
+
+def test_writing_it_returns_where_it_is(tmp_path: Path) -> None:
+    path = write_schema(tmp_path)
+
+    assert path == tmp_path / "schema.json"
+    assert path.read_text(encoding="utf-8") == schema_text()

@@ -1,0 +1,93 @@
+"""failure_reasons: the one line that tells why a model failed."""
+
+from __future__ import annotations
+
+from claude_local.server.failure_reasons import reason_in
+
+
+def test_the_reason_is_the_first_error_of_the_model_that_failed() -> None:
+    lines = [
+        "0.00.010.000 I srv  main: starting",
+        "[40001] 0.00.100.000 I llama_model_load: loading model",
+        "[40001] 0.00.200.000 E llama_model_load: error loading model: bad magic",
+        "[40001] 0.00.300.000 E srv    load_model: failed to load model",
+        "0.00.400.000 E srv  router: instance exited",
+    ]
+
+    assert reason_in(lines) == "error loading model: bad magic"
+
+
+def test_the_reason_is_of_the_last_model_and_not_of_one_before() -> None:
+    lines = [
+        "[40001] 0.00.200.000 E llama_model_load: the first reason",
+        "[40002] 0.00.200.000 I llama_model_load: loading model",
+        "[40002] 0.00.300.000 E llama_model_load: the second reason",
+        "[40002] 0.00.400.000 I srv: exiting",
+    ]
+
+    assert reason_in(lines) == "the second reason"
+
+
+def test_what_the_router_says_of_missing_files_is_no_reason() -> None:
+    lines = [
+        "0.00.010.000 E srv  presets: error: file /models/other.gguf does not exist",
+        "[40001] 0.00.100.000 I llama_model_load: loading model",
+        "[40001] 0.00.200.000 I srv: out of memory",
+        "[40001] 0.00.300.000 I srv: bye",
+    ]
+
+    assert reason_in(lines) == "out of memory / bye"
+
+
+def test_a_line_with_the_word_error_counts_whatever_its_case() -> None:
+    lines = ["[40001] ggml_cuda_init: CUDA ERROR: out of memory", "[40001] done"]
+
+    assert reason_in(lines) == "ggml_cuda_init: CUDA ERROR: out of memory"
+
+
+def test_without_any_model_the_router_itself_is_asked() -> None:
+    lines = ["0.00.010.000 I srv: starting", "0.00.020.000 E srv  main: cannot read the key file"]
+
+    assert reason_in(lines) == "main: cannot read the key file"
+
+
+def test_without_any_error_the_last_two_lines_are_the_reason() -> None:
+    assert reason_in(["one", "two", "three"]) == "two / three"
+
+
+def test_an_empty_log_has_no_reason() -> None:
+    assert reason_in([]) == ""
+
+
+DEVICE_0 = (
+    "llama_model_load_from_file_impl: using device CUDA0 (NVIDIA RTX 4090) (0000:01:00.0) - 18883 MiB free"
+)
+DEVICE_1 = (
+    "llama_model_load_from_file_impl: using device CUDA1 (NVIDIA RTX 5070 Ti) (0000:02:00.0) - 15000 MiB free"
+)
+NO_ROOM = (
+    "ggml_backend_cuda_buffer_type_alloc_buffer: "
+    "allocating 20313.50 MiB on device 0: cudaMalloc failed: out of memory"
+)
+
+
+def test_too_little_memory_is_told_in_gigabytes_with_the_card() -> None:
+    lines = [
+        f"[40001] 0.00.100.000 I {DEVICE_0}",
+        f"[40001] 0.00.100.000 I {DEVICE_1}",
+        f"[40001] 0.00.200.000 E {NO_ROOM}",
+        "[40001] 0.00.200.100 E llama_model_load: error loading model: unable to allocate CUDA0 buffer",
+    ]
+
+    assert reason_in(lines) == "out of memory: needs 21.3 GB, 19.8 GB free on GPU 0"
+
+
+def test_too_little_memory_is_told_without_the_lines_on_free_memory_too() -> None:
+    assert reason_in([NO_ROOM]) == "out of memory: needs 21.3 GB, more than is free on GPU 0"
+
+
+def test_without_any_error_what_is_known_from_elsewhere_comes_before_the_last_lines() -> None:
+    assert reason_in(["one", "two"], "the container is exited, exit code 137") == (
+        "the container is exited, exit code 137"
+    )
+    assert reason_in(["one", "an error"], "exit code 1") == "an error"

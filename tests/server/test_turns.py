@@ -1,0 +1,86 @@
+"""The last requests, from the log of a real llama-server (build 11669) with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from claude_local.foundation.snapshot import Turn
+from claude_local.server.turns import TurnReader
+
+LOG = (Path(__file__).parents[1] / "data" / "turns.log").read_text().splitlines()
+
+
+def turns_in(lines: list[str]) -> tuple[Turn, ...]:
+    reader = TurnReader()
+    for line in lines:
+        reader.feed(line)
+    return reader.turns
+
+
+def test_the_turns_of_two_scripts_and_two_claude_sessions_are_as_the_server_answered() -> None:
+    # The answers said: cached 7, 1412, 4, 754 and read 1411, 13, 921, 13.
+    assert [(turn.cached_tokens, turn.prompt_tokens, turn.answer_tokens) for turn in turns_in(LOG)] == [
+        (0, 81, 1),
+        (7, 1418, 30),
+        (1412, 1425, 30),
+        (4, 925, 30),
+        (754, 767, 30),
+        (4, 8651, 8),
+        (8644, 8651, 27),
+    ]
+
+
+def test_only_a_prompt_that_was_mostly_read_again_has_a_reason() -> None:
+    assert [turn.reason for turn in turns_in(LOG)] == [
+        None,  # of 81 tokens, as our own question after loading: not worth a word
+        "another conversation took the slot",
+        None,
+        "another conversation took the slot",
+        None,
+        "another conversation took the slot",
+        None,
+    ]
+
+
+def test_speeds_are_those_of_the_request() -> None:
+    last = turns_in(LOG)[-1]
+
+    assert (last.prompt_tokens_per_second, last.generation_tokens_per_second) == (432.74, 456.2)
+
+
+def test_a_prompt_that_changed_in_the_middle_says_where() -> None:
+    slot, task = "0.01.0 I slot function: id  0 | task -1 | ", "0.01.0 I slot function: id  0 | task 9 | "
+    lines = [
+        slot + "selected slot by LCP similarity, f_sim_best = 0.412 (> 0.100 thold), f_keep = 0.4",
+        task + "prompt eval time =     100.00 ms /   588 tokens (0 ms per token, 5880.00 tokens per second)",
+        task + "       eval time =     100.00 ms /    11 tokens (0 ms per token, 110.00 tokens per second)",
+        task + "stop processing: n_tokens = 1010, truncated = 0",
+    ]
+
+    assert turns_in(lines) == (
+        Turn(
+            slot=0,
+            prompt_tokens=1000,
+            cached_tokens=412,
+            answer_tokens=11,
+            prompt_tokens_per_second=5880.0,
+            generation_tokens_per_second=110.0,
+            reason="the prompt changed after 41% of it",
+        ),
+    )
+
+
+def test_a_model_that_lost_its_checkpoint_says_so() -> None:
+    lines = [
+        LOG[0].replace("LRU, n_tokens = 0, t_last = -1", "LCP similarity, f_sim_best = 0.900"),
+        LOG[1].replace("processing task", "forcing full prompt re-processing due to lack of cache data"),
+        *(line.replace("  81 tokens", " 810 tokens").replace("= 81,", "= 810,") for line in LOG[2:8]),
+    ]
+
+    assert [turn.reason for turn in turns_in(lines)] == [
+        "the model cannot go back in its memory to where the prompts differ"
+    ]
+
+
+def test_a_cancelled_request_is_no_turn_and_noise_does_no_harm() -> None:
+    assert turns_in(["", "slot", " slot \x1b[31m", *LOG[:2], LOG[7]]) == ()
