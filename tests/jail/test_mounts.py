@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from jail.host import Host
-from machine import Done
+from support.machine import Done
 
 pytestmark = pytest.mark.tools
 
