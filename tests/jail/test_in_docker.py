@@ -450,9 +450,7 @@ ODD = "a, \"b'\n"
 
 def test_what_is_mounted_below_the_workspace_is_read_only_and_named(user: DockerUser) -> None:
     with mounted(user, "sub", "sub/deep", ODD):
-        done = user.claude_local(
-            "for d in * sub/deep; do echo evil >\"$d/.envrc\"; done; echo fine >file"
-        )
+        done = user.claude_local('for d in * sub/deep; do echo evil >"$d/.envrc"; done; echo fine >file')
         found = sorted(path.name for path in user.workspace.rglob(".envrc"))
 
     assert done.stderr.count("Read-only file system") == 3, done.stderr

@@ -142,7 +142,9 @@ def in_namespace(
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_mounted_below_is_read_only_and_named(host: Host, name: str) -> None:
     case = CASES[name]
-    prepared = f"mkdir -p {host.client_dir}/plans; chown {host.account.uid} {host.client_dir}/plans; {case.mount}"
+    prepared = (
+        f"mkdir -p {host.client_dir}/plans; chown {host.account.uid} {host.client_dir}/plans; {case.mount}"
+    )
     argv = host.wrapper_argv(f"{{ {case.attack}; }} 2>/dev/null; true")
 
     done, seen = in_namespace(
@@ -159,7 +161,9 @@ def test_what_is_mounted_below_is_read_only_and_named(host: Host, name: str) -> 
 @pytest.mark.parametrize("name", CASES)
 def test_without_a_jail_it_is_written(host: Host, name: str) -> None:
     case = CASES[name]
-    prepared = f"mkdir -p {host.client_dir}/plans; chown {host.account.uid} {host.client_dir}/plans; {case.mount}"
+    prepared = (
+        f"mkdir -p {host.client_dir}/plans; chown {host.account.uid} {host.client_dir}/plans; {case.mount}"
+    )
     argv = ["bash", "-c", host.fill_in(f"{case.attack}; true")]
 
     _, seen = in_namespace(
@@ -170,7 +174,9 @@ def test_without_a_jail_it_is_written(host: Host, name: str) -> None:
 
 
 def test_the_rest_of_the_workspace_stays_writable(host: Host) -> None:
-    done, seen = in_namespace(host, "tmpfs sub", host.wrapper_argv("echo fine >file; cat sub/x file"), "cat file")
+    done, seen = in_namespace(
+        host, "tmpfs sub", host.wrapper_argv("echo fine >file; cat sub/x file"), "cat file"
+    )
 
     assert (done.stdout, seen) == ("fine\n", "fine\n")
 
