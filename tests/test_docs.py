@@ -94,8 +94,8 @@ def test_the_page_on_the_api_names_every_route_and_no_other() -> None:
 
 
 def test_the_page_on_the_api_names_every_code_of_an_error_and_no_other() -> None:
-    package = ROOT / "scripts" / "claude_local"
-    source = "".join((package / f"{name}.py").read_text() for name in ("api", "api_guard", "api_server"))
+    folder = ROOT / "scripts" / "claude_local" / "management"
+    source = "".join((folder / f"{name}.py").read_text() for name in ("answers", "guard", "http_server"))
     codes = re.findall(r"""\b[45]\d\d"?[,:]\s*"([a-z_]+)\"""", source)
 
     rows = re.findall(r"^\| [45][\d, ]+ \| ([^|]*) \|", text_of("api.md"), re.MULTILINE)
