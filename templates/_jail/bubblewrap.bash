@@ -145,13 +145,13 @@ explain_refusal() {
   [[ ! -r /proc/sys/user/max_user_namespaces ]] || allowed=$(</proc/sys/user/max_user_namespaces)
   if [[ -r /proc/sys/kernel/apparmor_restrict_unprivileged_userns && $(</proc/sys/kernel/apparmor_restrict_unprivileged_userns) == 1 ]]; then
     die "the jail cannot start: this Ubuntu keeps user namespaces from bubblewrap ($1)" \
-      'allow it: sudo apt install apparmor-profiles && sudo cp /usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/ && sudo apparmor_parser --replace /etc/apparmor.d/bwrap-userns-restrict' "$how"
+      "allow it: $APPARMOR_REMEDY" "$how"
   elif ((allowed == 0)); then
     die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl user.max_user_namespaces=15000' "$how"
   elif [[ -r /proc/sys/kernel/unprivileged_userns_clone && $(</proc/sys/kernel/unprivileged_userns_clone) == 0 ]]; then
     die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl kernel.unprivileged_userns_clone=1' "$how"
   elif [[ $1 == *'nknown option'* ]]; then
-    die "the jail cannot start: bubblewrap is too old ($1)" 'version 0.8 or newer is needed, with --bind-fd' "$how"
+    die "the jail cannot start: bubblewrap is too old ($1)" "$BIND_FD_REMEDY" "$how"
   fi
   die "the jail cannot start: $1" "$how"
 }

@@ -468,8 +468,15 @@ def test_what_is_mounted_during_a_session_does_not_reach_it_and_is_named(user: D
     user.own(user.workspace)
     script = "echo >ready; read -r _ <go; echo fine >late/file; ls late"
     argv = user.argv(script)
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(argv, cwd=user.workspace, env=user.environment, text=True, **streams) as process:
+    with subprocess.Popen(
+        argv,
+        cwd=user.workspace,
+        env=user.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         (user.workspace / "ready").read_text()
         with mounted(user, "late"):
             (user.workspace / "go").write_text("\n")
