@@ -12,6 +12,7 @@ from invoke.parser import ParserContext
 
 from claude_local.dashboard.dialogs import HELP
 from claude_local.management.routes import ROUTES
+from support import refresh_architecture
 from support.machine import ROOT, repository_files
 
 SAID = re.compile(r"(?<!from )\binvoke (?=([a-z].*))")
@@ -109,6 +110,12 @@ def test_the_page_on_the_dashboard_names_every_key_of_its_help() -> None:
 
     letters = {key for keys, _ in HELP for key in keys.split() if re.fullmatch(r"[a-zN?/]|Esc", key)}
     assert named == letters
+
+
+def test_the_page_on_the_architecture_says_of_each_package_what_its_own_first_line_says() -> None:
+    table = refresh_architecture.TABLE.search(text_of("architecture.md"))
+
+    assert table and table[0] == refresh_architecture.table(), "python tests/support/refresh_architecture.py"
 
 
 def text_of(page: str) -> str:
