@@ -57,6 +57,7 @@ class User:
         self.path = f"{self.programs}:{self.home}/bin"
         self.extra: dict[str, str] = {}
         self.build = folder / "check out" / "build"
+        self.root = folder / "root"
         self.home.mkdir()
         self.programs.mkdir()
         for name in ("claude", "bwrap", "haproxy", "socat"):
@@ -92,7 +93,7 @@ class User:
         force: bool = False,
     ) -> list[str]:
         choices = Choices(bin_dir, link=link, dry_run=dry_run, force=force)
-        return list(install(self.settings, choices, self.environment))
+        return list(install(self.settings, choices, self.environment, self.root))
 
     def uninstall(self, *, purge: bool = False, dry_run: bool = False) -> list[str]:
         return list(uninstall(self.settings, self.environment, purge=purge, dry_run=dry_run))
@@ -435,9 +436,6 @@ def test_empty_parts_of_the_path_are_no_folders(user: User) -> None:
     assert (user.home / ".local" / "bin" / "claude-local").is_file()
 
 
-NO_JAIL = "the jail needs it; without it: --sandbox container, bash or off"
-
-
 @pytest.mark.parametrize(
     ("manager", "line"),
     [
@@ -459,22 +457,29 @@ def test_a_missing_program_is_told_with_its_install_line_and_stops_nothing(
     lines = user.install()
 
     assert lines[:4] == [
-        "claude is missing; nothing works without it: npm install --global @anthropic-ai/claude-code",
-        f"bwrap is missing; {NO_JAIL}: {line} bubblewrap",
-        f"haproxy is missing; {NO_JAIL}: {line} haproxy",
-        f"socat is missing; only VS Code and switching models from inside the jail need it: {line} socat",
+        "claude is missing; only --sandbox container works without it: "
+        "npm install --global @anthropic-ai/claude-code",
+        f"bwrap is missing; --sandbox jail and bash need it: {line} bubblewrap",
+        f"haproxy is missing; --sandbox jail and container need it: {line} haproxy",
+        "socat is missing; --sandbox bash, --ide and switching models from inside the jail need it: "
+        f"{line} socat",
     ]
     assert user.command.is_file()
 
 
-def test_a_program_beside_a_folder_of_the_path_is_found(user: User) -> None:
-    system = user.home.parent / "system"
-    for folder in ("bin", "sbin"):
-        (system / folder).mkdir(parents=True)
-    (user.programs / "haproxy").rename(system / "sbin" / "haproxy")
-    user.path += f":{system}/bin"
+def test_a_program_where_a_users_path_does_not_lead_is_found(user: User) -> None:
+    (user.root / "usr" / "sbin").mkdir(parents=True)
+    (user.programs / "haproxy").rename(user.root / "usr" / "sbin" / "haproxy")
 
     assert not any(line.startswith("haproxy is missing") for line in user.install())
+
+
+def test_docker_is_named_only_where_sessions_run_in_a_container(user: User) -> None:
+    without = user.install()
+    user.extra["CLAUDE_LOCAL_SANDBOX"] = "container"
+
+    assert not any(line.startswith("docker is missing") for line in without)
+    assert user.install()[0] == "docker is missing; --sandbox container needs it: sudo apt install docker.io"
 
 
 # ---- Editors

@@ -163,7 +163,7 @@ def test_without_a_terminal_the_diff_is_shown_and_nothing_written(machine: Machi
     done = machine.invoke("add-profile", "models/it's.gguf")
 
     message, hints = error_of(done)
-    assert message == "nobody is there to ask: no terminal"
+    assert message == "cannot ask: there is no terminal"
     assert hints == ["write it: invoke add-profile 'models/it'\"'\"'s.gguf' --name it-s --yes"]
     assert done.stdout.startswith("--- /dev/null\n+++ profiles/it-s.yaml\n")
     assert sorted((machine.checkout / "profiles").iterdir()) == before

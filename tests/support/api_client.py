@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.ports import unused_port
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
 ANSWER_SECONDS = 30
@@ -101,10 +103,7 @@ class Served:
     """A server on its own, without any engine, in a state folder of its own."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        with socket.socket() as first, socket.socket() as second:
-            for probe in (first, second):
-                probe.bind(("127.0.0.1", 0))
-            llama_port, port = first.getsockname()[1], second.getsockname()[1]
+        llama_port, port = unused_port(), unused_port()
         self.api = Api(port)
         self.folder = folder
         self.environment = {

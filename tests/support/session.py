@@ -54,11 +54,11 @@ class Session:
         raise AssertionError("the session ended without a result")
 
 
-def enter(terminal: Terminal, machine: Machine, client: str, *, sandbox: str = "jail") -> None:
+def enter(terminal: Terminal, machine: Machine, client: str, *options: str, sandbox: str = "jail") -> None:
     """Starts an interactive session; without a jail Claude Code asks whether to trust the folder."""
     workspace = machine.home / "workspace"
     workspace.mkdir(exist_ok=True)
-    argv = machine.claude_argv("--sandbox", sandbox)
+    argv = machine.claude_argv("--sandbox", sandbox, *options)
     terminal.run(argv, env=machine.claude_environment(client), cwd=workspace)
     if sandbox == "jail":
         terminal.wait_for("· jail")

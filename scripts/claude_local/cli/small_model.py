@@ -24,8 +24,8 @@ def offer(
 ) -> str | None:
     """Asks whether to get the small model and to `start` it; returns its name if it serves now.
 
-    Asks neither a person nor a hub without a terminal. What goes wrong is told in a line, and the demo
-    model serves on.
+    Without a terminal it asks neither a person nor a hub. A failure is one line, and the demo model
+    keeps serving.
     """
     small = profiles.get(SMALL)
     if not small or not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -46,7 +46,7 @@ def _get_and_start(settings: Settings, small: Profile, start: Callable[[Profile]
         model_report.show_pulled(settings, small, pull(settings, small, progress.transfer))
         start(small)
     except KeyboardInterrupt:
-        terminal.say(f"stopped; what came so far is kept; {later}")
+        terminal.say(f"stopped; the part that was downloaded is kept; {later}")
         return False
     except UserError as error:
         terminal.say(f"{error.message}; the demo model stays; {later}")
@@ -62,7 +62,7 @@ def _download(small: Profile) -> str:
 def _hub_answers(settings: Settings, small: Profile) -> bool:
     """Whether the hub has the model's first file, found out in PATIENCE_SECONDS.
 
-    In a thread, because looking up a host name knows no time limit.
+    In a thread, because a host name lookup has no time limit.
     """
     answers: list[hub.RemoteFile] = []
 

@@ -19,12 +19,14 @@ import pytest
 
 from claude_local.checks.doctor import client, docker, doctor, jail, leftovers, machine, nvidia
 from claude_local.checks.doctor.host import PROGRAM_SECONDS, Check, Finding, Host
+from claude_local.client import requirements
 from claude_local.client.claude_code import TESTED_CLAUDE
 from claude_local.foundation.samples import GpuReading, GpuSample
 from claude_local.lifecycle import lock
 from claude_local.machine.processes import ask
 from claude_local.machine.settings import load_settings
 from support.machine import CLIENTS, ROOT, Done
+from support.ports import unused_port
 
 ALWAYS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 NO_GPUS = GpuReading(problem="no NVIDIA driver on this machine")
@@ -47,10 +49,7 @@ def host(tmp_path: Path) -> Host:
     """A user's machine with an empty home, and no NVIDIA card."""
     home = tmp_path / "home"
     home.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**ALWAYS, "HOME": str(home), "CLAUDE_LOCAL_LLAMA_PORT": str(port)}
+    environment = {**ALWAYS, "HOME": str(home), "CLAUDE_LOCAL_LLAMA_PORT": str(unused_port())}
     for name in ("STATE_DIR", "BUILD_DIR", "MODELS_DIR"):
         environment[f"CLAUDE_LOCAL_{name}"] = str(tmp_path / name.lower())
         (tmp_path / name.lower()).mkdir()
@@ -191,13 +190,10 @@ def test_with_nothing_installed_it_says_what_to_install(host: Host) -> None:
 
     found = findings_of(done)
     assert done.returncode == 1
-    assert {
-        name: found[name].level for name in ("Docker Engine", "bubblewrap", "socat", "HAProxy", "Claude Code")
-    } == {
+    assert {name: found[name].level for name in ("Docker Engine", "bubblewrap", "socat", "Claude Code")} == {
         "Docker Engine": "warning",
         "bubblewrap": "warning",
-        "socat": "warning",
-        "HAProxy": "info",
+        "socat": "info",
         "Claude Code": "error",
     }
     assert found["bubblewrap"].remedy == "sudo apt install bubblewrap"
@@ -432,14 +428,42 @@ def test_ubuntus_rule_against_user_namespaces_is_recognised(host: Host, tmp_path
     assert found == Finding(
         "warning",
         "sessions cannot be confined: AppArmor forbids user namespaces, as Ubuntu does since 24.04",
-        jail.APPARMOR_REMEDY,
+        requirements.APPARMOR_REMEDY,
     )
 
 
-def test_a_bwrap_without_disable_userns_is_too_old(host: Host, tmp_path: Path) -> None:
-    found = jail.bwrap(with_programs(host, tmp_path, bwrap="echo bubblewrap 0.6.1"))
+def test_a_bwrap_without_bind_fd_is_too_old_whatever_its_version_says(host: Host, tmp_path: Path) -> None:
+    """As upstream's 0.8 and 0.9; Debian's 0.8 knows it."""
+    old = (
+        "[ $1 = --version ] && echo bubblewrap 0.9.0 && exit\n"
+        "for option; do [ $option = --bind-fd ] && echo bwrap: Unknown option --bind-fd >&2 && exit 1; done\n"
+    )
 
-    assert (found.level, found.text) == ("warning", "0.6.1 is too old; 0.8 or newer is needed")
+    found = jail.bwrap(with_programs(host, tmp_path, bwrap=old))
+
+    assert found == Finding(
+        "warning", "0.9.0 is too old: bwrap: Unknown option --bind-fd", requirements.BIND_FD_REMEDY
+    )
+
+
+def test_haproxy_is_found_where_a_users_path_does_not_lead(host: Host) -> None:
+    host = replace(host, environment={"PATH": "/nowhere"})
+    missing = jail.haproxy(host)
+    folder = host.root / "usr" / "sbin"
+    folder.mkdir(parents=True)
+    program(folder, "haproxy", "echo HAProxy version 2.6.12-1")
+
+    assert missing == Finding(
+        "warning", "not installed: --sandbox jail and container need it", "sudo apt install haproxy"
+    )
+    assert jail.haproxy(host) == Finding("ok", "2.6.12")
+
+
+def test_a_missing_claude_is_no_error_where_sessions_run_in_a_container(host: Host) -> None:
+    bare = replace(host, environment={"PATH": "/nowhere"})
+    contained = replace(bare, settings=replace(host.settings, sandbox="container"))
+
+    assert [client.claude(bare).level, client.claude(contained).level] == ["error", "info"]
 
 
 # ---- Claude Code and its folders

@@ -6,12 +6,12 @@ import stat
 import tempfile
 from pathlib import Path
 
-from claude_local.checks.doctor.host import Finding, Host, dotted, version_of
-from claude_local.client import manifest
+from claude_local.checks.doctor.host import Finding, Host, Level, dotted, version_of
+from claude_local.client import manifest, requirements
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.plain_text import first_line
 
-INSTALL_REMEDY = "npm install --global @anthropic-ai/claude-code"
+INSTALL_REMEDY = requirements.INSTALL_CLAUDE
 # Files in ~/.claude that could lead plain `claude` to us, and what they would say then.
 NORMAL_FILES = ("settings.json", "settings.local.json", "CLAUDE.md", "keybindings.json")
 OURS = ("claude-local", "CLAUDE_LOCAL_", "local-llama")
@@ -19,9 +19,10 @@ OURS = ("claude-local", "CLAUDE_LOCAL_", "local-llama")
 
 def claude(host: Host) -> Finding:
     """Whether Claude Code is there, in a version that the tests ran or one newer."""
-    program = host.program("claude")
+    program = requirements.CLAUDE.find(host.environment.get("PATH", ""))
     if program is None:
-        return Finding("error", "not on the PATH: claude-local starts it", INSTALL_REMEDY)
+        level: Level = "error" if host.settings.sandbox in requirements.CLAUDE.modes else "info"
+        return Finding(level, f"not on the PATH: {requirements.CLAUDE.without}", INSTALL_REMEDY)
     with tempfile.TemporaryDirectory(prefix="claude-local-doctor-") as folder:
         # Its own home, so that a look at the version leaves nothing in yours.
         own = {"HOME": folder, "CLAUDE_CONFIG_DIR": folder, "DISABLE_AUTOUPDATER": "1"}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from claude_local.client.requirements import package_line
 from claude_local.foundation.samples import GpuReading
 from claude_local.machine.gpus import read_gpus
 from claude_local.machine.processes import Answer, ask
@@ -62,10 +63,7 @@ class Host:
 
     def remedy(self, package: str) -> str:
         """The line that installs a package of the distribution."""
-        managers = {"apt-get": "apt install", "dnf": "dnf install", "zypper": "zypper install"}
-        managers["pacman"] = "pacman -S"
-        found = next((name for name in managers if self.program(name)), "apt-get")
-        return f"sudo {managers[found]} {package}"
+        return package_line(package, self.program)
 
 
 @dataclass(frozen=True)
