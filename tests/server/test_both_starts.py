@@ -21,7 +21,9 @@ from support.machine import ROOT
 from support.refresh_golden import PROFILES, checkout_in, settings_in
 
 ALIKE = {
-    name: Profile.model_validate({"name": name, "title": "T", "description": "D", "model": {"file": "a.gguf"}})
+    name: Profile.model_validate(
+        {"name": name, "title": "T", "description": "D", "model": {"file": "a.gguf"}}
+    )
     for name in ("a.b", "a-b", "axb", "a.b.c")
 }
 """Names that a careless regular expression takes for each other."""
@@ -80,7 +82,8 @@ def test_a_key_is_64_hexadecimal_digits_and_private(tmp_path: Path, start: Start
 
     assert re.fullmatch(r"[0-9a-f]{64}", settings.api_key_file.read_text())
     assert [
-        path.stat().st_mode & 0o777 for path in (settings.state_dir, settings.runtime_dir, settings.api_key_file)
+        path.stat().st_mode & 0o777
+        for path in (settings.state_dir, settings.runtime_dir, settings.api_key_file)
     ] == [0o700, 0o700, 0o600]
 
 

@@ -68,8 +68,8 @@ def is_as_left(path: Path, mark: str) -> bool:
 
 
 @contextlib.contextmanager
-def told_in_one_line() -> Iterator[None]:
-    """Turns what the disk refuses into a line: a full disk, a folder that nobody may write to."""
+def in_one_line() -> Iterator[None]:
+    """Turns what the disk refuses into a line: a full disk, a folder that is not writable."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Takes away what `install` wrote and nobody changed; with `purge` also what local sessions left behind.
+"""Takes away what `install` wrote and is unchanged; with `purge` also what local sessions left behind.
 
 All checks come before anything is removed. Nothing in ~/.claude is ever touched.
 """
@@ -62,7 +62,7 @@ def uninstall(
     UserError, before anything is removed, where the client folder could be another program's, or a session
     or server runs.
     """
-    with manifest.told_in_one_line():
+    with manifest.in_one_line():
         recorded = manifest.load(settings)
         plan = _plan(settings, recorded, manifest.normal_dir(environment), purge=purge)
         if not dry_run:

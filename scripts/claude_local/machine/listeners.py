@@ -46,7 +46,7 @@ class ListeningSocket(NamedTuple):
 
 
 def listeners_on(port: int) -> frozenset[ListeningSocket]:
-    """All who may get what is sent to the port on 127.0.0.1; empty where nobody listens."""
+    """Every socket that may get what is sent to the port on 127.0.0.1; empty where no program listens."""
     try:
         found = list(listeners_by_netlink(port))
     except OSError:  # a kernel without inet_diag

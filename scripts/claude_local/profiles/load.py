@@ -41,7 +41,7 @@ def load_profiles(directory: Path) -> dict[str, Profile]:
 
 
 def profile_files(directory: Path) -> list[Path]:
-    """Profile files in name order. Files whose name starts with `_` are none, nor with `.`: editors' own."""
+    """Profile files in name order. A name that starts with `_` or `.` (an editor's own file) is not one."""
     return sorted(file for file in directory.glob("*.yaml") if not file.name.startswith(("_", ".")))
 
 

@@ -96,11 +96,11 @@ class Profile(ProfilePart):
     aliases: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     """Other names that `--model` understands."""
     tested_on: Text | None = None
-    """Machine on which somebody ran this profile; unset: nobody has run it yet."""
+    """Machine on which this profile was run; unset: it was not run yet."""
     chat_template: Literal["own", "tolerant"] = "own"
     """`tolerant` wraps the model's own template so that a system message may stand anywhere, as
     Claude Code's do. For models whose template raises an error then."""
     claude_tools: Literal["lean", "full"] = "lean"
-    """Which of Claude Code's tools the model is told of. `full` costs three times the tokens."""
+    """Which of Claude Code's tools the model sees. `full` costs three times the tokens."""
     model: ModelSource
     server: ServerOptions = ServerOptions()

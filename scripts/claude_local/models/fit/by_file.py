@@ -28,7 +28,7 @@ AUTO_SLOTS = 4
 
 
 def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: str) -> FitVerdict:
-    """Whether it fits by its sizes; `notes` are why nobody better was asked."""
+    """Whether it fits by its sizes; `notes` say why no better source was asked."""
     tokens = profile.server.ctx_size or _context_left_open(profile, header)
     needed = estimate.estimate(header, load_of(profile, tokens))
     devices, layers_on_cpu = _spread(needed, header, hardware)
@@ -60,7 +60,7 @@ def room_bytes(hardware: Hardware) -> int:
 
 
 def load_of(profile: Profile, tokens: int) -> Load:
-    """How llama-server is told to load the model of a profile."""
+    """How llama-server loads the model of a profile."""
     server = profile.server
     return Load(
         context_tokens=tokens,

@@ -75,7 +75,7 @@ def verdicts(
 
 
 def tokens_of(text: str | None) -> int | None:
-    """A number of tokens that somebody typed. Raises UserError where it is none."""
+    """A number of tokens from its text. Raises UserError for anything else."""
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
@@ -105,7 +105,7 @@ def check(found: FitVerdict) -> None:
 
 
 def _emptied(hardware: Hardware) -> Hardware:
-    """As if nothing else ran: nobody says which part of what is taken is the model's."""
+    """As if nothing else ran: which part of what is taken is the model's is not known."""
     gpus = tuple(replace(gpu, memory_used_bytes=0) for gpu in hardware.reading.gpus)
     reading = replace(hardware.reading, gpus=gpus)
     return replace(hardware, ram_available_bytes=hardware.ram_total_bytes, reading=reading)

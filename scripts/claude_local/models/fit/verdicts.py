@@ -48,7 +48,7 @@ class Device:
     cache_bytes: int
     compute_bytes: int
     free_bytes: int | None = None
-    """None: nobody says."""
+    """None: not known."""
 
     @property
     def used_bytes(self) -> int:
