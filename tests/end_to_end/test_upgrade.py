@@ -133,5 +133,5 @@ def test_rollback_without_a_previous_image_is_refused(
 
     message, hints = error_of(machine.invoke("rollback-image"))
 
-    assert message == f"there is no image before `{images.image}`"
-    assert hints == ["one is kept by invoke build-image and upgrade-image"]
+    assert message == f"`{images.image}` has no previous image"
+    assert hints == ["invoke build-image and upgrade-image keep the image that they replace"]
