@@ -59,7 +59,7 @@ PREBUILT_ARCHITECTURES = (
 UBUNTU = "ubuntu:24.04@sha256:786a8b558f7be160c6c8c4a54f9a57274f3b4fb1491cf65146521ae77ff1dc54"
 
 VARIANTS = {
-    # 2026-11-21: CUDA 12.8, the oldest that compiles for the RTX 50 series, so it needs no newer driver than necessary.
+    # 2026-11-21: CUDA 12.8, the oldest that compiles for the RTX 50 series, because older drivers support it.
     "cuda": Variant(
         build_base="nvidia/cuda:12.8.1-devel-ubuntu24.04"
         "@sha256:520292dbb4f755fd360766059e62956e9379485d9e073bbd2f6e3c20c270ed66",
