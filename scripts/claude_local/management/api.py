@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
 import bottle
 
 from claude_local.foundation import errors
 from claude_local.foundation.plain_text import harmless
+from claude_local.foundation.snapshot import ModelEntry, ModelList, Snapshot
 from claude_local.lifecycle import up_down
 from claude_local.machine.settings import Settings
 from claude_local.management import answers, web_files
@@ -28,6 +30,7 @@ from claude_local.management.supervisor import Supervisor
 from claude_local.models import present
 from claude_local.models.fit import plan
 from claude_local.models.fit.verdicts import Hardware
+from claude_local.profiles.profile import Profile
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -59,7 +62,7 @@ class Api:
     def models(self) -> dict[str, Any]:
         now, hardware = self.supervisor.status(), plan.hardware_now()
         profiles = self.operations.profiles().values()
-        return {"models": [self._model(profile, now, hardware) for profile in profiles]}
+        return asdict(ModelList(tuple(self._model(profile, now, hardware) for profile in profiles)))
 
     def status(self) -> bytes:
         return self.supervisor.status_json()
@@ -111,23 +114,22 @@ class Api:
         status = self.supervisor.status().to_dict()
         return {"outcome": done if job.has_begun else unchanged, "status": status}
 
-    def _model(self, profile: Any, now: Any, hardware: Hardware) -> dict[str, Any]:
-        return {
-            "name": profile.name,
-            "aliases": list(profile.aliases),
-            "title": profile.title,
-            "description": profile.description,
-            "file": profile.model.file,
-            "size_bytes": present.model_size_bytes(self.settings, profile),
-            "on_disk": (self.settings.models_dir / profile.model.file).is_file(),
-            "context_tokens": profile.server.ctx_size,
-            "tested_on": profile.tested_on,
-            "verdict": plan.verdict(
-                self.settings, profile, hardware=hardware, quick=True, is_loaded=True
-            ).text,
-            "active": profile.name == now.profile,
-            "loaded": profile.name == now.loaded_profile,
-        }
+    def _model(self, profile: Profile, now: Snapshot, hardware: Hardware) -> ModelEntry:
+        verdict = plan.verdict(self.settings, profile, hardware=hardware, quick=True, is_loaded=True)
+        return ModelEntry(
+            name=profile.name,
+            aliases=tuple(profile.aliases),
+            title=profile.title,
+            description=profile.description,
+            file=profile.model.file,
+            size_bytes=present.model_size_bytes(self.settings, profile),
+            on_disk=(self.settings.models_dir / profile.model.file).is_file(),
+            context_tokens=profile.server.ctx_size,
+            tested_on=profile.tested_on,
+            verdict=verdict.text,
+            active=profile.name == now.profile,
+            loaded=profile.name == now.loaded_profile,
+        )
 
     def _guarded(self, app: WsgiApp) -> WsgiApp:
         known: dict[tuple[str, str], Route] = {(route.method, route.path): route for route in ROUTES}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from claude_local.foundation.snapshot import Snapshot
+from claude_local.foundation.snapshot import ModelList, Snapshot
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -100,7 +100,14 @@ def _order(name: str, summary: str, body: type[Body], statuses: tuple[int, ...])
 
 ROUTES = (
     Route("GET", "/health", "health", "Whether this server answers. Asks nobody else."),
-    Route("GET", "/models", "models", "The profiles, which are on disk, and which is active.", (200, 503)),
+    Route(
+        "GET",
+        "/models",
+        "models",
+        "The profiles, which are on disk, and which is active.",
+        statuses=(200, 503),
+        schema=TypeAdapter(ModelList),
+    ),
     Route("GET", "/status", "status", "What is true now.", schema=TypeAdapter(Snapshot)),
     Route("GET", "/metrics", "metrics", "The same as numbers for Prometheus.", media_type="text/plain"),
     Route(

@@ -160,7 +160,7 @@ class Supervisor:
         now = up_down.snapshot(self.settings)
         self._read_log()
         return dataclasses.replace(
-            now, gpus=self._gpus.read(), system=self._system.read(now.server_process_id)
+            now, cards=self._gpus.read(), system=self._system.read(now.server_process_id)
         )
 
     def _see_what_matters(self) -> Snapshot:
