@@ -191,11 +191,11 @@ def switch(c, model, now=False, force=False):
 def status(c, json=False):
     """Say what is loaded, its real context and speed, and how to connect."""
     from claude_local.cli.show_status import show_snapshot
-    from claude_local.lifecycle import up_down
+    from claude_local.lifecycle import look
     from claude_local.models.fit import speeds
 
     settings = _settings()
-    now = up_down.snapshot(settings)
+    now = look.snapshot(settings)
     speeds.record(settings, now)
     show_snapshot(now, settings, as_json=json)
 
@@ -204,9 +204,9 @@ def status(c, json=False):
 def logs(c, follow=False, tail=100):
     """Show the server's log."""
     from claude_local.foundation.plain_text import harmless
-    from claude_local.lifecycle import up_down
+    from claude_local.server.engines import registry
 
-    engine = up_down.log_engine(_settings())
+    engine = registry.with_log(_settings())
     for line in engine.log_lines(tail=int(tail), follow=follow):
         print(harmless(line), flush=True)
 
@@ -361,14 +361,14 @@ def bench(c, client=False, json=False):
 )
 def plan(c, model=None, all=False, ctx=None, json=False):
     """Say whether a model fits, here, before anything is loaded; exit code 1 if the one asked for does not."""
-    from claude_local.lifecycle import up_down
+    from claude_local.lifecycle import look
     from claude_local.models.fit import plan, plan_table
     from claude_local.profiles.profile import find_profile
 
     settings = _settings()
     profiles = _profiles(settings)
     chosen = [find_profile(profiles, model)] if model else list(profiles.values())
-    is_loaded = up_down.snapshot(settings).state == "ready"
+    is_loaded = look.pulse(settings).state == "ready"
     verdicts = plan.verdicts(settings, chosen, context_tokens=plan.tokens_of(ctx), is_loaded=is_loaded)
     plan_table.show(verdicts, as_json=json)
     raise Exit(code=int(bool(model) and verdicts[0].outcome == "does not fit"))
@@ -419,11 +419,11 @@ def install_claude_local(c, bin_dir=None, link=False, dry_run=False, force=False
 def uninstall_claude_local(c, purge=False, dry_run=False):
     """Remove what install-claude-local wrote, and nothing that was changed since."""
     from claude_local.client import uninstall
-    from claude_local.lifecycle import up_down
+    from claude_local.server.engines import registry
 
     settings = _settings()
-    engine = up_down.running_engine(settings) if purge and not dry_run else None
-    if engine and engine.name != "external":
+    engine = registry.running(settings) if purge and not dry_run else None
+    if engine and engine.is_ours:
         raise UserError(f"the {engine.name} engine is running", hint="stop it first: invoke down")
     for line in uninstall.uninstall(settings, os.environ, purge=purge, dry_run=dry_run):
         print(line)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from claude_local.foundation.snapshot import ModelList, Snapshot
+from claude_local.lifecycle.wish import IDLE_LIMIT_SECONDS, Wish
+from claude_local.profiles.profile import Profile, find_profile
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -42,10 +45,20 @@ class SwitchBody(Body):
     """Whether the answer comes when the new model serves; else it comes at once, with 202."""
     when: Literal["idle", "now"] = "idle"
     """`idle` waits for the end of replies that are being written; `now` cuts them."""
-    idle_limit_seconds: Annotated[float, Field(gt=0, le=3600)] = 120
+    idle_limit_seconds: Annotated[float, Field(gt=0, le=3600)] = IDLE_LIMIT_SECONDS
     """How long `idle` waits before it gives up and changes nothing."""
     force: bool = False
     """Whether to try a model that does not fit by its plan."""
+
+    def wish(self, profiles: Mapping[str, Profile]) -> Wish:
+        """The same for the lifecycle. Raises UnknownProfile."""
+        return Wish(
+            find_profile(profiles, self.model),
+            profiles,
+            force=self.force,
+            cut_replies=self.when == "now",
+            idle_limit_seconds=self.idle_limit_seconds,
+        )
 
 
 class StartBody(Body):
@@ -54,6 +67,10 @@ class StartBody(Body):
     model: ModelName | None = None
     wait: bool = True
     force: bool = False
+
+    def wish(self, profiles: Mapping[str, Profile], served_last: Callable[[], str]) -> Wish:
+        """The same for the lifecycle. Raises UnknownProfile."""
+        return Wish(find_profile(profiles, self.model or served_last()), profiles, force=self.force)
 
 
 class StopBody(Body):

@@ -8,6 +8,7 @@ from typing import Any
 
 from claude_local.checks.doctor.host import Finding, Host, Level, dotted, version_of
 from claude_local.foundation.plain_text import first_line
+from claude_local.server.engines import registry
 
 OLDEST_ENGINE = (20, 10)
 """The oldest that the tests ran with."""
@@ -58,7 +59,8 @@ def engine(host: Host) -> Finding:
     """Whether Docker Engine answers and is new enough."""
     docker = look(host)
     if not docker.is_installed:
-        level: Level = "error" if host.settings.engine == "docker" else "warning"
+        chosen = registry.named(host.settings, host.settings.engine)
+        level: Level = "error" if chosen and chosen.needs_docker else "warning"
         text = "not installed: models run on the CPU, in the embedded engine"
         return Finding(
             level, text, f"{host.remedy('docker.io')}; or Docker's own packages, version 28 or newer"

@@ -19,6 +19,7 @@ from claude_local.models.fit import by_file, by_size, by_tool, estimate, speeds
 from claude_local.models.fit.by_tool import FitUnavailable, Layout
 from claude_local.models.fit.verdicts import MIB, Hardware, Verdict, fit_targets, judge
 from claude_local.profiles.profile import Profile
+from claude_local.server.engines import registry
 
 SOURCE = "llama-fit-params"
 LOADED = "a model is loaded now and leaves first: what it takes is counted as free"
@@ -57,7 +58,7 @@ def verdict(
         return Verdict(profile.name, "unknown", error.message)
     if is_loaded:
         found = by_file.verdict(profile, header, _emptied(hardware), LOADED)
-    elif quick or settings.engine == "embedded":
+    elif quick or _plans_from_file(settings):
         found = by_file.verdict(profile, header, hardware)
     else:
         found = _by_tool(settings, profile, header, hardware)
@@ -101,6 +102,11 @@ def check(found: Verdict) -> None:
             hint=f"{smaller}look closer: invoke plan --model {found.profile}; "
             'try it all the same: --force (API: `"force": true`)',
         )
+
+
+def _plans_from_file(settings: Settings) -> bool:
+    engine = registry.named(settings, settings.engine)
+    return engine is not None and engine.plans_from_file
 
 
 def _emptied(hardware: Hardware) -> Hardware:
