@@ -86,13 +86,17 @@ def test_programs_that_have_nothing_to_do_with_it_are_left_alone(tmp_path: Path)
 
 WEAKER = {
     "the home folder is shown": (
-        "_jail/mounts.bash",
+        "lib/mounts.bash",
         'scratch "$HOME_MIB" 0700 "$HOME"',
-        'bind rw "$HOME"',
+        'show rw "$HOME"',
     ),
-    "the network is shared": ("_jail/bubblewrap.bash", "--unshare-all", "--unshare-all --share-net"),
-    "the environment is passed on": ("_jail/bubblewrap.bash", 'exec -c "$bwrap"', 'exec "$bwrap"'),
-    "nothing is looked at afterwards": ("bin/claude-local.j2", '  audit_after "$record"\n', ""),
+    "the network is shared": ("lib/confine/jail.bash", "--unshare-all", "--unshare-all --share-net"),
+    "the environment is passed on": ("lib/confine/jail.bash", 'exec -c "$bwrap"', 'exec "$bwrap"'),
+    "nothing is looked at afterwards": (
+        "bin/claude-local",
+        '! "$LIBEXEC/audit" after "$record" ||',
+        "",
+    ),
     "the door lets all through": ("jail/door.cfg.j2", "  http-request deny deny_status 403", "  # "),
 }
 

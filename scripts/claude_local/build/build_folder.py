@@ -15,7 +15,7 @@ from typing import Literal
 from claude_local.foundation.errors import BuildConflict, UserError
 from claude_local.machine.files import write_atomic
 from claude_local.profiles.profile import Profile
-from claude_local.build.render import HEADER, render, RenderedFile
+from claude_local.build.render import COPIED, HEADER, render, RenderedFile
 from claude_local.machine.settings import load_settings, Settings
 
 HEADER_LINES = 3
@@ -108,7 +108,7 @@ def _our_files(build_dir: Path) -> Iterator[PurePosixPath]:
 
 
 def _is_ours(text: str) -> bool:
-    return any(HEADER in line for line in text.splitlines()[:HEADER_LINES])
+    return any(HEADER in line or COPIED in line for line in text.splitlines()[:HEADER_LINES])
 
 
 def _read(file: Path) -> str:
