@@ -1,7 +1,7 @@
 # HTTP without another program: one GET. HTTP_SERVER is the address that it asks.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# http_get PATH [KEY [SECONDS]]: sets http_answer to status line, headers and body of a GET to the model server; fails if nothing answers. No other program is started.
+# http_get PATH [KEY [SECONDS]]: Sets http_answer to status line, headers and body of a GET to the model server; fails if nothing answers. No other program is started.
 http_get() {
   local authority=${HTTP_SERVER#http://} connection
   http_answer=
