@@ -14,7 +14,14 @@ from support.machine import ROOT, Machine
 
 pytestmark = pytest.mark.tools
 
-SCRIPTS = ["scripts/quickstart", "scripts/test", "scripts/lock", "scripts/_venv", ".ci/run"]
+SCRIPTS = [
+    "scripts/quickstart",
+    "scripts/test",
+    "scripts/lock",
+    "scripts/_venv",
+    ".ci/run",
+    ".ci/in-container",
+]
 TEMPLATES = ROOT / "templates"
 PROGRAMS = sorted(file for folder in ("bin", "libexec") for file in (TEMPLATES / folder).iterdir())
 LIBRARIES = sorted((TEMPLATES / "lib").rglob("*.bash"))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from claude_local.client.manifest import fingerprint
 from claude_local.client.uninstall import uninstall
 from claude_local.foundation.errors import UserError
 from claude_local.machine.settings import Settings, load_settings
+from claude_local.machine.state_folder import ENTRIES, MANIFEST
 from support import refresh_golden
 from support.machine import ROOT, Machine
 
@@ -30,6 +32,7 @@ BUILD = {
     "claude-local/settings.json": "{}\n",
     "claude-local/skills/greet/SKILL.md": "---\nname: greet\n---\n",
 }
+STATE_FOLDER = ".local/state/claude-local"
 TEXTS = ["CLAUDE.md", "settings.json", "skills/greet/SKILL.md"]
 
 VERBS = {
@@ -942,6 +945,65 @@ def test_purge_also_removes_sessions_and_the_key(user: User) -> None:
         f"removed {user.state_dir}/embedded with all that is in it",
         f"removed {user.state_dir}/sessions with all that is in it",
     ]
+
+
+def fill_state(user: User) -> None:
+    """A state folder in which everything lies that can."""
+    for entry in ENTRIES:
+        place = entry.name.replace("*", "x")
+        if entry is not MANIFEST:
+            user.write(f"{STATE_FOLDER}/{place}/file" if entry.is_folder else f"{STATE_FOLDER}/{place}", "{}")
+
+
+def test_purge_removes_all_state_of_ours_and_names_what_it_keeps(user: User) -> None:
+    user.install()
+    fill_state(user)
+
+    lines = user.uninstall(purge=True)
+
+    kept = [entry for entry in ENTRIES if entry.kept_because]
+    assert [path.name for path in sorted(user.state_dir.iterdir())] == sorted(entry.name for entry in kept)
+    assert [line for line in lines if line.startswith("kept ")] == [
+        f"kept {user.state_dir / entry.name}: {entry.kept_because}" for entry in kept
+    ]
+
+
+def test_what_sessions_left_in_projects_outlives_a_purge(user: User) -> None:
+    user.install()
+    file = user.write(f"{STATE_FOLDER}/quarantine/20261121-142118-23119/.envrc", "mine\n")
+
+    user.uninstall(purge=True)
+
+    assert [path for path in user.home.rglob("*") if path.is_file()] == [file]
+
+
+def test_an_empty_quarantine_keeps_nothing(user: User) -> None:
+    user.install()
+    (user.state_dir / "quarantine").mkdir()
+
+    user.uninstall(purge=True)
+
+    assert tree(user.home) == {}
+
+
+@pytest.mark.parametrize(
+    ("folder", "server"), [("management", "management API"), ("embedded", "embedded engine")]
+)
+def test_purge_is_refused_while_a_server_runs(user: User, folder: str, server: str) -> None:
+    user.install()
+    own = psutil.Process()
+    record = {"pid": own.pid, "create_time": own.create_time()}
+    file = user.write(f"{STATE_FOLDER}/{folder}/process.json", json.dumps(record))
+    before = tree(user.home)
+
+    user.uninstall(purge=True, dry_run=True)
+    with pytest.raises(UserError, match=f"the {server} is running"):
+        user.uninstall(purge=True)
+
+    assert tree(user.home) == before
+    file.write_text(json.dumps({**record, "create_time": 1.0}))  # the number was given out again
+    user.uninstall(purge=True)
+    assert tree(user.home) == {}
 
 
 def write_record(user: User, name: str, *, begun: bool) -> Path:

@@ -17,7 +17,7 @@ from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import journal, up_down
 from claude_local.machine.settings import Settings, load_settings
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from claude_local.server.llama_http import LlamaHttp
 from support.api_client import Api
 from support.machine import ROOT, Machine

@@ -19,9 +19,9 @@ readonly TASK_ENVIRONMENT=( # the settings that this file was made with
   'CLAUDE_LOCAL_SANDBOX=jail'
   'CLAUDE_LOCAL_JAIL_READ_ONLY=/home/me/.cargo'
   'CLAUDE_LOCAL_JAIL_SWITCHING=yes'
-  'CLAUDE_LOCAL_CLIENT_IMAGE=claude-local/client:latest'
   'CLAUDE_LOCAL_LLAMA_PORT=8080'
   'CLAUDE_LOCAL_MANAGEMENT_PORT=8081'
+  'CLAUDE_LOCAL_CLIENT_IMAGE=claude-local/client:latest'
   'CLAUDE_LOCAL_IMAGE=claude-local/llama:latest'
   'CLAUDE_LOCAL_COMPOSE_PROJECT=claude-local'
 )

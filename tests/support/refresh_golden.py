@@ -1,8 +1,8 @@
-"""What tests/golden/ holds: the data of build/ as rendered for fixed settings and two small profiles, and its layout.
+"""The content of tests/golden/: the data of build/ as rendered for fixed settings and two small profiles.
 
-Files that are copied as they are stand in `layout.txt` only, with mode and path.
+Files that are copied as they are stand only in `layout.txt`, which has the mode and path of every file.
 
-Write it again with `python tests/support/refresh_golden.py`, then read the difference: `git diff tests/golden`.
+Update it with `python tests/support/refresh_golden.py`, then review `git diff tests/golden`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def settings_in(root: Path) -> Settings:
 
 
 def checkout_in(folder: Path) -> Path:
-    """A checkout in `folder` that has nothing but our templates."""
+    """A checkout in `folder` that contains only our templates."""
     root = folder / "checkout"
     root.mkdir()
     (root / "templates").symlink_to(ROOT / "templates")
@@ -89,7 +89,7 @@ def checkout_in(folder: Path) -> Path:
 
 
 def rendered() -> list[RenderedFile]:
-    """build/ as it would be for a checkout at /checkout."""
+    """build/ as rendered for a checkout at /checkout."""
     with tempfile.TemporaryDirectory() as folder:
         root = checkout_in(Path(folder))
         files = render(settings_in(root), PROFILES)
@@ -107,7 +107,7 @@ def layout() -> str:
 
 
 def main() -> None:
-    """Replaces tests/golden/ by what is rendered now."""
+    """Replaces tests/golden/ with the current rendering."""
     shutil.rmtree(GOLDEN, ignore_errors=True)
     GOLDEN.mkdir()
     (GOLDEN / LAYOUT).write_text(layout(), encoding="utf-8")

@@ -33,7 +33,7 @@ COPIED = "Copied to build/ by `invoke render`"
 PROGRAM_FOLDERS = ("bin", "libexec", "shim")
 
 FIT_TARGET_MIB = "1024"
-"""llama-server's own default, for a machine whose cards nobody looked at."""
+"""llama-server's own default, for a machine without cards."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,16 @@ class RenderedFile:
     mode: int
 
 
-def render(settings: Settings, profiles: Mapping[str, Profile]) -> list[RenderedFile]:
-    """Every file of build/, in path order. The same input gives the same bytes."""
+def render(
+    settings: Settings, profiles: Mapping[str, Profile], *, fit_target: str = ""
+) -> list[RenderedFile]:
+    """Every file of build/, in path order. The same input gives the same bytes.
+
+    `fit_target` is by the cards, for settings that leave it open.
+    """
     environment = _environment(settings.templates_dir)
     values = _values(settings, profiles)
+    values["fit_target"] = settings.fit_target or fit_target or FIT_TARGET_MIB
     names = [name for name in environment.list_templates() if not _is_part(name)]
     return [_render_file(environment, name, values) for name in sorted(names, key=_target)]
 
@@ -90,7 +96,6 @@ def _environment(templates_dir: Path) -> jinja2.Environment:
         "haproxy": quote_haproxy,
         "dotenv": quote_dotenv,
         "yaml": quote_compose,
-        "dirname": lambda value: str(PurePosixPath(value).parent),
         "systemd": quote_systemd,
         "dockerfile": quote_dockerfile,
         "json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
@@ -108,7 +113,6 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "router_argv": flags.router_argv(),
         "huge_pages": flags.HUGE_PAGES,
         "container_user": settings.container_user,
-        "fit_target": settings.fit_target or FIT_TARGET_MIB,
         "container_models_dir": flags.CONTAINER_MODELS_DIR,
         "container_runtime_dir": flags.CONTAINER_RUNTIME_DIR,
         "container_port": flags.CONTAINER_PORT,

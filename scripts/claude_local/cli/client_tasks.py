@@ -14,7 +14,7 @@ from claude_local.foundation.errors import UserError
 @verb(
     help={
         "bin_dir": "folder for the command; default: ~/bin or ~/.local/bin, rather one on your PATH",
-        "link": "link into build/ instead of copying, so that every render applies at once",
+        "link": "link into build/ instead of copying, so that every render applies immediately",
         "dry_run": "say what would be done and do nothing",
         "force": "replace files that are not as we wrote them; yours are kept as NAME.bak",
     }
@@ -77,7 +77,7 @@ def bench(c: Context, client: bool = False, json: bool = False) -> None:
     from claude_local.checks import bench
 
     if not client:
-        raise UserError("what shall be measured?", hint="there is one benchmark: invoke bench --client")
+        raise UserError("nothing to measure", hint="there is one benchmark: invoke bench --client")
     bench.show(bench.run(read_settings(), os.environ), as_json=json)
 
 
@@ -85,8 +85,8 @@ def bench(c: Context, client: bool = False, json: bool = False) -> None:
     help={
         "base": "another Debian image with Node.js and npm",
         "packages": "Debian packages instead of our list of tools",
-        "more_packages": "Debian packages besides, for instance 'golang-go cargo'",
-        "certificates": "PEM file that the download of Claude Code shall trust as well",
+        "more_packages": "more Debian packages, for instance 'golang-go cargo'",
+        "certificates": "PEM file with more certificates to trust when Claude Code is downloaded",
         "dry_run": "print the command and do nothing",
     }
 )

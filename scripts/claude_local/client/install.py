@@ -19,7 +19,8 @@ from claude_local.client.placement import Piece, Step, apply, ide_steps, mode_of
 from claude_local.client.requirements import install_line, worth_naming
 from claude_local.foundation.errors import UserError
 from claude_local.machine.files import PRIVATE_DIRECTORY
-from claude_local.machine.settings import PREFIX, Settings
+from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.settings import Settings
 
 COMMAND = "claude-local"
 
@@ -46,7 +47,7 @@ def install(
     path = environment.get("PATH", "")
     on_path = [Path(part) for part in path.split(":") if part]
     folder = choices.bin_dir or _usual_folder(Path(environment.get("HOME") or "/"), on_path)
-    with manifest.told_in_one_line():
+    with manifest.in_one_line():
         recorded = manifest.load(settings)
         normal = manifest.normal_dir(environment)
         pieces = _pieces(settings, folder, link=choices.link)

@@ -7,6 +7,7 @@ from typing import Any
 
 import bottle
 
+from claude_local import __version__
 from claude_local.foundation import errors
 from claude_local.foundation.plain_text import harmless
 from claude_local.lifecycle import up_down
@@ -80,7 +81,7 @@ class Api:
         return iter(listener)
 
     def openapi(self) -> dict[str, Any]:
-        return openapi("0.1.0", self.settings.management_port or 0)
+        return openapi(__version__, self.settings.management_port or 0)
 
     def switch(self, body: SwitchBody) -> dict[str, Any]:
         job = self.operations.switch(

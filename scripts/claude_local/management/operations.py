@@ -13,7 +13,8 @@ from claude_local.foundation.errors import UserError
 from claude_local.lifecycle import journal, up_down
 from claude_local.lifecycle.steps import Request
 from claude_local.machine.settings import Settings
-from claude_local.profiles.profile import DEFAULTS_FILE, Profile, find_profile, load_profiles, profile_files
+from claude_local.profiles.load import DEFAULTS_FILE, find_profile, load_profiles, profile_files
+from claude_local.profiles.profile import Profile
 
 
 class Job:

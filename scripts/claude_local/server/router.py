@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from claude_local.foundation.errors import EngineFailed
 from claude_local.foundation.snapshot import SlotUse
-from claude_local.machine.listeners import Listener, listeners_on
+from claude_local.machine.listeners import ListeningSocket, listeners_on
 from claude_local.profiles.profile import ACTIVE_ALIAS
 from claude_local.server.llama_http import LlamaHttp, metric
 
@@ -105,7 +105,7 @@ class Router:
 
 
 @functools.lru_cache(maxsize=8)
-def _check_locked(without_key: LlamaHttp, _: frozenset[Listener]) -> None:
+def _check_locked(without_key: LlamaHttp, _: frozenset[ListeningSocket]) -> None:
     """Raises EngineFailed unless a request without a key is refused.
 
     Who listens is asked until it has refused once: each time it writes a warning into its log.
