@@ -47,7 +47,7 @@ def install(
     path = environment.get("PATH", "")
     on_path = [Path(part) for part in path.split(":") if part]
     folder = choices.bin_dir or _usual_folder(Path(environment.get("HOME") or "/"), on_path)
-    with manifest.told_in_one_line():
+    with manifest.in_one_line():
         recorded = manifest.load(settings)
         normal = manifest.normal_dir(environment)
         pieces = _pieces(settings, folder, link=choices.link)
