@@ -1,4 +1,4 @@
-"""Claude Code sessions of several turns: driven by messages, or typed at a terminal."""
+"""Claude Code sessions of several turns: driven by messages or typed at a terminal."""
 
 from __future__ import annotations
 
@@ -63,6 +63,6 @@ def enter(terminal: Terminal, machine: Machine, client: str, *options: str, sand
     if sandbox == "jail":
         terminal.wait_for("· jail")
         return
-    if "❯ No" in terminal.wait_for("trust this folder"):  # newer versions begin with the careful answer
+    if "❯ No" in terminal.wait_for("trust this folder"):  # newer versions start on the careful answer
         terminal.press_until("Down", "❯ Yes")
     terminal.press_until("Enter", "· unconfined")
