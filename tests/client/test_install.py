@@ -1039,7 +1039,7 @@ def test_purge_keeps_the_record_of_a_session_that_nobody_looked_at(user: User) -
 
     assert f"removed {refused} with all that is in it" in lines
     assert lines[-1] == (
-        f"kept {cut_off}: the session in /home/me/project was cut off, and nobody looked at what it left; "
+        f"kept {cut_off}: the session in /home/me/project was cut off, and what it left was not looked at; "
         "start claude-local there once, or look yourself and delete this folder"
     )
     assert [path for path in tree(user.state_dir) if "/" in path] == [
