@@ -12,7 +12,14 @@ from support.machine import ROOT, Machine
 
 pytestmark = pytest.mark.tools
 
-SCRIPTS = ["scripts/quickstart", "scripts/test", "scripts/lock", "scripts/_venv", ".ci/run"]
+SCRIPTS = [
+    "scripts/quickstart",
+    "scripts/test",
+    "scripts/lock",
+    "scripts/_venv",
+    ".ci/run",
+    ".ci/in-container",
+]
 RENDERED = ["claude-local", "claude-local-statusline", "claude-local-switch", "llama-up", "llama-down"]
 
 

@@ -12,6 +12,7 @@ from invoke.parser import ParserContext
 
 from claude_local.dashboard.dialogs import HELP
 from claude_local.management.routes import ROUTES
+from support import refresh_architecture
 from support.machine import ROOT, repository_files
 
 SAID = re.compile(r"(?<!from )\binvoke (?=([a-z].*))")
@@ -19,7 +20,16 @@ END = re.compile(r"[`;|,:)\"'<\\#]|\. |\.$|  |$")
 """What ends a command in a text."""
 VALUE = re.compile(r"\{|\$\w|[A-Z]{2,}$|[\w-]+/")
 """A word that stands for an argument, unlike the prose behind a command."""
-WHERE = ("README.md", "docs", "scripts", "templates", "profiles", "tasks.py")
+WHERE = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs",
+    "scripts",
+    "templates",
+    "profiles",
+    "tasks.py",
+)
 
 
 def contexts() -> dict[str, ParserContext]:
@@ -94,8 +104,8 @@ def test_the_page_on_the_api_names_every_route_and_no_other() -> None:
 
 
 def test_the_page_on_the_api_names_every_code_of_an_error_and_no_other() -> None:
-    package = ROOT / "scripts" / "claude_local"
-    source = "".join((package / f"{name}.py").read_text() for name in ("api", "api_guard", "api_server"))
+    folder = ROOT / "scripts" / "claude_local" / "management"
+    source = "".join((folder / f"{name}.py").read_text() for name in ("answers", "guard", "http_server"))
     codes = re.findall(r"""\b[45]\d\d"?[,:]\s*"([a-z_]+)\"""", source)
 
     rows = re.findall(r"^\| [45][\d, ]+ \| ([^|]*) \|", text_of("api.md"), re.MULTILINE)
@@ -109,6 +119,12 @@ def test_the_page_on_the_dashboard_names_every_key_of_its_help() -> None:
 
     letters = {key for keys, _ in HELP for key in keys.split() if re.fullmatch(r"[a-zN?/]|Esc", key)}
     assert named == letters
+
+
+def test_the_page_on_the_architecture_says_of_each_package_what_its_own_first_line_says() -> None:
+    table = refresh_architecture.TABLE.search(text_of("architecture.md"))
+
+    assert table and table[0] == refresh_architecture.table(), "python tests/support/refresh_architecture.py"
 
 
 def text_of(page: str) -> str:

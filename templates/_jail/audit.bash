@@ -217,6 +217,7 @@ audit_before() {
   local -a fields
   # Git obeys hooks that are not there yet as well: an empty folder can be made read-only.
   [[ ! -d $workspace/.git || -L $workspace/.git || -e $workspace/.git/hooks ]] || mkdir "$workspace/.git/hooks" 2>/dev/null || true
+  record_mounts
   look "$record" "$record/before" || refuse_full_disk
   refuse_outside_links
   { : >"$record/stamp"; } 2>/dev/null || refuse_full_disk
@@ -294,6 +295,7 @@ audit_after() {
     [[ -n ${before[$path]:-} ]] || folder=$path
   done < <(printf '%s\0' "${!entries[@]}" | LC_ALL=C sort --zero-terminated)
   audit_repository "$1"
+  audit_mounts "$1"
   describe_notes
   [[ -z $began ]] || say 'the list of what was here before is lost, as after a power failure: nothing is put aside'
   report "$quarantine"

@@ -66,10 +66,11 @@ build_jail() {
 
 # A repository cannot be moved aside and made anew: its folder is a mount of its own. A worktree needs the repository
 # that it belongs to, if that agrees: its objects, refs and logs, and of the rest nothing that other worktrees obey.
+# Adds to writable what of it a session may write.
 protect_repository() {
   local git=$workspace/.git target common name
   if [[ -d $git && ! -L $git ]]; then
-    bind rw "$git"
+    is_mount "$git" || bind rw "$git"
   elif [[ -f $git ]]; then
     target=$(head --bytes 4096 "$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
     contains "$workspace" "$target" && return
@@ -83,8 +84,10 @@ protect_repository() {
     for name in objects refs logs; do
       [[ ! -L $common/$name ]] || refuse_workspace "$name of its repository is a link"
       bind rw "$common/$name"
+      writable+=("$common/$name")
     done
     bind rw "$target"
+    writable+=("$target")
     for name in gitdir commondir config.worktree modules; do
       [[ ! -e $target/$name ]] || bind ro "$target/$name"
     done
@@ -142,13 +145,13 @@ explain_refusal() {
   [[ ! -r /proc/sys/user/max_user_namespaces ]] || allowed=$(</proc/sys/user/max_user_namespaces)
   if [[ -r /proc/sys/kernel/apparmor_restrict_unprivileged_userns && $(</proc/sys/kernel/apparmor_restrict_unprivileged_userns) == 1 ]]; then
     die "the jail cannot start: this Ubuntu keeps user namespaces from bubblewrap ($1)" \
-      'allow it: sudo apt install apparmor-profiles && sudo cp /usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/ && sudo apparmor_parser --replace /etc/apparmor.d/bwrap-userns-restrict' "$how"
+      "allow it: $APPARMOR_REMEDY" "$how"
   elif ((allowed == 0)); then
     die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl user.max_user_namespaces=15000' "$how"
   elif [[ -r /proc/sys/kernel/unprivileged_userns_clone && $(</proc/sys/kernel/unprivileged_userns_clone) == 0 ]]; then
     die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl kernel.unprivileged_userns_clone=1' "$how"
   elif [[ $1 == *'nknown option'* ]]; then
-    die "the jail cannot start: bubblewrap is too old ($1)" 'version 0.8 or newer is needed, with --bind-fd' "$how"
+    die "the jail cannot start: bubblewrap is too old ($1)" "$BIND_FD_REMEDY" "$how"
   fi
   die "the jail cannot start: $1" "$how"
 }

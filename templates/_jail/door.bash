@@ -37,11 +37,12 @@ pause() {
   read -r -t "$1" <> <(:) || true
 }
 
-# The editor's own door: VS Code listens on a port of this machine and says so in a lock file.
+# The editor's own door, for --ide: VS Code listens on a port of this machine and says so in a lock file. Requests are
+# not filtered there, and the editor opens any file of the user's.
 find_editor() {
   local lock
   editor_port='' editor_lock=''
-  [[ -z $no_ide ]] || return 0
+  [[ -n $ide ]] || return 0
   for lock in "$HOME"/.claude/ide/*.lock "$CLIENT_DIR"/ide/*.lock; do
     [[ -f $lock && ${lock##*/} =~ ^[0-9]{1,5}\.lock$ ]] || continue
     [[ ${lock##*/} == "${CLAUDE_CODE_SSE_PORT:-}.lock" ]] || has_workspace_open "$lock" || continue

@@ -25,7 +25,7 @@ scratch() {
 
 # Later mounts cover earlier ones.
 show_session() {
-  local name path shown=()
+  local name path shown=() writable=("$workspace" "${KEPT_CLIENT_FOLDERS[@]/#/$CLIENT_DIR/}")
   scratch "$HOME_MIB" 0700 "$HOME"
 
   # Tool chains that the settings name, read-only.
@@ -69,6 +69,7 @@ show_session() {
     [[ ! -d $workspace/$path ]] || shown+=("$path")
     [[ -L $workspace/$path ]] || bind ro "$workspace/$path"
   done
+  protect_mounts "${writable[@]}"
 
   # The way out.
   bind ro "$record/door" "${DOOR_SOCKET%/*}"

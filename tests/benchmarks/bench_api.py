@@ -36,7 +36,7 @@ from claude_local.lifecycle.steps import Steps  # noqa: E402
 from claude_local.lifecycle.wish import Wish  # noqa: E402
 from claude_local.machine.settings import Settings, load_settings  # noqa: E402
 from claude_local.models.demo_model import DemoShape, write_demo_model  # noqa: E402
-from claude_local.profiles.profile import load_profiles  # noqa: E402
+from claude_local.profiles.load import load_profiles  # noqa: E402
 from claude_local.server import probe  # noqa: E402
 from claude_local.server.flags import HUGE_PAGES  # noqa: E402
 from claude_local.server.llama_http import LlamaHttp  # noqa: E402

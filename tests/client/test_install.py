@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from claude_local.client.manifest import fingerprint
 from claude_local.client.uninstall import uninstall
 from claude_local.foundation.errors import UserError
 from claude_local.machine.settings import Settings, load_settings
+from claude_local.machine.state_folder import ENTRIES, MANIFEST
 from support import refresh_golden
 from support.machine import ROOT, Machine
 
@@ -29,6 +31,7 @@ BUILD = {
     "claude-local/settings.json": "{}\n",
     "claude-local/skills/greet/SKILL.md": "---\nname: greet\n---\n",
 }
+STATE_FOLDER = ".local/state/claude-local"
 TEXTS = ["CLAUDE.md", "settings.json", "skills/greet/SKILL.md"]
 
 VERBS = {
@@ -54,6 +57,7 @@ class User:
         self.path = f"{self.programs}:{self.home}/bin"
         self.extra: dict[str, str] = {}
         self.build = folder / "check out" / "build"
+        self.root = folder / "root"
         self.home.mkdir()
         self.programs.mkdir()
         for name in ("claude", "bwrap", "haproxy", "socat"):
@@ -89,7 +93,7 @@ class User:
         force: bool = False,
     ) -> list[str]:
         choices = Choices(bin_dir, link=link, dry_run=dry_run, force=force)
-        return list(install(self.settings, choices, self.environment))
+        return list(install(self.settings, choices, self.environment, self.root))
 
     def uninstall(self, *, purge: bool = False, dry_run: bool = False) -> list[str]:
         return list(uninstall(self.settings, self.environment, purge=purge, dry_run=dry_run))
@@ -432,9 +436,6 @@ def test_empty_parts_of_the_path_are_no_folders(user: User) -> None:
     assert (user.home / ".local" / "bin" / "claude-local").is_file()
 
 
-NO_JAIL = "the jail needs it; without it: --sandbox container, bash or off"
-
-
 @pytest.mark.parametrize(
     ("manager", "line"),
     [
@@ -456,22 +457,29 @@ def test_a_missing_program_is_told_with_its_install_line_and_stops_nothing(
     lines = user.install()
 
     assert lines[:4] == [
-        "claude is missing; nothing works without it: npm install --global @anthropic-ai/claude-code",
-        f"bwrap is missing; {NO_JAIL}: {line} bubblewrap",
-        f"haproxy is missing; {NO_JAIL}: {line} haproxy",
-        f"socat is missing; only VS Code and switching models from inside the jail need it: {line} socat",
+        "claude is missing; only --sandbox container works without it: "
+        "npm install --global @anthropic-ai/claude-code",
+        f"bwrap is missing; --sandbox jail and bash need it: {line} bubblewrap",
+        f"haproxy is missing; --sandbox jail and container need it: {line} haproxy",
+        "socat is missing; --sandbox bash, --ide and switching models from inside the jail need it: "
+        f"{line} socat",
     ]
     assert user.command.is_file()
 
 
-def test_a_program_beside_a_folder_of_the_path_is_found(user: User) -> None:
-    system = user.home.parent / "system"
-    for folder in ("bin", "sbin"):
-        (system / folder).mkdir(parents=True)
-    (user.programs / "haproxy").rename(system / "sbin" / "haproxy")
-    user.path += f":{system}/bin"
+def test_a_program_where_a_users_path_does_not_lead_is_found(user: User) -> None:
+    (user.root / "usr" / "sbin").mkdir(parents=True)
+    (user.programs / "haproxy").rename(user.root / "usr" / "sbin" / "haproxy")
 
     assert not any(line.startswith("haproxy is missing") for line in user.install())
+
+
+def test_docker_is_named_only_where_sessions_run_in_a_container(user: User) -> None:
+    without = user.install()
+    user.extra["CLAUDE_LOCAL_SANDBOX"] = "container"
+
+    assert not any(line.startswith("docker is missing") for line in without)
+    assert user.install()[0] == "docker is missing; --sandbox container needs it: sudo apt install docker.io"
 
 
 # ---- Editors
@@ -921,6 +929,65 @@ def test_purge_also_removes_sessions_and_the_key(user: User) -> None:
         f"removed {user.state_dir}/embedded with all that is in it",
         f"removed {user.state_dir}/sessions with all that is in it",
     ]
+
+
+def fill_state(user: User) -> None:
+    """A state folder in which everything lies that can."""
+    for entry in ENTRIES:
+        place = entry.name.replace("*", "x")
+        if entry is not MANIFEST:
+            user.write(f"{STATE_FOLDER}/{place}/file" if entry.is_folder else f"{STATE_FOLDER}/{place}", "{}")
+
+
+def test_purge_removes_all_state_of_ours_and_names_what_it_keeps(user: User) -> None:
+    user.install()
+    fill_state(user)
+
+    lines = user.uninstall(purge=True)
+
+    kept = [entry for entry in ENTRIES if entry.kept_because]
+    assert [path.name for path in sorted(user.state_dir.iterdir())] == sorted(entry.name for entry in kept)
+    assert [line for line in lines if line.startswith("kept ")] == [
+        f"kept {user.state_dir / entry.name}: {entry.kept_because}" for entry in kept
+    ]
+
+
+def test_what_sessions_left_in_projects_outlives_a_purge(user: User) -> None:
+    user.install()
+    file = user.write(f"{STATE_FOLDER}/quarantine/20261121-142118-23119/.envrc", "mine\n")
+
+    user.uninstall(purge=True)
+
+    assert [path for path in user.home.rglob("*") if path.is_file()] == [file]
+
+
+def test_an_empty_quarantine_keeps_nothing(user: User) -> None:
+    user.install()
+    (user.state_dir / "quarantine").mkdir()
+
+    user.uninstall(purge=True)
+
+    assert tree(user.home) == {}
+
+
+@pytest.mark.parametrize(
+    ("folder", "server"), [("management", "management API"), ("embedded", "embedded engine")]
+)
+def test_purge_is_refused_while_a_server_runs(user: User, folder: str, server: str) -> None:
+    user.install()
+    own = psutil.Process()
+    record = {"pid": own.pid, "create_time": own.create_time()}
+    file = user.write(f"{STATE_FOLDER}/{folder}/process.json", json.dumps(record))
+    before = tree(user.home)
+
+    user.uninstall(purge=True, dry_run=True)
+    with pytest.raises(UserError, match=f"the {server} is running"):
+        user.uninstall(purge=True)
+
+    assert tree(user.home) == before
+    file.write_text(json.dumps({**record, "create_time": 1.0}))  # the number was given out again
+    user.uninstall(purge=True)
+    assert tree(user.home) == {}
 
 
 def write_record(user: User, name: str, *, begun: bool) -> Path:

@@ -18,7 +18,7 @@ from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import journal, look, up_down
 from claude_local.lifecycle.wish import Wish
 from claude_local.machine.settings import Settings, load_settings
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from claude_local.server.engines import registry
 from claude_local.server.llama_http import LlamaHttp
 from support.api_client import Api

@@ -147,3 +147,14 @@ def test_a_default_without_confinement_is_refused(machine: Machine) -> None:
     assert done.stderr.startswith(
         f"error: {file}:1: sandbox should be one of jail, bash, container, not `off`"
     )
+
+
+def test_settings_are_read_without_a_look_at_the_cards(machine: Machine) -> None:
+    machine.extra["PYTHONPROFILEIMPORTTIME"] = "1"  # Python names on stderr what it imports
+
+    reader = machine.invoke("profiles").stderr
+    renderer = machine.invoke("render").stderr
+
+    assert "claude_local.machine.settings_file" in reader
+    assert "pynvml" not in reader
+    assert "pynvml" in renderer

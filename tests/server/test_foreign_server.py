@@ -21,7 +21,7 @@ from claude_local.foundation.errors import EngineFailed
 from claude_local.foundation.snapshot import STOPPED, Snapshot
 from claude_local.lifecycle import look
 from claude_local.machine import listeners
-from claude_local.machine.listeners import Listener, owner_ids
+from claude_local.machine.listeners import ListeningSocket, owner_ids
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.profile import Profile
@@ -205,7 +205,9 @@ def test_the_kernel_tells_the_same_both_ways(host: str) -> None:
         server.bind((host, 0))
         server.listen()
         port = server.getsockname()[1]
-        told = Listener(socket.inet_pton(family, host), port, os.getuid(), os.fstat(server.fileno()).st_ino)
+        told = ListeningSocket(
+            socket.inet_pton(family, host), port, os.getuid(), os.fstat(server.fileno()).st_ino
+        )
         by_netlink = [one for one in listeners.listeners_by_netlink(port) if one.address == told.address]
         by_table = [one for one in listeners.listeners_by_table() if one[:2] == told[:2]]
 
@@ -221,5 +223,5 @@ def test_no_table_is_no_listener(tmp_path: Path) -> None:
     assert list(listeners.listeners_by_table(tmp_path)) == []
 
 
-def kernel_that_does_not_tell(*_: int) -> Iterator[Listener]:
+def kernel_that_does_not_tell(*_: int) -> Iterator[ListeningSocket]:
     raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))

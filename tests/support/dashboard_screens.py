@@ -1,6 +1,6 @@
-"""What tests/screens/ holds: the dashboard as text in many states and sizes, drawn from fixed snapshots.
+"""The content of tests/screens/: the dashboard as text in many states and sizes, drawn from fixed snapshots.
 
-Write it again with `python tests/support/dashboard_screens.py`, then read the difference: `git diff tests/screens`.
+Update it with `python tests/support/dashboard_screens.py`, then review `git diff tests/screens`.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ HOSTILE_LOG = LogTail(
 
 @dataclass(frozen=True)
 class Drawing:
-    """One state at some sizes."""
+    """One state, in several sizes."""
 
     scene: Scene = SCENE
     view: View = field(default_factory=View)
@@ -245,7 +245,7 @@ DRAWINGS = {
 
 
 def drawn() -> dict[str, str]:
-    """Every screen under its file name."""
+    """Every screen, by file name."""
     return {
         f"{name}-{columns}x{rows}.txt": drawing.text(columns, rows)
         for name, drawing in DRAWINGS.items()
@@ -254,7 +254,7 @@ def drawn() -> dict[str, str]:
 
 
 def main() -> None:
-    """Replaces tests/screens/ by what is drawn now."""
+    """Replaces tests/screens/ with the current drawings."""
     SCREENS.mkdir(exist_ok=True)
     for old in SCREENS.glob("*.txt"):
         old.unlink()

@@ -1,6 +1,6 @@
-"""What tests/golden/ holds: build/ as rendered for fixed settings and two small profiles.
+"""The content of tests/golden/: build/ as rendered for fixed settings and two small profiles.
 
-Write it again with `python tests/support/refresh_golden.py`, then read the difference: `git diff tests/golden`.
+Update it with `python tests/support/refresh_golden.py`, then review `git diff tests/golden`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def settings_in(root: Path) -> Settings:
 
 
 def checkout_in(folder: Path) -> Path:
-    """A checkout in `folder` that has nothing but our templates."""
+    """A checkout in `folder` that contains only our templates."""
     root = folder / "checkout"
     root.mkdir()
     (root / "templates").symlink_to(ROOT / "templates")
@@ -86,7 +86,7 @@ def checkout_in(folder: Path) -> Path:
 
 
 def rendered() -> list[RenderedFile]:
-    """build/ as it would be for a checkout at /checkout."""
+    """build/ as rendered for a checkout at /checkout."""
     with tempfile.TemporaryDirectory() as folder:
         root = checkout_in(Path(folder))
         files = render(settings_in(root), PROFILES)
@@ -94,7 +94,7 @@ def rendered() -> list[RenderedFile]:
 
 
 def main() -> None:
-    """Replaces tests/golden/ by what is rendered now."""
+    """Replaces tests/golden/ with the current rendering."""
     shutil.rmtree(GOLDEN, ignore_errors=True)
     for file in rendered():
         target = GOLDEN / file.path

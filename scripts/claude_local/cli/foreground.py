@@ -1,4 +1,4 @@
-"""Up, switch, down and the dashboard, as a person at a terminal sees them from beginning to end."""
+"""Up, switch, down and the dashboard in the foreground: what a person at the terminal sees of each."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def down(settings: Settings) -> None:
 
 
 def dashboard(settings: Settings, environment: Mapping[str, str], layout: str = "auto") -> None:
-    """Shows the dashboard until somebody leaves; stops everything if they want that."""
+    """Shows the dashboard until the person leaves it; stops everything if they choose that."""
     client = session.client_of(settings)
     server_process.start(settings)
     if session.run(client, session.look_of(environment, layout)).stop_model:
@@ -66,11 +66,11 @@ def dashboard(settings: Settings, environment: Mapping[str, str], layout: str = 
 
 
 def farewell(now: Snapshot) -> str:
-    """What goes on when somebody has left the dashboard, and what they can do."""
+    """What keeps running after the dashboard was closed, and the next commands."""
     if now.work:
-        return f"`{now.work.purpose}` goes on. See: invoke status; again: invoke dashboard"
+        return f"`{now.work.purpose}` continues. See: invoke status; again: invoke dashboard"
     if now.state == "stopped":
         return "no model runs. Start one: invoke up; again: invoke dashboard"
     if now.state == "failed":
         return "the model has failed. See: invoke status; take it away: invoke down"
-    return "the model goes on. Again: invoke dashboard; stop: invoke down"
+    return "the model keeps running. Again: invoke dashboard; stop: invoke down"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Loading:
-    """What a request tells while a model loads; nothing has begun where it serves already."""
+    """Progress of one request. `has_begun` stays False where the model serves already."""
 
     progress: Progress
     has_begun: bool = False
@@ -46,20 +46,20 @@ def watch_loading(name: str) -> Iterator[Loading]:
             line = harmless(log_line)[: max(20, talk.width - 40)]
             status.update(f"loading {escape(name)}{share} [dim]{seconds} s  {escape(line)}[/dim]")
 
-        told = Loading(progress)
-        yield told
+        seen = Loading(progress)
+        yield seen
     # Without a terminal the spinner prints nothing, so say it once.
-    if told.has_begun and not talk.is_terminal:
+    if seen.has_begun and not talk.is_terminal:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
 
 
 def waiting() -> lock.Waiting:
-    """What says, once each, whom a command waits for."""
-    told = set[lock.Holder]()
+    """A callback that names each command that is waited for, once."""
+    named = set[lock.Holder]()
 
     def tell(held: lock.Holder) -> None:
-        if held not in told:
-            told.add(held)
+        if held not in named:
+            named.add(held)
             say(f"waiting until `{held.purpose}` (process {held.process_id}) is complete")
 
     return tell

@@ -35,7 +35,9 @@ def run(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     written = write_demo_model(settings.models_dir / demo.model.file)
     terminal.say(f"1/3  demo model: {'written' if written else 'already there'} (random weights)")
     _start(settings, profiles)
-    terminal.say("3/3  its answer, streamed from /v1/messages. It is nonsense, and that is right:")
+    terminal.say(
+        "3/3  its answer, streamed from /v1/messages. Random weights write nonsense; that is expected:"
+    )
     _show_answer(settings)
     serving = small_model.offer(settings, profiles, lambda small: _switch(settings, profiles, small))
     terminal.data.print(_next_steps(settings, serving or DEMO))

@@ -77,7 +77,7 @@ def _nothing(view: View, scene: Scene) -> str:
 
 def _choice(model: ModelEntry, scene: Scene, width: int, *, is_picked: bool) -> Text:
     mark = "●" if model.name == scene.now.profile else " " if model.on_disk else "↓"
-    facts = f"{figures.file_size(model.size_bytes):>8} {figures.tokens(model.context_tokens):>6}"
+    facts = f"{figures.size(model.size_bytes):>8} {figures.tokens(model.context_tokens):>6}"
     name_width = max(12, min(28, width - 48))
     line = Text(f"{mark} {model.name[:name_width]:{name_width}} {facts}  {_verdict(model)}")
     line.truncate(width, overflow="ellipsis", pad=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import bottle
 
+from claude_local import __version__
 from claude_local.foundation import errors
 from claude_local.foundation.plain_text import harmless
 from claude_local.foundation.snapshot import ModelEntry, ModelList, Snapshot
@@ -85,7 +86,7 @@ class Api:
         return iter(subscriber)
 
     def openapi(self) -> dict[str, Any]:
-        return openapi("0.1.0", self.settings.management_port or 0)
+        return openapi(__version__, self.settings.management_port or 0)
 
     def switch(self, body: SwitchBody) -> dict[str, Any]:
         job = self.operations.switch(body.wish(self.operations.profiles()))

@@ -13,7 +13,8 @@ from claude_local.foundation.errors import UserError
 from claude_local.lifecycle import up_down
 from claude_local.lifecycle.wish import Observer, Wish
 from claude_local.machine.settings import Settings
-from claude_local.profiles.profile import DEFAULTS_FILE, Profile, load_profiles, profile_files
+from claude_local.profiles.load import DEFAULTS_FILE, load_profiles, profile_files
+from claude_local.profiles.profile import Profile
 from claude_local.server.engines import registry
 
 FOLLOW_LIMIT_SECONDS = 0.1

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from claude_local.foundation.snapshot import ModelList, Snapshot
 from claude_local.lifecycle.wish import IDLE_LIMIT_SECONDS, Wish
-from claude_local.profiles.profile import Profile, find_profile
+from claude_local.profiles.load import find_profile
+from claude_local.profiles.profile import Profile
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",

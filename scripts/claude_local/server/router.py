@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from claude_local.foundation.errors import EngineFailed
 from claude_local.foundation.snapshot import SlotUse
-from claude_local.machine.listeners import Listener, listeners_on
+from claude_local.machine.listeners import ListeningSocket, listeners_on
 from claude_local.profiles.profile import ACTIVE_ALIAS
 from claude_local.server.llama_http import LlamaHttp, metric
 
@@ -98,7 +98,7 @@ class KnownLocked:
     """Remembers the programs that refused a request without a key: each such request is a warning in their log."""
 
     def __init__(self) -> None:
-        self._listeners: dict[int, frozenset[Listener]] = {}
+        self._listeners: dict[int, frozenset[ListeningSocket]] = {}
         """By port. A program that listens anew is another listener."""
 
     def is_locked(self, http: LlamaHttp) -> bool:

@@ -20,10 +20,11 @@ from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.fit import estimate, plan, plan_table, speeds
 from claude_local.models.fit.by_tool import expert_layers, parse_devices, parse_fitted
 from claude_local.models.fit.kv_cache import Load
-from claude_local.models.fit.verdicts import CPU, GB, MIB, Device, Hardware, Verdict, fit_targets, judge
+from claude_local.models.fit.verdicts import CPU, GB, MIB, Device, FitVerdict, Hardware, judge
 from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.profile import Profile, ServerOptions
 from claude_local.server.engines.embedded import EmbeddedEngine
+from claude_local.server.fit_target import fit_targets
 from support import gguf_files
 from support.api_client import Api
 from support.gguf_files import SHAPES, write_header_only
@@ -423,7 +424,7 @@ def test_speeds_that_were_measured_are_remembered(settings: Settings) -> None:
 
 
 def test_the_facts_of_a_verdict_are_sentences() -> None:
-    verdict = Verdict(
+    verdict = FitVerdict(
         "a", "offloads", source="llama-fit-params", offloaded_bytes=12 * 10**9, layers=48, layers_on_cpu=0,
         expert_layers_on_cpu=20, context_tokens=65536, largest_context_tokens=131072, tokens_per_second=31.0,
     )  # fmt: skip

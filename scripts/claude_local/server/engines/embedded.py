@@ -26,6 +26,7 @@ from claude_local.foundation.snapshot import STOPPED, Snapshot
 from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.machine.processes import start_detached
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import EMBEDDED
 from claude_local.profiles.profile import Profile
 from claude_local.server import flags
 from claude_local.server.failure_reasons import reason_in
@@ -46,7 +47,7 @@ class EmbeddedEngine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.directory = settings.state_dir / "embedded"
+        self.directory = EMBEDDED.below(settings.state_dir)
         self.log_file = self.directory / "server.log"
         self.spec_file = self.directory / "server.json"
         self.process_file = self.directory / "process.json"
