@@ -51,7 +51,7 @@ PURE_MODULES = [
     *("build.image.build_progress", "build.image.build_failures"),
     *("models.fit.kv_cache", "models.fit.estimate", "models.fit.verdicts", "models.fit.by_file"),
     "models.fit.by_size",
-    "lifecycle.transaction",
+    *("lifecycle.transaction", "lifecycle.wish"),
     *("management.guard", "management.routes", "management.metrics_text", "management.patience"),
     *("checks.verify.cases", "checks.verify.groups"),
     *("dashboard.keys", "dashboard.view", "dashboard.frame", "dashboard.ansi"),
