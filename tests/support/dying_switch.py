@@ -20,8 +20,9 @@ import psutil
 
 from claude_local.build import build_folder
 from claude_local.foundation.errors import UserError
-from claude_local.lifecycle import steps, up_down
+from claude_local.lifecycle import look, steps, up_down
 from claude_local.lifecycle.transaction import Journal
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine import files
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.load import load_profiles
@@ -36,7 +37,7 @@ def main() -> None:
     build_folder.refresh(settings, profiles)
     setattr(up_down, "Steps", breaking_at(moment, FAULTS[fault](settings)))  # noqa: B010  it is also a type
     try:
-        up_down.switch(settings, up_down.Request(profiles[profile], profiles))
+        up_down.switch(settings, Wish(profiles[profile], profiles))
     except UserError as error:
         print(json.dumps({"error": error.message, "hint": error.hint}))
     else:
@@ -67,7 +68,7 @@ def die(_: Settings) -> Callable[[], None]:
 
 def kill_server(settings: Settings) -> Callable[[], None]:
     def kill() -> None:
-        if pid := up_down.snapshot(settings).server_process_id:
+        if pid := look.snapshot(settings).server_process_id:
             os.kill(pid, signal.SIGKILL)
 
     return kill
@@ -77,7 +78,7 @@ def kill_model(settings: Settings) -> Callable[[], None]:
     """Kills the process in the container that holds the model."""
 
     def kill() -> None:
-        pid = up_down.snapshot(settings).server_process_id
+        pid = look.snapshot(settings).server_process_id
         for process in psutil.Process(pid).children(recursive=True) if pid else []:
             if "--alias" in process.cmdline():
                 process.kill()

@@ -24,11 +24,11 @@ from claude_local.build import build_folder
 from claude_local.checks.verify.recorder import Recorder
 from claude_local.foundation.errors import EngineFailed, UserError
 from claude_local.foundation.plain_text import harmless
-from claude_local.lifecycle import up_down
-from claude_local.machine import processes, state, terminal
+from claude_local.lifecycle import look
+from claude_local.machine import processes, terminal
 from claude_local.machine.settings import Settings
 from claude_local.profiles.profile import ACTIVE_ALIAS
-from claude_local.server.llama_http import LlamaHttp
+from claude_local.server.llama_http import LlamaHttp, server_of_clients
 
 SESSION_TIMEOUT_SECONDS = 90
 
@@ -98,10 +98,10 @@ def _text(content: Any) -> str:
 def measure(settings: Settings, environment: Mapping[str, str], *, full: bool = False) -> Report:
     """Measures the first request of `claude-local -p hi`. `environment` is used for PATH only."""
     body = first_request(settings, environment.get("PATH", ""), "--full" if full else "--lean")
-    now = up_down.snapshot(settings)
+    now = look.snapshot(settings)
     if now.state != "ready":  # a request would load a model
         return Report(split(body), len(body), None, None)
-    http = LlamaHttp(settings.base_url, state.client_key(settings))
+    http = server_of_clients(settings)
     parts = [dataclasses.replace(part, tokens=_tokens(http, part.text)) for part in split(body)]
     tokens = _answer(http, "/v1/messages/count_tokens", json.loads(body)).get("input_tokens")
     speed = now.prompt_tokens_per_second

@@ -19,18 +19,17 @@ from claude_local.checks.upgrade_checks import (
     write_probe_model,
 )
 from claude_local.foundation.errors import EngineFailed, UserError
-from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import up_down
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine import ports
 from claude_local.machine.files import private_directory
 from claude_local.machine.processes import run
 from claude_local.machine.settings import Settings
-from claude_local.machine.state import api_key
 from claude_local.machine.state_folder import UPGRADE
 from claude_local.profiles.profile import Profile
 from claude_local.server.engines.docker import DockerEngine
 from claude_local.server.flag_help import missing_flags
-from claude_local.server.llama_http import LlamaHttp
+from claude_local.server.llama_http import LlamaHttp, server_of_clients
 
 OnCheck = Callable[[Check], object]
 """Called with each result as soon as it is known."""
@@ -112,14 +111,10 @@ def _served(settings: Settings, tag: str) -> Iterator[tuple[LlamaHttp, str]]:
         build_folder.refresh(own, profiles)
         engine = DockerEngine(own)
         try:
-            up_down.up(own, engine, up_down.Request(probe, profiles, _watch_nothing))
-            yield LlamaHttp(own.base_url, api_key(own)), engine.snapshot().build or "of unknown build"
+            up_down.up(own, engine, Wish(probe, profiles))
+            yield server_of_clients(own), engine.snapshot().build or "of unknown build"
         finally:
             engine.stop()
-
-
-def _watch_nothing(_now: Snapshot, _line: str) -> None:
-    """Ignores progress: the probe loads within a second."""
 
 
 def _beside(settings: Settings, tag: str, folder: Path) -> Settings:

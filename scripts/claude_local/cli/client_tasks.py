@@ -41,11 +41,11 @@ def install_claude_local(
 def uninstall_claude_local(c: Context, purge: bool = False, dry_run: bool = False) -> None:
     """Remove what install-claude-local wrote, and nothing that was changed since."""
     from claude_local.client import uninstall
-    from claude_local.lifecycle import up_down
+    from claude_local.server.engines import registry
 
     settings = read_settings()
-    engine = up_down.running_engine(settings) if purge and not dry_run else None
-    if engine and engine.name != "external":
+    engine = registry.running(settings) if purge and not dry_run else None
+    if engine and engine.is_ours:
         raise UserError(f"the {engine.name} engine is running", hint="stop it first: invoke down")
     for line in uninstall.uninstall(settings, os.environ, purge=purge, dry_run=dry_run):
         print(line)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from claude_local.foundation.plain_text import harmless
-from claude_local.lifecycle import lock, up_down
+from claude_local.lifecycle import lock
+from claude_local.lifecycle.wish import Observer, Progress
 from claude_local.machine.terminal import say, talk
 
 if TYPE_CHECKING:
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 class Loading:
     """Progress of one request. `has_begun` stays False where the model serves already."""
 
-    progress: up_down.Progress
+    progress: Progress
     has_begun: bool = False
+
+    @property
+    def observer(self) -> Observer:
+        return Observer(self.progress, on_begin=self.begin)
 
     def begin(self) -> None:
         self.has_begun = True

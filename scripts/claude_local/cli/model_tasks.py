@@ -102,11 +102,11 @@ def switch(c: Context, model: str, now: bool = False, force: bool = False) -> No
 def status(c: Context, json: bool = False) -> None:
     """Say what is loaded, its real context and speed, and how to connect."""
     from claude_local.cli.show_status import show_snapshot
-    from claude_local.lifecycle import up_down
+    from claude_local.lifecycle import look
     from claude_local.models.fit import speeds
 
     settings = read_settings()
-    now = up_down.snapshot(settings)
+    now = look.snapshot(settings)
     speeds.record(settings, now)
     show_snapshot(now, settings, as_json=json)
 
@@ -115,8 +115,8 @@ def status(c: Context, json: bool = False) -> None:
 def logs(c: Context, follow: bool = False, tail: int = 100) -> None:
     """Show the server's log."""
     from claude_local.foundation.plain_text import harmless
-    from claude_local.lifecycle import up_down
+    from claude_local.server.engines import registry
 
-    engine = up_down.log_engine(read_settings())
+    engine = registry.with_log(read_settings())
     for line in engine.log_lines(tail=int(tail), follow=follow):
         print(harmless(line), flush=True)

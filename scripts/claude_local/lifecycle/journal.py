@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from claude_local.foundation.errors import StateNotWritten
+from claude_local.foundation.errors import StateNotWritten, UserError
 from claude_local.lifecycle.transaction import Journal
 from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.machine.settings import Settings
@@ -29,6 +29,18 @@ def read(settings: Settings) -> Journal:
             return _journals.validate_json(file.read(SIZE_LIMIT_BYTES), strict=False)
     except (OSError, ValidationError, ValueError):
         return Journal()
+
+
+def served_last(settings: Settings) -> str:
+    """The profile that serves, else the one that served last. Raises UserError if there was none yet."""
+    record = read(settings)
+    last = record.last
+    served = record.serving or (
+        last and (last.to_profile if last.outcome == "switched" else last.from_profile)
+    )
+    if not served:
+        raise UserError("which model? none has served yet", hint='name one: {"model": "demo"}')
+    return served
 
 
 def write(settings: Settings, journal: Journal) -> None:

@@ -19,6 +19,7 @@ from claude_local.models.fit import by_file, by_size, by_tool, estimate, speeds
 from claude_local.models.fit.by_tool import FitUnavailable, Layout
 from claude_local.models.fit.verdicts import MIB, FitVerdict, Hardware, judge
 from claude_local.profiles.profile import Profile
+from claude_local.server.engines import registry
 from claude_local.server.fit_target import fit_targets
 
 SOURCE = "llama-fit-params"
@@ -58,7 +59,7 @@ def verdict(
         return FitVerdict(profile.name, "unknown", error.message)
     if is_loaded:
         found = by_file.verdict(profile, header, _emptied(hardware), LOADED)
-    elif quick or settings.engine == "embedded":
+    elif quick or _plans_from_file(settings):
         found = by_file.verdict(profile, header, hardware)
     else:
         found = _by_tool(settings, profile, header, hardware)
@@ -102,6 +103,11 @@ def check(found: FitVerdict) -> None:
             hint=f"{smaller}look closer: invoke plan --model {found.profile}; "
             'try it all the same: --force (API: `"force": true`)',
         )
+
+
+def _plans_from_file(settings: Settings) -> bool:
+    engine = registry.named(settings, settings.engine)
+    return engine is not None and engine.plans_from_file
 
 
 def _emptied(hardware: Hardware) -> Hardware:

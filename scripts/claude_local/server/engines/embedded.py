@@ -41,6 +41,9 @@ class EmbeddedEngine:
     """The embedded server of this checkout's state folder."""
 
     name = "embedded"
+    is_ours = True
+    needs_docker = False
+    plans_from_file = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -52,12 +55,20 @@ class EmbeddedEngine:
     def describe(self) -> str:
         return "llama-server inside Python (xllamacpp), on the CPU"
 
+    def why_unavailable(self) -> EngineUnavailable | None:
+        if importlib.util.find_spec("xllamacpp"):
+            return None
+        return EngineUnavailable(
+            "the embedded engine needs the package xllamacpp",
+            hint="install the requirements: pip install --require-hashes -r requirements.txt",
+        )
+
+    def why_silent(self) -> str | None:
+        return None
+
     def check(self, profile: Profile) -> None:
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise EngineUnavailable(
-                "the embedded engine needs the package xllamacpp",
-                hint="install the requirements: pip install --require-hashes -r requirements.txt",
-            )
+        if problem := self.why_unavailable():
+            raise problem
 
     def is_running(self) -> bool:
         return self._process() is not None
