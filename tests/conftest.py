@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
-import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 
 from support.images import Images, make_bases
 from support.machine import ROOT, Machine, repository_files
+from support.ports import unused_port
 
 PARTS = {
     "real_cli": "the real Claude Code CLI",
@@ -25,7 +24,7 @@ PARTS = {
 }
 
 
-# Who runs the tests in the background has it ignored, and so would every program that a test interrupts.
+# A shell starts background jobs with SIGINT ignored, and the programs that a test interrupts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -40,22 +39,12 @@ def checkout(tmp_path: Path) -> Path:
     return target
 
 
-@contextlib.contextmanager
-def reserved_port() -> Iterator[int]:
-    """A port that nobody listens on, at any address of IPv4 or IPv6."""
-    has_both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if has_both else socket.AF_INET
-    with socket.create_server(("", 0), family=family, dualstack_ipv6=has_both) as probe:
-        yield int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
     """A user's machine: own home, state, port and Compose project. Everything is stopped afterwards."""
     home = tmp_path / "my höme"
     home.mkdir()
-    with reserved_port() as port, reserved_port() as management_port:
-        pass
+    port, management_port = unused_port(), unused_port()
     project = f"claude-local-test-{uuid.uuid4().hex[:8]}"
     own = Machine(checkout, home, port, project, management_port=management_port)
     yield own

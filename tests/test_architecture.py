@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -33,22 +34,25 @@ LAYERS = [
 
 PURE_PACKAGES = ["foundation"]
 PURE_MODULES = [
-    *("machine.settings", "machine.setting_values", "machine.hints"),
+    *("machine.settings", "machine.setting_table", "machine.setting_values", "machine.state_folder"),
+    "machine.hints",
     *(
         "profiles.profile",
+        "profiles.load",
         "profiles.parts",
         "profiles.model_source",
         "profiles.mistakes",
         "profiles.extra_args",
     ),
     *("client.claude_code", "client.jail", "client.seccomp"),
-    *("server.flags", "server.flag_help", "server.turns", "server.log_tail", "server.failure_reasons"),
+    *("server.flags", "server.fit_target", "server.flag_help", "server.turns", "server.log_tail"),
+    "server.failure_reasons",
     *("build.render", "build.image.image_pins", "build.image.image_spec"),
     *("build.image.build_progress", "build.image.build_failures"),
     *("models.fit.kv_cache", "models.fit.estimate", "models.fit.verdicts", "models.fit.by_file"),
     "models.fit.by_size",
-    "lifecycle.transaction",
-    *("management.guard", "management.routes", "management.metrics_text", "management.restarts"),
+    *("lifecycle.transaction", "lifecycle.wish"),
+    *("management.guard", "management.routes", "management.metrics_text", "management.patience"),
     *("checks.verify.cases", "checks.verify.groups"),
     *("dashboard.keys", "dashboard.view", "dashboard.frame", "dashboard.ansi"),
 ]
@@ -167,6 +171,13 @@ def test_a_package_imports_only_lower_layers() -> None:
     assert wrong == []
 
 
+def test_contributing_shows_the_layers_from_high_to_low() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE)
+
+    assert [re.findall(r"`(\w+)`", row) for row in rows] == LAYERS[::-1]
+
+
 def test_every_package_has_its_layer() -> None:
     folders = {file.name for file in PACKAGE.iterdir() if file.is_dir() and file.name != "__pycache__"}
 
@@ -178,7 +189,9 @@ def test_a_stranger_finds_a_dozen_entries_and_short_folders() -> None:
     long = {
         str(folder): count
         for folder in PACKAGE.rglob("*")
-        if folder.is_dir() and (count := len([f for f in folder.iterdir() if f.is_file()])) > FILES_AT_MOST
+        if folder.is_dir()
+        and folder.name != "__pycache__"
+        and (count := len([f for f in folder.iterdir() if f.is_file()])) > FILES_AT_MOST
     }
 
     assert len(entries) <= ENTRIES_AT_MOST

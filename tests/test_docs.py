@@ -20,7 +20,16 @@ END = re.compile(r"[`;|,:)\"'<\\#]|\. |\.$|  |$")
 """What ends a command in a text."""
 VALUE = re.compile(r"\{|\$\w|[A-Z]{2,}$|[\w-]+/")
 """A word that stands for an argument, unlike the prose behind a command."""
-WHERE = ("README.md", "docs", "scripts", "templates", "profiles", "tasks.py")
+WHERE = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs",
+    "scripts",
+    "templates",
+    "profiles",
+    "tasks.py",
+)
 
 
 def contexts() -> dict[str, ParserContext]:

@@ -1,51 +1,58 @@
-"""The README names everything that can be typed or set."""
+"""README and docs/ name everything that can be typed or set, and their links lead somewhere."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
-from dataclasses import fields
 
-from claude_local.machine.settings import PREFIX, Settings
+from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.settings import TABLE
 from support.machine import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_readme_lists_every_setting_and_no_other() -> None:
-    own = [
-        field.name for field in fields(Settings) if field.name not in ("root", "user_id", "group_id", "home")
-    ]
-
-    named = re.findall(rf"^\| `({PREFIX}\w+)` \|", README, re.MULTILINE)
-
-    assert sorted(named) == sorted(PREFIX + name.upper() for name in own)
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-def test_the_readme_lists_every_task_and_no_other() -> None:
+def test_the_page_has_the_table_of_settings_as_the_program_has_it() -> None:
+    rows = re.findall(rf"^\| `{PREFIX}.*$", page("settings.md"), re.MULTILINE)
+
+    assert rows == [one.row() for one in TABLE.values()]
+
+
+def test_the_page_lists_every_task_and_no_other() -> None:
     argv = [sys.executable, "-m", "invoke", "--list", "--list-format=json"]
     listed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     tasks = set(re.findall(r'"name": "([a-z-]+)", "help"', listed)) - {"quickstart", "tasks"}
 
-    named = set(re.findall(r"`invoke ([a-z-]+)[^`]*`", README))
+    named = set(re.findall(r"`invoke ([a-z-]+)[^`]*`", page("commands.md")))
 
     assert tasks
     assert named == tasks
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    links = [
+        (file, link)
+        for file in PAGES
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8"))
+        if "://" not in link
+    ]
 
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert (ROOT / "README.md", "docs/jail.md") in links
+    assert [(str(file), link) for file, link in links if not (file.parent / link).exists()] == []
 
 
-def test_the_readme_has_the_options_of_claude_local_as_the_command_itself_says_them() -> None:
-    command = (ROOT / "templates" / "bin" / "claude-local.j2").read_text(encoding="utf-8")
+def test_the_page_on_claude_local_has_its_options_as_the_command_itself_says_them() -> None:
+    command = (ROOT / "templates" / "bin" / "claude-local").read_text(encoding="utf-8")
     own = re.findall(r"^#   (\S.*)$", command.partition("set -euo")[0], re.MULTILINE)
 
-    (block,) = re.findall(r"```\nclaude-local \[our options\].*?\n(.*?)```", README, re.DOTALL)
+    (block,) = re.findall(
+        r"```\nclaude-local \[our options\].*?\n(.*?)```", page("claude-local.md"), re.DOTALL
+    )
 
     assert own
     assert [line.strip() for line in block.splitlines()] == own

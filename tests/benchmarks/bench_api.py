@@ -31,11 +31,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from benchmarks import blocked  # noqa: E402
-from claude_local.lifecycle import up_down  # noqa: E402
-from claude_local.lifecycle.steps import Request, Steps  # noqa: E402
+from claude_local.lifecycle import look, up_down  # noqa: E402
+from claude_local.lifecycle.steps import Steps  # noqa: E402
+from claude_local.lifecycle.wish import Wish  # noqa: E402
 from claude_local.machine.settings import Settings, load_settings  # noqa: E402
 from claude_local.models.demo_model import DemoShape, write_demo_model  # noqa: E402
-from claude_local.profiles.profile import load_profiles  # noqa: E402
+from claude_local.profiles.load import load_profiles  # noqa: E402
 from claude_local.server import probe  # noqa: E402
 from claude_local.server.flags import HUGE_PAGES  # noqa: E402
 from claude_local.server.llama_http import LlamaHttp  # noqa: E402
@@ -256,7 +257,7 @@ def step_seconds(own: Machine) -> dict[str, list[float]]:
         time.sleep(SETTLE_SECONDS)
         alone(http, old)
         time.sleep(SETTLE_SECONDS)
-        switch(settings, Request(profiles[new], profiles))
+        switch(settings, Wish(profiles[new], profiles))
     return took
 
 
@@ -311,7 +312,7 @@ def compare_from_disk(own: Machine) -> None:
     """A switch, against what the router alone takes, with files that are read from a disk of a steady speed."""
     end_management(own)
     with memory_set_aside(own):
-        server = up_down.snapshot(settings_of(own)).server_process_id
+        server = look.snapshot(settings_of(own)).server_process_id
         assert server
         limit_reading(server, own.state_dir, DISK_BYTES_PER_SECOND)
         print_steps(own)

@@ -1,14 +1,17 @@
-"""build: the plan of changes, and build/ after it; files of somebody else are never touched."""
+"""build: the plan of changes, and build/ after it; the user's own files are never touched."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from claude_local.build.build_folder import Change, apply, diff, plan
+from claude_local.build.build_folder import Change, apply, diff, plan, wanted
 from claude_local.build.render import HEADER, RenderedFile
 from claude_local.foundation.errors import BuildConflict
+from claude_local.foundation.samples import GpuReading, GpuSample
+from support.refresh_golden import PROFILES, checkout_in, settings_in
 
 
 def text_of(name: str, body: str = "body") -> str:
@@ -73,7 +76,7 @@ def test_a_file_with_other_content_is_updated(build: Path) -> None:
     assert contents(build) == {"a.txt": (new.text, 0o644)}
 
 
-def test_a_file_that_somebody_edited_is_put_back(build: Path) -> None:
+def test_an_edited_file_is_restored(build: Path) -> None:
     (build / "a.txt").write_text(text_of("a.txt", "edited"))
 
     bring([rendered("a.txt")], build)
@@ -82,7 +85,7 @@ def test_a_file_that_somebody_edited_is_put_back(build: Path) -> None:
     assert plan([rendered("a.txt")], build) == []
 
 
-def test_a_file_with_the_line_ends_of_windows_is_put_back(build: Path) -> None:
+def test_a_file_with_windows_line_ends_is_restored(build: Path) -> None:
     (build / "a.txt").write_bytes(text_of("a.txt").replace("\n", "\r\n").encode())
 
     bring([rendered("a.txt")], build)
@@ -99,7 +102,7 @@ def test_a_file_with_other_permissions_is_updated(build: Path) -> None:
     assert contents(build) == {"a.txt": (text_of("a.txt"), 0o644)}
 
 
-def test_our_file_that_nobody_renders_any_more_is_removed(build: Path) -> None:
+def test_our_file_that_is_no_longer_rendered_is_removed(build: Path) -> None:
     other = rendered("sub/b.txt")
 
     changes = bring([other], build)
@@ -159,7 +162,9 @@ def test_a_file_where_we_need_a_folder_is_refused(tmp_path: Path) -> None:
         plan([rendered("bin/tool")], tmp_path / "build")
 
 
-def test_a_link_to_a_file_of_ours_is_replaced_and_its_target_left_alone(build: Path, tmp_path: Path) -> None:
+def test_a_link_to_one_of_our_files_is_replaced_and_its_target_left_alone(
+    build: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "elsewhere.txt"
     target.write_text(text_of("a.txt", "elsewhere"))
     (build / "a.txt").unlink()
@@ -172,7 +177,7 @@ def test_a_link_to_a_file_of_ours_is_replaced_and_its_target_left_alone(build: P
     assert target.read_text() == text_of("a.txt", "elsewhere")
 
 
-def test_a_write_that_fails_leaves_every_file_whole_and_nothing_else(build: Path) -> None:
+def test_a_failed_write_leaves_whole_files_and_no_temporary_ones(build: Path) -> None:
     changes = plan([rendered("a.txt", "new"), rendered("b.txt"), rendered("c.txt")], build)
     (build / "b.txt").mkdir()
 
@@ -196,7 +201,7 @@ def test_no_changes_have_no_diff() -> None:
     assert diff([]) == ""
 
 
-def test_the_diff_of_a_new_file_is_all_of_it(tmp_path: Path) -> None:
+def test_the_diff_of_a_new_file_is_its_whole_text(tmp_path: Path) -> None:
     changes = plan([rendered("a.txt")], tmp_path)
 
     assert diff(changes) == (
@@ -221,7 +226,7 @@ def test_the_diff_of_an_update_is_its_changed_lines(build: Path) -> None:
     )
 
 
-def test_the_diff_of_a_removal_is_all_that_goes(build: Path) -> None:
+def test_the_diff_of_a_removal_is_the_whole_old_text(build: Path) -> None:
     changes = plan([], build)
 
     assert diff(changes) == (
@@ -237,3 +242,25 @@ def test_the_diff_of_a_changed_mode_names_the_new_one(build: Path) -> None:
     changes = plan([rendered("a.txt", mode=0o755)], build)
 
     assert diff(changes) == "build/a.txt: permissions become 755\n"
+
+
+CARDS = GpuReading(gpus=(GpuSample(0, drives_display=True), GpuSample(1, drives_display=False)))
+
+
+@pytest.mark.parametrize(
+    ("given", "cards", "expected"),
+    [
+        ("", CARDS, "2048,768"),
+        ("512", CARDS, "512"),
+        ("", GpuReading(problem="no NVIDIA driver on this machine"), "1024"),
+    ],
+)
+def test_what_stays_free_is_by_card_where_the_settings_leave_it_open(
+    tmp_path: Path, given: str, cards: GpuReading, expected: str
+) -> None:
+    settings = replace(settings_in(checkout_in(tmp_path)), fit_target=given)
+
+    files = {str(file.path): file.text for file in wanted(settings, PROFILES, cards)}
+
+    assert f'\nFIT_TARGET="{expected}"\n' in files[".env"]
+    assert '"CLAUDE_LOCAL_FIT_TARGET": "512"' in files["settings.json"] or not given

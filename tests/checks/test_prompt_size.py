@@ -1,4 +1,4 @@
-"""prompt_size and bench, the pure parts: a request in parts, and what a turn says of its prompt."""
+"""The pure functions of prompt_size and bench: a request in parts, and the prompt tokens of a turn."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def test_a_part_has_the_bytes_of_its_json_and_the_text_that_the_model_reads() ->
     assert parts["other fields"].text == ""
 
 
-def test_a_request_without_tools_and_system_has_only_messages() -> None:
+def test_a_request_without_tools_and_system_prompt_has_only_messages() -> None:
     parts = split(body_of({"model": "m", "messages": [{"role": "user", "content": "hi"}]}))
 
     assert [part.name for part in parts] == ["messages: user", "other fields"]
 
 
-def test_what_is_no_text_counts_as_its_json() -> None:
+def test_a_block_that_is_not_text_counts_as_its_json() -> None:
     call = {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {}}
     parts = split(body_of({"messages": [{"role": "assistant", "content": [call]}]}))
 
     assert json.loads({part.name: part for part in parts}["messages: assistant"].text) == call
 
 
-def test_a_missing_claude_is_told_with_the_line_that_installs_it() -> None:
+def test_a_missing_claude_is_an_error_with_the_command_that_installs_it() -> None:
     with pytest.raises(UserError) as error:
         find_claude("/nowhere")
 
@@ -84,14 +84,14 @@ def test_a_turn_is_read_from_the_result_after_warnings() -> None:
 
 
 @pytest.mark.parametrize("output", ["", "boom", '{"is_error": true, "result": "API Error"}'])
-def test_a_turn_that_failed_is_an_error_with_what_was_printed(output: str) -> None:
+def test_a_failed_turn_is_an_error_with_its_output(output: str) -> None:
     with pytest.raises(EngineFailed, match="Claude Code failed at `second turn`") as error:
         turn_of("second turn", output)
 
     assert error.value.details == output
 
 
-def test_the_figures_say_what_they_were_measured_with() -> None:
+def test_the_figures_name_the_version_model_and_cpu_cores() -> None:
     figures = Figures("2.1.329", 2, {"ours": [Turn("second turn", 1, 3)]}, {"lean": 10}, 12.5)
 
     data = figures.to_dict()

@@ -1,4 +1,4 @@
-"""upgrade_checks: the recorded tools are those that the pinned versions send."""
+"""upgrade_checks: the recorded tools match those that the pinned versions send."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def test_the_recorded_tools_are_what_the_pinned_version_sends(client: str, tmp_p
     sent = refresh_tool_sets.tools_of(refresh_tool_sets.settings_in(tmp_path), client)
 
     recorded = recorded_tool_sets()[refresh_tool_sets.version_of(client)]
-    assert recorded == sent, "if this is meant: python tests/support/refresh_tool_sets.py"
+    assert recorded == sent, "if this is intended: python tests/support/refresh_tool_sets.py"
 
 
-def test_the_recorded_tools_have_what_a_grammar_is_made_of_and_nothing_else() -> None:
+def test_the_recorded_tools_have_only_names_and_input_schemas() -> None:
     for tools in recorded_tool_sets().values():
         assert {"Bash", "Edit", "Read", "Write"} <= {tool["name"] for tool in tools}
         assert {key for tool in tools for key in tool} == {"name", "input_schema"}

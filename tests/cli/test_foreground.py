@@ -1,4 +1,4 @@
-"""serving: what somebody is told who leaves the dashboard."""
+"""foreground: the line that is printed when a person leaves the dashboard."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ STOPPING = replace(READY, work=Work("stop", None, since=0.0, process_id=1))
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "line"),
     [
-        (READY, "the model goes on. Again: invoke dashboard; stop: invoke down"),
-        (replace(STOPPED, state="unloaded"), "the model goes on. Again: invoke dashboard; stop: invoke down"),
+        (READY, "the model keeps running. Again: invoke dashboard; stop: invoke down"),
+        (
+            replace(STOPPED, state="unloaded"),
+            "the model keeps running. Again: invoke dashboard; stop: invoke down",
+        ),
         (STOPPED, "no model runs. Start one: invoke up; again: invoke dashboard"),
         (
             replace(STOPPED, state="failed"),
             "the model has failed. See: invoke status; take it away: invoke down",
         ),
-        (STOPPING, "`stop` goes on. See: invoke status; again: invoke dashboard"),
+        (STOPPING, "`stop` continues. See: invoke status; again: invoke dashboard"),
     ],
 )
-def test_who_leaves_is_told_what_is_true_then(now: Snapshot, told: str) -> None:
-    assert farewell(now) == told
+def test_leaving_the_dashboard_prints_what_keeps_running(now: Snapshot, line: str) -> None:
+    assert farewell(now) == line

@@ -41,21 +41,21 @@ def rows(capsys: pytest.CaptureFixture[str], now: Snapshot, settings: Settings) 
 
 @pytest.mark.usefixtures("wide")
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({}, "http://127.0.0.1:8080 with the key in /h/.local/state/claude-local/llama/api_key"),
         ({"external_url": "https://gpu"}, "https://gpu, no key"),
         ({"external_url": "https://gpu", "external_key_file": Path("/k")}, "https://gpu with the key in /k"),
     ],
 )
-def test_other_clients_are_told_the_key_of_the_server_that_they_reach(
-    capsys: pytest.CaptureFixture[str], settings: Settings, change: dict[str, object], told: str
+def test_other_clients_see_where_the_key_of_their_server_is(
+    capsys: pytest.CaptureFixture[str], settings: Settings, change: dict[str, object], expected: str
 ) -> None:
     own = replace(settings, **change)  # type: ignore[arg-type]
 
     shown = rows(capsys, replace(READY, base_url=own.base_url), own)
 
-    assert shown["other clients"] == told
+    assert shown["other clients"] == expected
 
 
 @pytest.mark.usefixtures("wide")
@@ -100,15 +100,15 @@ def test_a_narrow_list_of_profiles_keeps_its_columns(
     assert {line[:21] for line in rest} == {" " * 21}
 
 
-@pytest.mark.parametrize(("begins", "told"), [(True, ["loaded demo in "]), (False, [])])
+@pytest.mark.parametrize(("begins", "expected"), [(True, ["loaded demo in "]), (False, [])])
 def test_loaded_is_said_of_what_was_loaded(
-    capsys: pytest.CaptureFixture[str], begins: bool, told: list[str]
+    capsys: pytest.CaptureFixture[str], begins: bool, expected: list[str]
 ) -> None:
     with watch_loading("demo") as loading:
         if begins:
             loading.begin()
 
-    assert [line[: len("loaded demo in ")] for line in capsys.readouterr().err.splitlines()] == told
+    assert [line[: len("loaded demo in ")] for line in capsys.readouterr().err.splitlines()] == expected
 
 
 def test_a_narrow_table_of_what_was_tried_cuts_no_name(
@@ -137,13 +137,13 @@ def test_the_next_command_is_told_as_it_works_here(
 ) -> None:
     checkout = tmp_path / "our checkout"
     (checkout / "profiles").mkdir(parents=True)
-    told = []
+    expected = []
     for folder in (checkout / "profiles", tmp_path):
         monkeypatch.chdir(folder)
         show_snapshot(replace(STOPPED, state=state), replace(settings, root=checkout))
-        told.append(capsys.readouterr().out.rstrip().splitlines()[-1].split(maxsplit=1))
+        expected.append(capsys.readouterr().out.rstrip().splitlines()[-1].split(maxsplit=1))
 
-    assert told == [["next", f"invoke {next_line}"], ["next", f"cd '{checkout}' && invoke {next_line}"]]
+    assert expected == [["next", f"invoke {next_line}"], ["next", f"cd '{checkout}' && invoke {next_line}"]]
 
 
 @pytest.mark.parametrize(

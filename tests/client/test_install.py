@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -19,16 +20,19 @@ from claude_local.client.manifest import fingerprint
 from claude_local.client.uninstall import uninstall
 from claude_local.foundation.errors import UserError
 from claude_local.machine.settings import Settings, load_settings
+from claude_local.machine.state_folder import ENTRIES, MANIFEST
 from support import refresh_golden
 from support.machine import ROOT, Machine
 
 # A small build/; the real one is installed by the tests of the commands below.
 BUILD = {
     "bin/claude-local": "#!/bin/sh\n",
+    "shim/claude-local": "#!/bin/sh\nexec bin/claude-local\n",
     "claude-local/CLAUDE.md": "one\ntwo\n",
     "claude-local/settings.json": "{}\n",
     "claude-local/skills/greet/SKILL.md": "---\nname: greet\n---\n",
 }
+STATE_FOLDER = ".local/state/claude-local"
 TEXTS = ["CLAUDE.md", "settings.json", "skills/greet/SKILL.md"]
 
 VERBS = {
@@ -54,6 +58,7 @@ class User:
         self.path = f"{self.programs}:{self.home}/bin"
         self.extra: dict[str, str] = {}
         self.build = folder / "check out" / "build"
+        self.root = folder / "root"
         self.home.mkdir()
         self.programs.mkdir()
         for name in ("claude", "bwrap", "haproxy", "socat"):
@@ -69,7 +74,7 @@ class User:
         file = self.build / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-        file.chmod(0o755 if path.startswith("bin/") else 0o644)
+        file.chmod(0o755 if path.startswith(("bin/", "shim/")) else 0o644)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -89,7 +94,7 @@ class User:
         force: bool = False,
     ) -> list[str]:
         choices = Choices(bin_dir, link=link, dry_run=dry_run, force=force)
-        return list(install(self.settings, choices, self.environment))
+        return list(install(self.settings, choices, self.environment, self.root))
 
     def uninstall(self, *, purge: bool = False, dry_run: bool = False) -> list[str]:
         return list(uninstall(self.settings, self.environment, purge=purge, dry_run=dry_run))
@@ -161,7 +166,7 @@ def test_texts_and_command_are_copied_and_each_is_told(user: User) -> None:
     assert {name: text_of(user.client_dir / name) for name in TEXTS} == {
         name: BUILD[f"claude-local/{name}"] for name in TEXTS
     }
-    assert (text_of(user.command), mode_of(user.command)) == (BUILD["bin/claude-local"], 0o755)
+    assert (text_of(user.command), mode_of(user.command)) == (BUILD["shim/claude-local"], 0o755)
     assert not user.command.is_symlink()
     assert mode_of(user.client_dir) == 0o700
 
@@ -209,7 +214,7 @@ def test_links_and_copies_replace_each_other(user: User, first: bool) -> None:
 
     assert [line.split()[0] for line in lines] == ["updated"] * 4
     assert user.command.is_symlink() is not first
-    assert text_of(user.command) == BUILD["bin/claude-local"]
+    assert text_of(user.command) == BUILD["shim/claude-local" if first else "bin/claude-local"]
 
 
 def test_what_was_rendered_anew_is_updated_and_the_rest_is_left(user: User) -> None:
@@ -355,7 +360,7 @@ def test_a_changed_command_is_kept_and_ours_put_beside_it(user: User) -> None:
 
     assert text_of(user.command) == "#!/bin/sh\necho mine\n"
     beside = user.command.with_name("claude-local.new")
-    assert (text_of(beside), mode_of(beside)) == (BUILD["bin/claude-local"], 0o755)
+    assert (text_of(beside), mode_of(beside)) == (BUILD["shim/claude-local"], 0o755)
 
 
 def test_a_file_from_before_the_first_install_is_kept_unless_it_is_the_same(user: User) -> None:
@@ -432,9 +437,6 @@ def test_empty_parts_of_the_path_are_no_folders(user: User) -> None:
     assert (user.home / ".local" / "bin" / "claude-local").is_file()
 
 
-NO_JAIL = "the jail needs it; without it: --sandbox container, bash or off"
-
-
 @pytest.mark.parametrize(
     ("manager", "line"),
     [
@@ -456,22 +458,29 @@ def test_a_missing_program_is_told_with_its_install_line_and_stops_nothing(
     lines = user.install()
 
     assert lines[:4] == [
-        "claude is missing; nothing works without it: npm install --global @anthropic-ai/claude-code",
-        f"bwrap is missing; {NO_JAIL}: {line} bubblewrap",
-        f"haproxy is missing; {NO_JAIL}: {line} haproxy",
-        f"socat is missing; only VS Code and switching models from inside the jail need it: {line} socat",
+        "claude is missing; only --sandbox container works without it: "
+        "npm install --global @anthropic-ai/claude-code",
+        f"bwrap is missing; --sandbox jail and bash need it: {line} bubblewrap",
+        f"haproxy is missing; --sandbox jail and container need it: {line} haproxy",
+        "socat is missing; --sandbox bash, --ide and switching models from inside the jail need it: "
+        f"{line} socat",
     ]
     assert user.command.is_file()
 
 
-def test_a_program_beside_a_folder_of_the_path_is_found(user: User) -> None:
-    system = user.home.parent / "system"
-    for folder in ("bin", "sbin"):
-        (system / folder).mkdir(parents=True)
-    (user.programs / "haproxy").rename(system / "sbin" / "haproxy")
-    user.path += f":{system}/bin"
+def test_a_program_where_a_users_path_does_not_lead_is_found(user: User) -> None:
+    (user.root / "usr" / "sbin").mkdir(parents=True)
+    (user.programs / "haproxy").rename(user.root / "usr" / "sbin" / "haproxy")
 
     assert not any(line.startswith("haproxy is missing") for line in user.install())
+
+
+def test_docker_is_named_only_where_sessions_run_in_a_container(user: User) -> None:
+    without = user.install()
+    user.extra["CLAUDE_LOCAL_SANDBOX"] = "container"
+
+    assert not any(line.startswith("docker is missing") for line in without)
+    assert user.install()[0] == "docker is missing; --sandbox container needs it: sudo apt install docker.io"
 
 
 # ---- Editors
@@ -704,7 +713,21 @@ def test_by_force_a_command_that_is_not_ours_is_saved(user: User, kind: str) -> 
 
     assert f"saved {user.command} as claude-local.bak" in lines
     assert fingerprint(user.command.with_name("claude-local.bak")) == before
-    assert text_of(user.command) == BUILD["bin/claude-local"]
+    assert text_of(user.command) == BUILD["shim/claude-local"]
+
+
+def test_the_whole_command_that_earlier_versions_copied_becomes_a_shim_and_goes_with_it(user: User) -> None:
+    shim = BUILD["shim/claude-local"]
+    user.render("shim/claude-local", "#!/bin/sh\n# the whole command, as earlier versions copied it\n")
+    user.install()
+    user.render("shim/claude-local", shim)
+
+    lines = user.install()
+    text = text_of(user.command)
+    user.uninstall()
+
+    assert (lines[-1], text) == (f"updated {user.command}", shim)
+    assert not user.command.exists()
 
 
 def test_the_link_that_earlier_versions_made_becomes_a_copy(user: User) -> None:
@@ -718,8 +741,9 @@ def test_the_link_that_earlier_versions_made_becomes_a_copy(user: User) -> None:
     assert text_of(user.build / "bin" / "claude-local") == BUILD["bin/claude-local"]
 
 
-def test_a_build_that_is_not_complete_is_refused(user: User) -> None:
-    (user.build / "bin" / "claude-local").unlink()
+@pytest.mark.parametrize("folder", ["bin", "shim"])
+def test_a_build_that_is_not_complete_is_refused(user: User, folder: str) -> None:
+    (user.build / folder / "claude-local").unlink()
 
     with pytest.raises(UserError) as caught:
         user.install()
@@ -873,7 +897,7 @@ def test_folders_that_were_there_before_stay(user: User) -> None:
 
 @pytest.mark.parametrize("purge", [False, True])
 def test_without_a_manifest_nothing_was_installed(user: User, purge: bool) -> None:
-    user.write("bin/claude-local", BUILD["bin/claude-local"])
+    user.write("bin/claude-local", BUILD["shim/claude-local"])
     before = details(user.home)
 
     assert user.uninstall(purge=purge) == ["nothing was installed"]
@@ -923,6 +947,65 @@ def test_purge_also_removes_sessions_and_the_key(user: User) -> None:
     ]
 
 
+def fill_state(user: User) -> None:
+    """A state folder in which everything lies that can."""
+    for entry in ENTRIES:
+        place = entry.name.replace("*", "x")
+        if entry is not MANIFEST:
+            user.write(f"{STATE_FOLDER}/{place}/file" if entry.is_folder else f"{STATE_FOLDER}/{place}", "{}")
+
+
+def test_purge_removes_all_state_of_ours_and_names_what_it_keeps(user: User) -> None:
+    user.install()
+    fill_state(user)
+
+    lines = user.uninstall(purge=True)
+
+    kept = [entry for entry in ENTRIES if entry.kept_because]
+    assert [path.name for path in sorted(user.state_dir.iterdir())] == sorted(entry.name for entry in kept)
+    assert [line for line in lines if line.startswith("kept ")] == [
+        f"kept {user.state_dir / entry.name}: {entry.kept_because}" for entry in kept
+    ]
+
+
+def test_what_sessions_left_in_projects_outlives_a_purge(user: User) -> None:
+    user.install()
+    file = user.write(f"{STATE_FOLDER}/quarantine/20261121-142118-23119/.envrc", "mine\n")
+
+    user.uninstall(purge=True)
+
+    assert [path for path in user.home.rglob("*") if path.is_file()] == [file]
+
+
+def test_an_empty_quarantine_keeps_nothing(user: User) -> None:
+    user.install()
+    (user.state_dir / "quarantine").mkdir()
+
+    user.uninstall(purge=True)
+
+    assert tree(user.home) == {}
+
+
+@pytest.mark.parametrize(
+    ("folder", "server"), [("management", "management API"), ("embedded", "embedded engine")]
+)
+def test_purge_is_refused_while_a_server_runs(user: User, folder: str, server: str) -> None:
+    user.install()
+    own = psutil.Process()
+    record = {"pid": own.pid, "create_time": own.create_time()}
+    file = user.write(f"{STATE_FOLDER}/{folder}/process.json", json.dumps(record))
+    before = tree(user.home)
+
+    user.uninstall(purge=True, dry_run=True)
+    with pytest.raises(UserError, match=f"the {server} is running"):
+        user.uninstall(purge=True)
+
+    assert tree(user.home) == before
+    file.write_text(json.dumps({**record, "create_time": 1.0}))  # the number was given out again
+    user.uninstall(purge=True)
+    assert tree(user.home) == {}
+
+
 def write_record(user: User, name: str, *, begun: bool) -> Path:
     """A session's record as the wrapper makes it."""
     user.write(f".local/state/claude-local/sessions/{name}/workspace", "/home/me/project")
@@ -956,7 +1039,7 @@ def test_purge_keeps_the_record_of_a_session_that_nobody_looked_at(user: User) -
 
     assert f"removed {refused} with all that is in it" in lines
     assert lines[-1] == (
-        f"kept {cut_off}: the session in /home/me/project was cut off, and nobody looked at what it left; "
+        f"kept {cut_off}: the session in /home/me/project was cut off, and what it left was not looked at; "
         "start claude-local there once, or look yourself and delete this folder"
     )
     assert [path for path in tree(user.state_dir) if "/" in path] == [

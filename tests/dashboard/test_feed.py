@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,12 +13,12 @@ import pytest
 
 from claude_local.dashboard.api_client import ApiClient, NoAnswer
 from claude_local.dashboard.feed import Feed, models_of, snapshot_of
-from claude_local.dashboard.scene import History, LogTail, ModelChoice
+from claude_local.dashboard.scene import History, LogTail
 from claude_local.dashboard.session import look_of, speaks_utf8
 from claude_local.dashboard.view import Stop, Switch
 from claude_local.foundation.errors import UserError
-from claude_local.foundation.snapshot import STOPPED
-from support.dashboard_screens import READY
+from claude_local.foundation.snapshot import STOPPED, ModelEntry
+from support.dashboard_screens import READY, model
 
 WAIT_SECONDS = 20
 Answer = tuple[int, bytes]
@@ -102,13 +102,20 @@ def test_an_answer_of_another_kind_says_what_to_do(answer: Any) -> None:
 
 
 def test_models_that_are_here_come_first_and_a_verdict_is_kept() -> None:
-    far = {"name": "a", "on_disk": False, "size_bytes": None}
-    near = {"name": "b", "on_disk": True, "size_bytes": 5, "verdict": "fits", "title": "not shown"}
+    far = model("a", "", (), None, None, False, "does not fit")
+    near = model("b", "", ("c",), 5, 4096, True, "fits")
+    answer = json.loads(json.dumps({"models": [asdict(far), asdict(near)]}))
 
-    assert models_of({"models": [far, near]}) == (
-        ModelChoice("b", size_bytes=5, on_disk=True, verdict="fits"),
-        ModelChoice("a", size_bytes=None, on_disk=False),
-    )
+    assert models_of(answer) == (near, far)
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(ModelEntry)])
+def test_a_model_without_one_of_its_fields_comes_from_another_version(name: str) -> None:
+    entry = asdict(model("a", "", (), 5, 4096, True, "fits"))
+    del entry[name]
+
+    with pytest.raises(NoAnswer, match="of another version"):
+        models_of({"models": [entry]})
 
 
 def test_the_log_so_far_replaces_what_was_known_and_new_lines_follow() -> None:

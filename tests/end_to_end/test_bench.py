@@ -14,7 +14,7 @@ from support.machine import Machine, error_of
 @pytest.mark.real_cli
 @pytest.mark.embedded
 @pytest.mark.timeout(300)
-def test_claude_local_reads_less_of_a_prompt_again_than_a_plain_launcher(
+def test_claude_local_rereads_less_of_a_prompt_than_a_plain_launcher(
     machine: Machine, tmp_path: Path
 ) -> None:
     temporary = tmp_path / "temporary"
@@ -58,7 +58,7 @@ def test_a_claude_that_fails_leaves_nothing_behind(machine: Machine, tmp_path: P
     assert machine.our_processes() == []
 
 
-def test_without_a_benchmark_it_says_what_there_is(machine: Machine) -> None:
+def test_bench_without_an_option_names_the_benchmark(machine: Machine) -> None:
     message, hints = error_of(machine.invoke("bench"))
 
     assert message == "what shall be measured?"

@@ -1,4 +1,4 @@
-"""The whole Dockerfile with BuildKit: a small project stands in for llama.cpp, everything else is real."""
+"""The whole Dockerfile with BuildKit: a small stand-in replaces llama.cpp, everything else is real."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from support.machine import Machine, error_of
 
 pytestmark = pytest.mark.docker
 
-BEFORE = "the image was not built, and the old one, if any, is untouched: "
+BEFORE = "the image was not built, and an existing one is unchanged: "
 FOREVER = "add_custom_target(forever COMMAND tail -f {marker})\nadd_dependencies(llama-server forever)\n"
 
 
 def settings_of(machine: Machine) -> Settings:
-    """The settings of this machine, its build/ written."""
+    """The settings of this machine, with build/ rendered."""
     machine.invoke_ok("render")
     return load_settings(machine.environment, machine.checkout, user_id=os.getuid(), group_id=os.getgid())
 
 
 def say_nothing(now: BuildProgress, line: str) -> None:
-    """Nobody watches."""
+    """Ignores the progress."""
 
 
-# ---- What comes out
+# ---- The result
 
 
 def test_a_built_image_is_labelled_closed_and_serves(
     machine: Machine, images: Images, bases: list[str], tmp_path: Path
 ) -> None:
-    # What belongs to the checkout only must not be sent: it would fail the build.
+    # Files that only matter in the checkout must not be sent to Docker: here they fail the build.
     source = stand_in(
         tmp_path / "llama.cpp",
         {
@@ -74,7 +74,7 @@ def test_a_built_image_is_labelled_closed_and_serves(
     assert listed == ["libggml-cpu-variant.so", "libggml.so", "llama-fit-params", "llama-server"]
 
 
-def test_the_health_check_says_healthy(
+def test_the_health_check_reports_healthy(
     machine: Machine, images: Images, bases: list[str], tmp_path: Path
 ) -> None:
     source = stand_in(tmp_path / "llama.cpp")
@@ -177,7 +177,7 @@ def test_the_pinned_commit_is_fetched_and_built_once(
     assert re.fullmatch(rf"{images.repository}:{upstream.commit[:12]}-[0-9a-f]{{8}}", tag)
     assert first[0].startswith(f"built {tag} in ")
     assert first[1] == f"{images.image} is now {tag}"
-    assert second == [f"{tag} is there already; --force builds it again", f"{images.image} is {tag}"]
+    assert second == [f"{tag} is already built; --force builds it again", f"{images.image} is {tag}"]
     assert images.config()["Labels"]["org.opencontainers.image.revision"] == upstream.commit
     assert len(set(images.tags().values())) == 1
 
@@ -185,13 +185,13 @@ def test_the_pinned_commit_is_fetched_and_built_once(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tree": "0" * 40}, "the source that came is not the pinned one"),
-        ({"commit": "1" * 40}, "upstream does not have this commit"),
-        ({"repository": "git://127.0.0.1:1/upstream"}, "something could not be downloaded"),
+        ({"tree": "0" * 40}, "the downloaded source is not the pinned one"),
+        ({"commit": "1" * 40}, "the source repository does not have this commit"),
+        ({"repository": "git://127.0.0.1:1/upstream"}, "a download failed"),
     ],
     ids=["another tree", "no such commit", "no server"],
 )
-def test_no_other_source_than_the_pinned_one_is_built(
+def test_only_the_pinned_source_is_built(
     machine: Machine,
     images: Images,
     bases: list[str],
@@ -208,7 +208,7 @@ def test_no_other_source_than_the_pinned_one_is_built(
     assert images.tags() == {}
 
 
-# ---- What goes wrong
+# ---- Failures
 
 
 @pytest.mark.parametrize(
@@ -242,11 +242,11 @@ def test_a_failed_build_says_why_and_leaves_the_old_image(
 
     message, hints = error_of(done)
     assert message == BEFORE + sentence
-    assert hints[-1] == f"the whole output: {machine.state_dir / 'build-image.log'}"
+    assert hints[-1] == f"full output: {machine.state_dir / 'build-image.log'}"
     assert images.tags() == before
 
 
-def test_an_interrupted_build_ends_its_work_and_leaves_the_old_image(
+def test_an_interrupted_build_stops_its_processes_and_leaves_the_old_image(
     machine: Machine, images: Images, bases: list[str], tmp_path: Path
 ) -> None:
     docker("tag", bases[0], images.image)
@@ -257,7 +257,7 @@ def test_an_interrupted_build_ends_its_work_and_leaves_the_old_image(
 
     with machine.start("build-image", "--source", str(source), *images.options(bases)) as running:
         assert running.stderr
-        assert any("(6/9)" in line for line in running.stderr)  # all the rest waits for it
+        assert any("(6/9)" in line for line in running.stderr)  # the target that never ends
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=60)
 

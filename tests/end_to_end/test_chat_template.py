@@ -37,7 +37,7 @@ def test_up_names_the_profile_line_that_a_strict_template_needs(machine: Machine
 @pytest.mark.real_cli
 @pytest.mark.parametrize("client", ["new", "old"])
 @BOTH_ENGINES
-def test_with_the_line_a_session_with_tools_works(machine: Machine, engine: str, client: str) -> None:
+def test_with_that_line_a_session_with_tools_works(machine: Machine, engine: str, client: str) -> None:
     machine.add_demo("strict", seed=5, chat_template=STRICT, top="chat_template: tolerant\n")
     up = machine.invoke("up", "--model", "strict", "--engine", engine)
     server = LlamaHttp(machine.url, machine.key)
@@ -46,7 +46,7 @@ def test_with_the_line_a_session_with_tools_works(machine: Machine, engine: str,
     file.write_text("what the file says")
 
     def answer(request: Recorded) -> list[dict[str, Any]]:
-        """Scripted words, after the real server has taken the very request."""
+        """A scripted answer, after the real server has accepted the same request."""
         server.post("/v1/messages", {**request.json(), "stream": False, "max_tokens": 1})
         if "what the file says" in request.raw:
             return [{"type": "text", "text": "read it"}]
@@ -54,11 +54,11 @@ def test_with_the_line_a_session_with_tools_works(machine: Machine, engine: str,
         return [use]
 
     with Recorder(answer) as recorder:
-        somebody = Machine(machine.checkout, machine.home, machine.port, machine.project)
-        somebody.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = recorder.url
-        somebody.invoke_ok("render")
-        done = somebody.claude_local("-p", "Read note.txt", "--output-format", "json", client=client)
-        somebody.invoke_ok("render")
+        user = Machine(machine.checkout, machine.home, machine.port, machine.project)
+        user.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = recorder.url
+        user.invoke_ok("render")
+        done = user.claude_local("-p", "Read note.txt", "--output-format", "json", client=client)
+        user.invoke_ok("render")
 
     assert "warning" not in up.stderr
     result = json.loads(done.stdout)
@@ -67,7 +67,7 @@ def test_with_the_line_a_session_with_tools_works(machine: Machine, engine: str,
 
 
 @pytest.mark.embedded
-def test_a_model_without_a_template_of_its_own_is_told(machine: Machine) -> None:
+def test_a_model_without_its_own_chat_template_is_an_error(machine: Machine) -> None:
     machine.add_demo("bare", seed=6, chat_template="", top="chat_template: tolerant\n")
 
     done = machine.invoke("up", "--model", "bare", "--engine", "embedded")

@@ -19,7 +19,7 @@ import pytest
 from claude_local.foundation.errors import EngineUnavailable
 from claude_local.foundation.snapshot import STOPPED
 from claude_local.machine.settings import load_settings
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from claude_local.server import llama_http
 from claude_local.server.engines import docker_client
 from claude_local.server.engines.container_state import state_of

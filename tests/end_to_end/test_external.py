@@ -1,4 +1,4 @@
-"""A server that somebody else runs: only looked at, and used as it is."""
+"""A server run by another user: claude-local uses it but does not start, switch or stop it."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ UP = ["up", "--model", "demo"]
 
 
 @pytest.fixture
-def somebody(machine: Machine, tmp_path: Path) -> Machine:
-    """Another user of this machine, who uses the server of the first."""
+def other_user(machine: Machine, tmp_path: Path) -> Machine:
+    """Another user of this machine, who uses the first user's server."""
     machine.invoke_ok("demo-model")
     machine.invoke_ok(*UP, "--engine", "embedded")
-    home = tmp_path / "somebody"
+    home = tmp_path / "other-user"
     home.mkdir()
     key_file = machine.state_dir / "llama" / "api_key"
     extra = {"CLAUDE_LOCAL_EXTERNAL_URL": machine.url, "CLAUDE_LOCAL_EXTERNAL_KEY_FILE": str(key_file)}
-    return Machine(machine.checkout, home, machine.port, "somebody", extra)
+    return Machine(machine.checkout, home, machine.port, "other-user", extra)
 
 
 @pytest.mark.embedded
 @pytest.mark.real_cli
-def test_claude_local_works_on_the_server_of_somebody_else(somebody: Machine) -> None:
-    up = somebody.invoke(*UP)
-    answer = somebody.claude_local("-p", "hi")
-    switch = somebody.invoke("switch", "--model", "demo")
+def test_claude_local_works_on_the_server_of_another_user(other_user: Machine) -> None:
+    up = other_user.invoke(*UP)
+    answer = other_user.claude_local("-p", "hi")
+    switch = other_user.invoke("switch", "--model", "demo")
 
     assert up.returncode == 0, up.stderr
     assert (answer.returncode, bool(answer.stdout.strip())) == (0, True), answer.stderr
     message, _ = error_of(switch)
-    assert message == f"{somebody.url} is run by somebody else and not switched from here"
+    assert message == f"{other_user.url} is run by somebody else and not switched from here"
 
 
 @pytest.mark.embedded
-def test_a_server_that_wants_a_key_says_how_to_give_it(somebody: Machine) -> None:
-    del somebody.extra["CLAUDE_LOCAL_EXTERNAL_KEY_FILE"]
+def test_a_server_that_needs_a_key_is_an_error_that_says_how_to_set_it(other_user: Machine) -> None:
+    del other_user.extra["CLAUDE_LOCAL_EXTERNAL_KEY_FILE"]
 
-    message, hints = error_of(somebody.invoke(*UP))
+    message, hints = error_of(other_user.invoke(*UP))
 
-    assert message == f"{somebody.url} does not take our API key"
+    assert message == f"{other_user.url} does not take our API key"
     assert hints == ["put its key into a file and set CLAUDE_LOCAL_EXTERNAL_KEY_FILE to the file's path"]
 
 
-def test_nothing_there_is_said(machine: Machine) -> None:
+def test_an_unreachable_server_is_an_error(machine: Machine) -> None:
     machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = machine.url
 
     message, hints = error_of(machine.invoke(*UP))
@@ -60,7 +60,7 @@ def test_nothing_there_is_said(machine: Machine) -> None:
 
 @pytest.fixture
 def web_server() -> Iterator[str]:
-    """A server of another kind: it knows no POST."""
+    """A server of another kind, which does not support POST."""
     server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -68,7 +68,7 @@ def web_server() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_server_of_another_kind_is_not_taken_for_a_model_server(machine: Machine, web_server: str) -> None:
+def test_a_web_server_is_not_accepted_as_a_model_server(machine: Machine, web_server: str) -> None:
     machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = web_server
 
     message, hints = error_of(machine.invoke(*UP))
@@ -77,7 +77,7 @@ def test_a_server_of_another_kind_is_not_taken_for_a_model_server(machine: Machi
     assert hints == ["Claude Code needs the Anthropic Messages API: use a newer server"]
 
 
-def test_a_key_file_that_is_gone_is_said_by_every_command(machine: Machine) -> None:
+def test_every_command_reports_a_missing_key_file(machine: Machine) -> None:
     machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = machine.url
     machine.extra["CLAUDE_LOCAL_EXTERNAL_KEY_FILE"] = "/no/such/file"
 

@@ -15,9 +15,11 @@ import pytest
 
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import Snapshot
-from claude_local.lifecycle import journal, up_down
+from claude_local.lifecycle import journal, look, up_down
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine.settings import Settings, load_settings
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
+from claude_local.server.engines import registry
 from claude_local.server.llama_http import LlamaHttp
 from support.api_client import Api
 from support.machine import ROOT, Machine
@@ -106,7 +108,7 @@ class Patient:
         self.profiles = load_profiles(self.settings.profiles_dir)
 
     def suffer(self, moment: str, fault: str) -> None:
-        now = up_down.snapshot(self.settings)
+        now = look.snapshot(self.settings)
         assert now.state == "ready"
         old = str(now.profile)
         new = "second" if old == "demo" else "demo"
@@ -130,15 +132,15 @@ class Patient:
         # A clear state: somebody was told why, and starting again works.
         assert now.state in ("stopped", "failed")
         assert error or now.reason or (record.last and record.last.reason)
-        engine = up_down.engine_named(self.settings, self.engine)
+        engine = registry.named(self.settings, self.engine)
         assert engine
-        up_down.up(self.settings, engine, up_down.Request(self.profiles[old], self.profiles))
+        up_down.up(self.settings, engine, Wish(self.profiles[old], self.profiles))
         assert self._answer() == old
 
     def _settled(self) -> Snapshot:
         """The state when nothing is on its way any more: what was just killed takes a moment to be gone."""
         deadline = time.monotonic() + 60
-        while (now := up_down.snapshot(self.settings)).state in ("starting", "loading"):
+        while (now := look.snapshot(self.settings)).state in ("starting", "loading"):
             assert time.monotonic() < deadline, now
             time.sleep(0.05)
         return now

@@ -31,7 +31,7 @@ def test_the_parts_add_up_and_lean_is_smaller_than_full(machine: Machine, client
         assert min(part["bytes"] for part in report["parts"]) > 0
         assert {"system", "messages: user", "tool Bash"} <= {part["name"] for part in report["parts"]}
     assert lean["bytes"] < full["bytes"] / 2
-    assert (lean["tokens"], lean["prefill_seconds"]) == (None, None)  # nothing runs that could count
+    assert (lean["tokens"], lean["prefill_seconds"]) == (None, None)  # no server is running to count them
     assert list(machine.home.iterdir()) == []
 
 
@@ -40,19 +40,19 @@ def test_the_parts_add_up_and_lean_is_smaller_than_full(machine: Machine, client
 def test_the_running_model_counts_the_tokens(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", "embedded")
-    assert machine.claude_local("-p", "hi").returncode == 0  # so that a speed is known
+    assert machine.claude_local("-p", "hi").returncode == 0  # measures a speed
 
     report = prompt_size(machine, "new")
 
     assert all(isinstance(part["tokens"], int) for part in report["parts"])
-    # The chat template writes the tools in its own way.
+    # The chat template formats the tools differently.
     assert sum(part["tokens"] for part in report["parts"]) == pytest.approx(report["tokens"], rel=0.15)
     assert report["prefill_seconds"] > 0
 
 
 @pytest.mark.docker
 @pytest.mark.real_cli
-def test_the_router_counts_too(machine: Machine) -> None:
+def test_the_router_counts_the_tokens_too(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
 

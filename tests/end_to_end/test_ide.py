@@ -1,4 +1,4 @@
-"""VS Code: Claude Code finds its lock file and connects, and the lock file stays as it is."""
+"""VS Code with --ide: Claude Code finds its lock file and connects, and the lock file stays as it is."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_editor_of_several_folders_is_connected(machine: Machine, client: str
         if place == "its terminal":
             machine.extra["CLAUDE_CODE_SSE_PORT"] = str(port)
         with Terminal(columns=120, rows=40) as terminal:
-            enter(terminal, machine, client)
+            enter(terminal, machine, client, "--ide")
             token, method = seen.get(timeout=60)
             editor.shutdown()
 

@@ -1,4 +1,4 @@
-"""Every variant of the image, built by BuildKit from the stand-in: what CMake is told, what is installed."""
+"""Every variant of the image, built by BuildKit from the stand-in: its CMake flags and its packages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from support.machine import Machine
 
 pytestmark = pytest.mark.docker
 
-# Leaves beside the programs what CMake was told, among what it made of it.
-TELL_FLAGS = r"""
+# Writes all CMake cache variables, including our flags, to a file beside the programs.
+WRITE_FLAGS = r"""
 get_cmake_property(names CACHE_VARIABLES)
 foreach(name IN LISTS names)
   file(APPEND ${CMAKE_BINARY_DIR}/bin/flags.txt "-D${name}=${${name}}\n")
@@ -34,22 +34,22 @@ def build(machine: Machine, images: Images, bases: list[str], variant: str, sour
 
 
 def inside(image: str, *argv: str) -> str:
-    """What a program of the image printed, run as the image's user."""
+    """The output of a program in the image, run as the image's user."""
     return docker("run", "--rm", "--network", "none", "--entrypoint", argv[0], image, *argv[1:])
 
 
 def chosen_packages(image: str) -> set[str]:
-    """The packages that somebody asked for by name."""
+    """The packages that were installed by name, not as dependencies."""
     return set(inside(image, "apt-mark", "showmanual").split())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_each_variant_is_built_with_its_flags_and_put_on_its_packages(
+def test_each_variant_is_built_with_its_flags_and_has_its_packages(
     machine: Machine, images: Images, bases: list[str], tmp_path: Path, variant: str
 ) -> None:
     own = VARIANTS[variant]
     flags = {*CMAKE_FLAGS, *own.cmake_flags, *([DEFAULT_CARDS] if variant == "cuda" else [])}
-    source = stand_in(tmp_path / "llama.cpp", {"CMakeLists.txt": TELL_FLAGS})
+    source = stand_in(tmp_path / "llama.cpp", {"CMakeLists.txt": WRITE_FLAGS})
 
     build(machine, images, bases, variant, source)
 
@@ -61,7 +61,7 @@ def test_each_variant_is_built_with_its_flags_and_put_on_its_packages(
     assert "not found" not in inside(images.image, "bash", "-c", "ldd /opt/llama/*.so /opt/llama/llama-*")
 
 
-def test_the_vulkan_image_finds_a_device_even_where_there_is_no_card(
+def test_the_vulkan_image_finds_a_device_without_a_card(
     machine: Machine, images: Images, bases: list[str], tmp_path: Path
 ) -> None:
     build(machine, images, bases, "vulkan", stand_in(tmp_path / "llama.cpp"))

@@ -11,10 +11,10 @@ import pytest
 
 from claude_local.cli import quickstart
 from claude_local.foundation.errors import EngineFailed
-from claude_local.lifecycle import up_down
+from claude_local.lifecycle import look, up_down
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.management import server_process
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from support.machine import Machine
 
 
@@ -51,16 +51,16 @@ def test_quickstart_streams_an_answer_twice_and_touches_nothing_outside(machine:
 
 
 def package_index() -> dict[str, str]:
-    """How this machine reaches its package index, if it says so in the environment."""
+    """The variables with which this machine reaches its package index."""
     return {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
 
 
 @pytest.mark.embedded
-def test_a_server_that_dies_in_between_is_told(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_dies_in_between_is_an_error(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(machine.environment, machine.checkout, user_id=os.getuid(), group_id=os.getgid())
 
     def kill_server(_: Settings) -> None:
-        server = psutil.Process(up_down.snapshot(settings).server_process_id or 0)
+        server = psutil.Process(look.snapshot(settings).server_process_id or 0)
         server.kill()
         psutil.wait_procs([server], timeout=30)
 
@@ -72,7 +72,7 @@ def test_a_server_that_dies_in_between_is_told(machine: Machine, monkeypatch: py
         up_down.down(settings)
 
 
-def test_help_explains_and_does_nothing(machine: Machine) -> None:
+def test_help_prints_the_usage_and_changes_nothing(machine: Machine) -> None:
     before = everything_below(machine.checkout)
 
     done = machine.run([str(machine.checkout / "scripts" / "quickstart"), "--help"])
@@ -83,7 +83,9 @@ def test_help_explains_and_does_nothing(machine: Machine) -> None:
 
 
 @pytest.mark.docker
-def test_a_python_without_pip_gets_the_one_line_that_helps(machine: Machine, test_image: str) -> None:
+def test_a_python_without_pip_is_an_error_with_the_line_that_installs_it(
+    machine: Machine, test_image: str
+) -> None:
     mount = f"{machine.checkout}:/checkout"
     run = ["docker", "run", "--rm", "--network", "none", "--volume", mount, test_image]
 

@@ -1,4 +1,4 @@
-"""What scripts/quickstart offers after the demo: a small real model, where a hub and a person are."""
+"""scripts/quickstart offers a small real model after the demo, if there are a hub and a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPO, FILE = "owner/Small-GGUF", "Small-Q8_0.gguf"
 
 @pytest.fixture
 def hub(machine: Machine) -> Iterator[Hub]:
-    """A hub with a small model, which profile `small` of this checkout names."""
+    """A hub with the small model of profile `small` in this checkout."""
     model = machine.home / "small.gguf"
     write_demo_model(model, seed=9)
     (machine.checkout / "profiles" / "small.yaml").write_text(
@@ -69,7 +69,7 @@ def test_after_a_no_or_without_a_hub_the_demo_model_stays(machine: Machine, hub:
 
 @pytest.mark.embedded
 @pytest.mark.tools
-def test_a_download_that_fails_is_told_and_the_demo_model_stays(machine: Machine, hub: Hub) -> None:
+def test_a_failed_download_is_reported_and_the_demo_model_stays(machine: Machine, hub: Hub) -> None:
     hub.damages = True
 
     with Terminal(columns=120, rows=50) as terminal:
@@ -83,7 +83,7 @@ def test_a_download_that_fails_is_told_and_the_demo_model_stays(machine: Machine
 
 
 @pytest.mark.embedded
-def test_without_a_terminal_neither_a_hub_nor_a_person_is_asked(machine: Machine, hub: Hub) -> None:
+def test_without_a_terminal_neither_the_hub_nor_the_user_is_asked(machine: Machine, hub: Hub) -> None:
     done = machine.invoke("quickstart")
 
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""upgrade-image and rollback-image with real servers: only an image that does everything takes the old one's place."""
+"""upgrade-image and rollback-image with real servers: only an image that passes every check replaces the old one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.machine import Machine, error_of
 
 pytestmark = pytest.mark.docker
 
-# A newer llama-server that has lost a flag which profiles use.
+# A newer llama-server that lacks a flag which a profile uses.
 WITHOUT_A_FLAG = """
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +34,7 @@ def replaced(source: Path, text: str) -> Path:
     return source
 
 
-def test_an_image_that_does_everything_takes_the_old_ones_place_and_gives_it_back(
+def test_an_image_that_passes_every_check_replaces_the_old_one_and_can_be_rolled_back(
     machine: Machine, images: Images, bases: list[str], tmp_path: Path
 ) -> None:
     docker("tag", bases[0], images.image)
@@ -61,15 +61,15 @@ def test_an_image_that_does_everything_takes_the_old_ones_place_and_gives_it_bac
     assert upgraded["latest-previous"] == old
     assert (rolled_back["latest"], rolled_back["latest-previous"]) == (old, upgraded["latest"])
     assert images.tags() == upgraded
-    assert left_by_upgrades() == []
+    assert containers_of_upgrades() == []
     assert list(machine.state_dir.glob("upgrade-*")) == []
 
 
-def left_by_upgrades() -> list[str]:
+def containers_of_upgrades() -> list[str]:
     return docker("ps", "--all", "--filter", "name=claude-local-upgrade", "--format", "{{.Names}}").split()
 
 
-def test_a_lost_flag_is_named_with_the_profiles_that_use_it_and_the_old_image_stays(
+def test_a_missing_flag_is_named_with_its_profiles_and_the_old_image_stays(
     machine: Machine, images: Images, bases: list[str], tmp_path: Path
 ) -> None:
     docker("tag", bases[0], images.image)
@@ -80,17 +80,17 @@ def test_a_lost_flag_is_named_with_the_profiles_that_use_it_and_the_old_image_st
     done = machine.invoke("upgrade-image", "--source", str(source), *images.options(bases))
 
     message, hints = error_of(done)
-    assert message.endswith(f"checks failed, so {images.image} stays as it is")
+    assert message.endswith(f"checks failed; {images.image} is unchanged")
     assert "flags of fussy" in done.stdout
-    assert "not known any more: --chat-template-kwargs" in done.stdout
+    assert "not in this llama-server: --chat-template-kwargs" in done.stdout
     assert "flags of demo" not in done.stdout
     assert "✓ forced tool call" in done.stderr
     assert images.tags()["latest"] == old
     assert "latest-previous" not in images.tags()
-    assert hints[0].startswith("the new image is kept for a closer look: ")
+    assert hints[0].startswith("the new image is kept as ")
 
 
-def test_an_image_that_does_not_start_stays_beside(
+def test_an_image_that_does_not_start_does_not_replace_the_old_one(
     machine: Machine, images: Images, bases: list[str], tmp_path: Path
 ) -> None:
     docker("tag", bases[0], images.image)
@@ -100,9 +100,9 @@ def test_an_image_that_does_not_start_stays_beside(
     done = machine.invoke("upgrade-image", "--source", str(source), *images.options(bases))
 
     message, _ = error_of(done)
-    assert message == f"2 of 2 checks failed, so {images.image} stays as it is"
+    assert message == f"2 of 2 checks failed; {images.image} is unchanged"
     assert images.tags()["latest"] == old
-    assert left_by_upgrades() == []
+    assert containers_of_upgrades() == []
 
 
 def test_a_tool_that_does_not_become_a_grammar_is_named(machine: Machine, bases: list[str]) -> None:
@@ -126,10 +126,12 @@ def test_a_tool_that_does_not_become_a_grammar_is_named(machine: Machine, bases:
     assert failed.result.startswith("Bad: llama-server refuses /v1/messages: ")
 
 
-def test_there_is_nothing_to_go_back_to_at_first(machine: Machine, images: Images, bases: list[str]) -> None:
+def test_rollback_without_a_previous_image_is_refused(
+    machine: Machine, images: Images, bases: list[str]
+) -> None:
     docker("tag", bases[0], images.image)
 
     message, hints = error_of(machine.invoke("rollback-image"))
 
-    assert message == f"there is no image before `{images.image}`"
-    assert hints == ["one is kept by invoke build-image and upgrade-image"]
+    assert message == f"`{images.image}` has no previous image"
+    assert hints == ["invoke build-image and upgrade-image keep the image that they replace"]

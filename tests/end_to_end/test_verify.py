@@ -1,4 +1,4 @@
-"""`invoke verify` holds with both Claude Code versions, and it sees a leak where there is one."""
+"""`invoke verify` passes with both Claude Code versions, and finds the leaks of weaker wrappers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOTH_CLIENTS = pytest.mark.parametrize("client", ["new", "old"])
 CASES = {case.name: case for group in GROUPS for case in group.cases}
 TRUSTING = [group for group in GROUPS if group.trusting and not group.on_terminal]
 
-# What launchers do that set nothing but the environment.
+# Like launchers that only set the environment.
 PLAIN_LAUNCHER = """#!/usr/bin/env bash
 # {{ header }}
 export ANTHROPIC_BASE_URL={{ settings.base_url | sh }} ANTHROPIC_AUTH_TOKEN=local ANTHROPIC_API_KEY=
@@ -46,18 +46,34 @@ def invoke_verify(machine: Machine, client: str) -> Done:
 
 
 def change_wrapper(checkout: Path, change: Callable[[str], str]) -> None:
-    template = checkout / "templates" / "bin" / "claude-local.j2"
-    text = template.read_text(encoding="utf-8")
-    assert change(text) != text
-    template.write_text(change(text), encoding="utf-8")
+    """Changes the wrapper in whichever of its files there is something to change."""
+    templates = checkout / "templates"
+    files = [
+        templates / "config.bash.j2",
+        templates / "bin" / "claude-local",
+        *templates.rglob("lib/**/*.bash"),
+    ]
+    texts = {file: file.read_text(encoding="utf-8") for file in files}
+    changed = {file: change(text) for file, text in texts.items() if change(text) != text}
+    assert changed
+    for file, text in changed.items():
+        file.write_text(text, encoding="utf-8")
+
+
+def replace_wrapper(checkout: Path, text: str) -> None:
+    command = checkout / "templates" / "bin" / "claude-local"
+    command.rename(f"{command}.j2").write_text(text, encoding="utf-8")
 
 
 def run_with_wrapper(
-    folder: Path, change: Callable[[str], str], client: str, groups: list[Group]
+    folder: Path, change: Callable[[str], str] | str, client: str, groups: list[Group]
 ) -> list[Result]:
-    """The results of some sessions with another wrapper."""
+    """The results of some sessions with another wrapper: one that is changed, or a template in its place."""
     shutil.copytree(ROOT / "templates", folder / "templates")
-    change_wrapper(folder, change)
+    if isinstance(change, str):
+        replace_wrapper(folder, change)
+    else:
+        change_wrapper(folder, change)
     settings = load_settings({"HOME": str(folder)}, folder, user_id=os.getuid(), group_id=os.getgid())
     return verify.run(settings, {"PATH": f"{CLIENT_FOLDERS[client]}:/usr/bin:/bin"}, groups)
 
@@ -81,7 +97,7 @@ def test_no_attempt_diverts_a_local_session(machine: Machine, client: str) -> No
 def test_with_a_plain_launcher_the_same_attempts_succeed(tmp_path: Path, client: str) -> None:
     groups = [Group((CASES[name],)) for name in LEAK_FROM_A_PLAIN_LAUNCHER]
 
-    results = run_with_wrapper(tmp_path, lambda _: PLAIN_LAUNCHER, client, groups)
+    results = run_with_wrapper(tmp_path, PLAIN_LAUNCHER, client, groups)
 
     seen = {result.name: result.leak for result in results if result.leak not in ("", UNPROVEN)}
     print("\n".join(f"{name}: {leak}" for name, leak in seen.items()))
@@ -91,7 +107,7 @@ def test_with_a_plain_launcher_the_same_attempts_succeed(tmp_path: Path, client:
 
 @pytest.mark.real_cli
 @BOTH_CLIENTS
-def test_a_wrapper_without_our_settings_is_found_out(machine: Machine, client: str) -> None:
+def test_a_wrapper_without_our_settings_is_detected(machine: Machine, client: str) -> None:
     options = re.compile(r'--settings "[^"]*" --setting-sources "[^"]*"')
     change_wrapper(machine.checkout, lambda text: options.sub("", text))
 
@@ -99,23 +115,23 @@ def test_a_wrapper_without_our_settings_is_found_out(machine: Machine, client: s
 
     message, hints = error_of(done)
     assert done.returncode == 1
-    assert re.fullmatch(r"\d+ of \d+ do not hold; the first: \./\.\S+: .+", message)
+    assert re.fullmatch(r"\d+ of \d+ checks failed; the first: \./\.\S+: .+", message)
     assert re.search(r"^  \| [A-Z]+ \S+ went to another server$", done.stderr, re.MULTILINE)
     assert "LEAK" in done.stdout
     assert hints
 
 
 @pytest.mark.real_cli
-def test_a_wrapper_that_passes_the_environment_on_is_found_out(machine: Machine) -> None:
+def test_a_wrapper_that_passes_the_environment_on_is_detected(machine: Machine) -> None:
     change_wrapper(machine.checkout, lambda text: text.replace("exec -c ", "exec "))
 
     message, _ = error_of(invoke_verify(machine, "new"))
 
-    assert "do not hold; the first: environment: " in message
+    assert "checks failed; the first: environment: " in message
 
 
 @pytest.mark.real_cli
-def test_what_runs_in_a_session_on_a_terminal_is_found_out(tmp_path: Path) -> None:
+def test_a_hook_that_runs_in_a_session_on_a_terminal_is_detected(tmp_path: Path) -> None:
     options = re.compile(r'--settings "[^"]*" --setting-sources "[^"]*"')
     cases = (CASES["hook-sessionstart"],)
 
@@ -143,7 +159,7 @@ def test_a_wrapper_without_a_fixed_environment_lets_a_trusted_project_divert_the
 
 @pytest.mark.real_cli
 @BOTH_CLIENTS
-def test_a_wrapper_that_does_not_trust_when_told_to_is_found_out(tmp_path: Path, client: str) -> None:
+def test_a_wrapper_that_ignores_trust_project_is_detected(tmp_path: Path, client: str) -> None:
     results = run_with_wrapper(
         tmp_path, lambda text: text.replace("sources=user,project,local", "sources=user"), client, TRUSTING
     )
@@ -154,7 +170,7 @@ def test_a_wrapper_that_does_not_trust_when_told_to_is_found_out(tmp_path: Path,
 
 @pytest.mark.real_cli
 @BOTH_CLIENTS
-def test_a_wrapper_that_starts_a_trusted_projects_mcp_servers_is_found_out(
+def test_a_wrapper_that_starts_a_trusted_projects_mcp_servers_is_detected(
     tmp_path: Path, client: str
 ) -> None:
     strict = "mcp=(--strict-mcp-config)"
@@ -167,12 +183,12 @@ def test_a_wrapper_that_starts_a_trusted_projects_mcp_servers_is_found_out(
 
 
 @pytest.mark.real_cli
-def test_a_wrapper_without_the_key_gets_no_answer_from_our_own_server(tmp_path: Path) -> None:
+def test_a_wrapper_without_the_key_is_refused_by_our_own_server(tmp_path: Path) -> None:
     group = Group((CASES["env-secrets"],), own_server=True)
 
     keyless = PLAIN_LAUNCHER.replace("exec ", "export CLAUDE_CODE_MAX_RETRIES=0\nexec ")
 
-    results = run_with_wrapper(tmp_path, lambda _: keyless, "new", [group])
+    results = run_with_wrapper(tmp_path, keyless, "new", [group])
 
     leaks = {result.name: result.leak for result in results}
     assert "Invalid API Key" in leaks["sessions"]
@@ -188,7 +204,7 @@ def test_without_claude_code_it_says_how_to_install_it(machine: Machine) -> None
     assert hints == ["install Claude Code: npm install --global @anthropic-ai/claude-code"]
 
 
-def test_the_error_names_a_diversion_that_was_seen_before_all_else() -> None:
+def test_the_error_names_an_observed_diversion_first() -> None:
     results = [
         Result("a", "the first thing", "it holds"),
         Result("b", "the second thing", "it holds", UNPROVEN),
@@ -199,15 +215,15 @@ def test_the_error_names_a_diversion_that_was_seen_before_all_else() -> None:
     with pytest.raises(UserError) as caught:
         verify.check(results)
 
-    assert caught.value.message == "3 of 4 do not hold; the first: the fourth thing"
+    assert caught.value.message == "3 of 4 checks failed; the first: the fourth thing"
     assert caught.value.details == "POST / went to another server"
 
 
-def test_nothing_is_wrong_where_everything_held() -> None:
+def test_results_without_a_leak_raise_nothing() -> None:
     verify.check([Result("a", "the first thing", "it holds")])
 
 
-def test_a_known_limit_is_told_and_is_no_leak(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_known_limit_is_shown_and_is_not_a_leak(capsys: pytest.CaptureFixture[str]) -> None:
     results = [
         Result("sessions", "the first thing", "it holds"),
         Result("b", "the second thing", "it holds", limit="it cannot be helped", kinds=("terminal",)),
@@ -224,7 +240,7 @@ def test_a_known_limit_is_told_and_is_no_leak(capsys: pytest.CaptureFixture[str]
     assert lines[-1] == "1 of 2 held, known limits: 1"
 
 
-def test_only_the_files_that_are_known_are_excused_and_only_in_their_sessions() -> None:
+def test_only_known_files_are_excused_and_only_in_their_kinds_of_session() -> None:
     locks, ignore = FILE_LIMITS
     plain, terminal, trusting = Group(()), Group((), on_terminal=True), Group((), trusting=True)
 
@@ -235,14 +251,14 @@ def test_only_the_files_that_are_known_are_excused_and_only_in_their_sessions() 
     assert [ignore.explains(file) for file in files] == [False, False, True, False]
 
 
-def test_every_case_has_a_name_of_its_own() -> None:
+def test_every_case_has_a_unique_name() -> None:
     names = [{case.name for case in group.cases} for group in GROUPS]
 
     assert [len(own) for own in names] == [len(group.cases) for group in GROUPS]
     assert all(CASES[case.name] == case for group in GROUPS for case in group.cases)
 
 
-def test_what_the_model_asks_for_needs_nobody_to_answer_on_a_terminal() -> None:
+def test_no_case_on_a_terminal_makes_the_model_ask_a_question() -> None:
     asking = [case.name for group in GROUPS if group.on_terminal for case in group.cases if case.model_asks]
 
     assert asking == []

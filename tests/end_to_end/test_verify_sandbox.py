@@ -1,4 +1,4 @@
-"""`invoke verify --sandbox`: a hostile model, the real Claude Code, every way to confine it."""
+"""`invoke verify --sandbox`: a hostile model and the real Claude Code in every sandbox mode."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_without_a_jail_the_same_attacks_work(client: str) -> None:
 
 
 @BOTH_CLIENTS
-def test_claude_codes_own_sandbox_holds_what_commands_reach_and_nothing_else(client: str) -> None:
+def test_claude_codes_own_sandbox_confines_shell_commands_and_nothing_else(client: str) -> None:
     found = outcome("bash", client)
 
     through = [attack for attack in EVERYTHING if attack.name in found.through]
@@ -69,7 +69,7 @@ def test_claude_codes_own_sandbox_holds_what_commands_reach_and_nothing_else(cli
     assert {attack.effect for attack in through if attack.tool == "Bash"} == {"reads", "plants"}
 
 
-def test_programs_that_have_nothing_to_do_with_it_are_left_alone(tmp_path: Path) -> None:
+def test_unrelated_programs_of_the_user_are_left_alone(tmp_path: Path) -> None:
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     bystander = ["bash", "-c", "exec 8<.. 9<. && exec sleep 600"]
@@ -80,25 +80,33 @@ def test_programs_that_have_nothing_to_do_with_it_are_left_alone(tmp_path: Path)
         finally:
             process.kill()
 
-    assert {"proc-cwd", "descriptors"} <= found.through  # those that look at every program
+    assert {"proc-cwd", "descriptors"} <= found.through  # the attacks that look at every program
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "a", below]
 
 
 WEAKER = {
     "the home folder is shown": (
-        "_jail/mounts.bash",
+        "lib/mounts.bash",
         'scratch "$HOME_MIB" 0700 "$HOME"',
-        'bind rw "$HOME"',
+        'show rw "$HOME"',
     ),
-    "the network is shared": ("_jail/bubblewrap.bash", "--unshare-all", "--unshare-all --share-net"),
-    "the environment is passed on": ("_jail/bubblewrap.bash", 'exec -c "$bwrap"', 'exec "$bwrap"'),
-    "nothing is looked at afterwards": ("bin/claude-local.j2", '  audit_after "$record"\n', ""),
-    "the door lets all through": ("jail/door.cfg.j2", "  http-request deny deny_status 403", "  # "),
+    "the network is shared": ("lib/confine/jail.bash", "--unshare-all", "--unshare-all --share-net"),
+    "the environment is passed on": ("lib/confine/jail.bash", 'exec -c "$bwrap"', 'exec "$bwrap"'),
+    "the workspace is not checked afterwards": (
+        "bin/claude-local",
+        '! "$LIBEXEC/audit" after "$record" ||',
+        "",
+    ),
+    "the door lets every request through": (
+        "jail/door.cfg.j2",
+        "  http-request deny deny_status 403",
+        "  # ",
+    ),
 }
 
 
 @pytest.mark.parametrize("weakness", WEAKER)
-def test_a_weaker_wrapper_is_found_out(checkout: Path, weakness: str) -> None:
+def test_a_weaker_wrapper_is_detected(checkout: Path, weakness: str) -> None:
     name, strong, weak = WEAKER[weakness]
     template = checkout / "templates" / name
     text = template.read_text()
@@ -112,7 +120,7 @@ def test_a_weaker_wrapper_is_found_out(checkout: Path, weakness: str) -> None:
         sandbox.check([found])
 
 
-def test_a_mode_that_cannot_run_here_says_why_and_is_no_success(tmp_path: Path) -> None:
+def test_a_mode_that_cannot_run_says_why_and_is_not_a_success(tmp_path: Path) -> None:
     nothing_there = {"PATH": str(tmp_path)}
     (tmp_path / "claude").write_text("#!/bin/sh\necho 999.0.0\n")
     (tmp_path / "claude").chmod(0o755)

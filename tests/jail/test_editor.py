@@ -1,4 +1,7 @@
-"""Which editor a session sees: one that has the workspace open, in whichever folder of its window."""
+"""Which editor a session sees: with --ide one that has the workspace open, and else none.
+
+The editor opens any file of the user's for whoever connects, and no proxy stands before it.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ ASK = 'exec 3<>"/dev/tcp/127.0.0.1/${CLAUDE_CODE_SSE_PORT:-9}" && read -r answer
 
 
 @contextmanager
-def editor(host: Host, text: str) -> Iterator[None]:
-    """An editor with this lock file, which greets whoever connects."""
+def editor(host: Host, text: str) -> Iterator[str]:
+    """The port of an editor with this lock file, which greets whoever connects."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
@@ -36,7 +39,7 @@ def editor(host: Host, text: str) -> Iterator[None]:
         lock.parent.mkdir()
         lock.write_text(text)
         host.give(lock.parent)
-        yield
+        yield lock.stem
         listener.shutdown(socket.SHUT_RDWR)
 
 
@@ -60,7 +63,7 @@ NOT_SEEN = {
 def test_an_editor_that_has_the_workspace_open_is_seen(host: Host, name: str, indent: int | None) -> None:
     folders = [host.fill_in(folder) for folder in SEEN[name]]
     with editor(host, json.dumps({"pid": 1, "workspaceFolders": folders, "ideName": "x"}, indent=indent)):
-        done = host.session(ASK)
+        done = host.session(ASK, "--ide")
 
     assert (done.returncode, done.stdout) == (0, "the editor\n"), done.stderr
 
@@ -70,7 +73,7 @@ def test_an_editor_that_has_other_folders_open_is_not_seen(host: Host, name: str
     folders = [host.fill_in(folder) for folder in NOT_SEEN[name]]
     facts = {"workspaceFolders": folders, "others": [str(host.work)], "ideName": str(host.work)}
     with editor(host, json.dumps(facts)):
-        done = host.session(ASK)
+        done = host.session(ASK, "--ide")
 
     assert (done.returncode, done.stdout) == (1, "")
 
@@ -80,6 +83,37 @@ def test_a_folder_whose_name_json_escapes_is_found(host: Host) -> None:
     folder.mkdir()
     host.give(folder)
     with editor(host, json.dumps({"workspaceFolders": ["/other", str(folder)]})):
-        done = host.session(ASK, cwd=folder)
+        done = host.session(ASK, "--ide", cwd=folder)
 
     assert (done.returncode, done.stdout) == (0, "the editor\n"), done.stderr
+
+
+# Whatever a session could try: the port, the socket file beside the door's, the lock file with the token.
+REACH = f"""cat ~/.claude/ide/* @HOME@/.claude/ide/* ~/.claude-local/ide/* 2>/dev/null
+for port in @EDITOR@ "${{CLAUDE_CODE_SSE_PORT:-9}}"; do (CLAUDE_CODE_SSE_PORT=$port; {ASK}) 2>/dev/null; done
+socat -T 2 - UNIX-CONNECT:/run/claude-local/door/editor.sock 2>/dev/null
+true"""
+TOKEN = "the token of the editor"
+
+
+@pytest.mark.parametrize("options", [(), ("--no-ide",)])
+def test_without_ide_no_way_leads_to_the_editor(host: Host, options: tuple[str, ...]) -> None:
+    facts = {"workspaceFolders": [str(host.work)], "authToken": TOKEN}
+    with editor(host, json.dumps(facts)) as port:
+        script = REACH.replace("@EDITOR@", port)
+        done = host.session(script, *options, extra={"CLAUDE_CODE_SSE_PORT": port})
+        control = host.unconfined(script)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert TOKEN in control.stdout
+    assert "the editor\n" in control.stdout
+
+
+def test_with_ide_the_attack_reaches_the_editor(host: Host) -> None:
+    """What the help says of --ide: the session drives the editor."""
+    facts = {"workspaceFolders": [str(host.work)], "authToken": TOKEN}
+    with editor(host, json.dumps(facts)) as port:
+        done = host.session(REACH.replace("@EDITOR@", port), "--ide")
+
+    assert TOKEN in done.stdout
+    assert "the editor\n" in done.stdout

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -399,7 +400,7 @@ def test_a_container_that_nobody_removed_goes_before_the_next_session_begins(use
     process = started(user)
     (name,) = user.containers()
     for entry in Path("/proc").glob("[0-9]*/cmdline"):  # the process that would remove it, first
-        if b"docker rm" in (command := entry.read_bytes()) and name.encode() in command:
+        if b"libexec/leash" in (command := entry.read_bytes()) and name.encode() in command:
             os.kill(int(entry.parent.name), signal.SIGKILL)
     process.kill()
     process.wait()
@@ -427,6 +428,65 @@ def test_what_other_programs_would_obey_is_put_aside(user: DockerUser) -> None:
     assert (user.workspace / ".envrc").read_text() == "export OLD=1\n"
 
 
+@contextmanager
+def mounted(user: DockerUser, *folders: str) -> Iterator[None]:
+    """File systems of the machine, which Docker sees, in folders of the workspace."""
+    if os.getuid():
+        pytest.fail("only root's tests can mount: sudo scripts/test")
+    places = [user.workspace / folder for folder in folders]
+    try:
+        for place in places:
+            place.mkdir(exist_ok=True)
+            options = f"mode=755,uid={user.uid},gid={user.gid}"
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], check=True)
+        yield
+    finally:
+        for place in reversed(places):
+            subprocess.run(["umount", place], check=True)
+
+
+ODD = "a, \"b'\n"
+
+
+def test_what_is_mounted_below_the_workspace_is_read_only_and_named(user: DockerUser) -> None:
+    with mounted(user, "sub", "sub/deep", ODD):
+        done = user.claude_local('for d in * sub/deep; do echo evil >"$d/.envrc"; done; echo fine >file')
+        found = sorted(path.name for path in user.workspace.rglob(".envrc"))
+
+    assert done.stderr.count("Read-only file system") == 3, done.stderr
+    named = "claude-local: read-only in this session, because mounted here: sub sub/deep $'a, \"b\\'\\n'"
+    assert named in done.stderr.splitlines()
+    assert found == []
+    assert (user.workspace / "file").read_text() == "fine\n"
+
+
+def test_what_is_mounted_during_a_session_does_not_reach_it_and_is_named(user: DockerUser) -> None:
+    """The mount hides from the audit what the session writes under it, until it is unmounted."""
+    for name in ("ready", "go"):
+        os.mkfifo(user.workspace / name)
+    (user.workspace / "late").mkdir()
+    user.own(user.workspace)
+    script = "echo >ready; read -r _ <go; echo fine >late/file; ls late"
+    argv = user.argv(script)
+    with subprocess.Popen(
+        argv,
+        cwd=user.workspace,
+        env=user.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        (user.workspace / "ready").read_text()
+        with mounted(user, "late"):
+            (user.workspace / "go").write_text("\n")
+            out, errors = process.communicate(timeout=60)
+            in_it = list((user.workspace / "late").iterdir())
+
+    assert (out, in_it) == ("file\n", [])
+    assert "  late was mounted during the session: read what is in it, and under it" in errors.splitlines()
+
+
 def test_a_workspace_that_is_exchanged_at_the_last_moment_is_not_used(user: DockerUser) -> None:
     programs = user.home / "programs"
     programs.mkdir()
@@ -447,8 +507,8 @@ def test_a_workspace_that_is_exchanged_at_the_last_moment_is_not_used(user: Dock
 
 
 def test_a_session_that_needs_too_much_memory_is_ended_and_told(user: DockerUser) -> None:
-    text = user.wrapper.read_text()
-    user.wrapper.write_text(text.replace("MEMORY_MIB=8192 ", "MEMORY_MIB=64 "))
+    config = user.home / "build" / "config.bash"
+    config.write_text(config.read_text().replace("readonly MEMORY_MIB='8192'", "readonly MEMORY_MIB='64'"))
 
     done = user.claude_local("exec python3 -c \"x = b'x' * (500 << 20)\"")
 

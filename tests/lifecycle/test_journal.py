@@ -13,6 +13,7 @@ from claude_local.foundation.snapshot import LastSwitch
 from claude_local.lifecycle import journal
 from claude_local.lifecycle.transaction import Attempt, Journal
 from claude_local.machine.settings import Settings, load_settings
+from claude_local.machine.state_folder import JOURNAL
 
 WHOLE = Journal(
     engine="docker",
@@ -33,7 +34,7 @@ def test_what_was_written_is_read_again(written: Journal, tmp_path: Path) -> Non
     journal.write(settings, written)
 
     assert journal.read(settings) == written
-    assert (settings.state_dir / journal.FILE).stat().st_mode & 0o777 == 0o600
+    assert (JOURNAL.below(settings.state_dir)).stat().st_mode & 0o777 == 0o600
 
 
 def test_without_a_file_nothing_was_wanted(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_without_a_file_nothing_was_wanted(tmp_path: Path) -> None:
 def test_any_other_file_is_no_journal(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = settings_in(tmp_path_factory.mktemp("home"))
     settings.state_dir.mkdir(parents=True)
-    (settings.state_dir / journal.FILE).write_bytes(content)
+    (JOURNAL.below(settings.state_dir)).write_bytes(content)
 
     assert journal.read(settings) in (Journal(), *([WHOLE] if content else []))
 
@@ -53,7 +54,7 @@ def test_any_other_file_is_no_journal(content: bytes, tmp_path_factory: pytest.T
 def test_half_a_journal_is_none(cut: int, tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     journal.write(settings, WHOLE)
-    file = settings.state_dir / journal.FILE
+    file = JOURNAL.below(settings.state_dir)
     file.write_bytes(file.read_bytes()[:cut])
 
     assert journal.read(settings) == Journal()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from claude_local.foundation.errors import UserError
-from claude_local.machine.settings import ENGINES, PREFIX, Settings, load_settings
+from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.settings import ENGINES, Settings, load_settings
 
 NO_PLACE = "should name a host, and a port from 1 to 65535 or none"
 PLACELESS = (
@@ -260,3 +261,38 @@ def test_the_management_api_can_be_switched_off_and_that_survives_a_round_trip()
 
     assert settings.management_port is None
     assert load(settings.to_environment()) == settings
+
+
+def test_every_setting_survives_a_round_trip() -> None:
+    environment = {
+        "CLAUDE_LOCAL_JAIL_READ_ONLY": "/opt/a:/opt/b",
+        "CLAUDE_LOCAL_JAIL_SWITCHING": "no",
+        "CLAUDE_LOCAL_EXTERNAL_URL": "http://gpu",
+        "CLAUDE_LOCAL_EXTERNAL_KEY_FILE": "/k",
+        "CLAUDE_LOCAL_MANAGEMENT_TOKEN_FILE": "/t",
+        "CLAUDE_LOCAL_FIT_TARGET": "768,2048",
+    }
+
+    settings = load(environment)
+
+    assert environment.items() <= settings.to_environment().items()
+    assert load(settings.to_environment()) == settings
+
+
+def test_settings_made_by_hand_have_the_defaults_of_the_table() -> None:
+    loaded = load({})
+
+    by_hand = Settings(
+        root=loaded.root,
+        user_id=loaded.user_id,
+        group_id=loaded.group_id,
+        home=loaded.home,
+        state_dir=loaded.state_dir,
+        build_dir=loaded.build_dir,
+        models_dir=loaded.models_dir,
+        python=loaded.python,
+        profiles_dir=loaded.profiles_dir,
+        client_dir=loaded.client_dir,
+    )
+
+    assert by_hand == loaded

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from claude_local import __version__
 from claude_local.management.routes import ROUTES, openapi
 from support.api_client import Served
 
@@ -44,4 +45,4 @@ def test_the_description_is_the_same_for_everybody(tmp_path: Path) -> None:
     with Served(tmp_path) as served:
         answer = served.api.get("/openapi.json")
 
-    assert answer.json() == json.loads(json.dumps(openapi("0.1.0", served.api.port)))
+    assert answer.json() == json.loads(json.dumps(openapi(__version__, served.api.port)))

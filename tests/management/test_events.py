@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_local.management.events import HEARTBEAT, LISTENERS, WAITING_EVENTS, Events
-from claude_local.management.restarts import WINDOW_SECONDS, RestartLimit
+from claude_local.management.patience import WINDOW_SECONDS, RestartLimit
 from claude_local.server.log_tail import new_lines
 
 

@@ -20,7 +20,7 @@ from claude_local.lifecycle.transaction import Journal
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.management import server_process
 from claude_local.management.operations import Operations
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from support.api_client import Served, request
 from support.machine import ROOT, Machine, error_of
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from claude_local.foundation.snapshot import STOPPED, Snapshot
-from claude_local.lifecycle import up_down
+from claude_local.lifecycle import look
+from claude_local.lifecycle.look import Readers
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.management.operations import Operations
 from claude_local.management.supervisor import Supervisor
@@ -34,23 +35,24 @@ def test_a_bug_in_a_look_is_told_once_and_the_next_look_comes(
 ) -> None:
     looks: list[str] = []
 
-    def see(_: Settings) -> Snapshot:
+    def see(*_: Settings | Readers) -> Snapshot:
         looks.append("look")
         if len(looks) < 4:
             raise KeyError("Pid")
         return STOPPED
 
-    monkeypatch.setattr(up_down, "pulse", see)
-    monkeypatch.setattr(up_down, "snapshot", see)
+    monkeypatch.setattr(look, "pulse", see)
+    monkeypatch.setattr(look, "snapshot", see)
+    watcher = supervisor.watcher
     supervisor.start()
-    first = supervisor.status()
+    first = watcher.status()
     for _ in range(3):
-        supervisor.look_now()
-        supervisor.status()
-    supervisor.look_now()
+        watcher.look_again()
+        watcher.status()
+    watcher.look_again()
 
     assert (first.state, first.reason) == ("failed", "KeyError: 'Pid'")
-    assert supervisor.status().state == "stopped"
+    assert watcher.status().state == "stopped"
     assert capsys.readouterr().err.count("Traceback") == 1
 
 
@@ -58,16 +60,17 @@ def test_a_mistake_in_a_profile_is_no_failure_of_what_serves(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving = Snapshot(state="unloaded", engine="docker", profile="demo", loaded_profile="second")
-    monkeypatch.setattr(up_down, "pulse", lambda _: serving)
-    monkeypatch.setattr(up_down, "snapshot", lambda _: serving)
-    folder = supervisor.settings.profiles_dir
+    monkeypatch.setattr(look, "pulse", lambda *_: serving)
+    monkeypatch.setattr(look, "snapshot", lambda *_: serving)
+    watcher = supervisor.watcher
+    folder = watcher.settings.profiles_dir
     folder.mkdir()
     (folder / "_defaults.yaml").write_text("")
     (folder / "second.yaml").write_text("nonsense: 1\n")
     supervisor.start()
 
     for _ in range(2):
-        supervisor.look_now()
-        now = supervisor.status()
+        watcher.look_again()
+        now = watcher.status()
 
     assert (now.state, now.reason, now.loaded_profile) == ("unloaded", None, "second")

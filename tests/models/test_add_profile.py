@@ -13,7 +13,8 @@ import pytest
 from claude_local.foundation.errors import UserError
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.profile_sources import choose_file
-from claude_local.profiles.profile import Profile, load_profiles
+from claude_local.profiles.load import load_profiles
+from claude_local.profiles.profile import Profile
 from claude_local.server.template_check import Verdict, check
 from support.gguf_files import CHAT_TEMPLATE, SHAPES, write_header_only
 from support.hub import COMMIT, Hub, running_hub
@@ -162,7 +163,7 @@ def test_without_a_terminal_the_diff_is_shown_and_nothing_written(machine: Machi
     done = machine.invoke("add-profile", "models/it's.gguf")
 
     message, hints = error_of(done)
-    assert message == "nobody is there to ask: no terminal"
+    assert message == "cannot ask: there is no terminal"
     assert hints == ["write it: invoke add-profile 'models/it'\"'\"'s.gguf' --name it-s --yes"]
     assert done.stdout.startswith("--- /dev/null\n+++ profiles/it-s.yaml\n")
     assert sorted((machine.checkout / "profiles").iterdir()) == before

@@ -170,7 +170,10 @@ def test_an_interrupted_download_goes_on_where_it_stopped(machine: Machine, hub:
     again = machine.invoke("pull", "some")
 
     assert running.returncode == 130
-    assert told.splitlines()[-2:] == ["what came so far is kept; go on: invoke pull some", "interrupted"]
+    assert told.splitlines()[-2:] == [
+        "the part that was downloaded is kept; continue: invoke pull some",
+        "interrupted",
+    ]
     assert again.returncode == 0, again.stderr
     assert hashlib.sha256(target(machine).read_bytes()).hexdigest() == digest
     assert hub.asked("storage") == [("GET", "bytes=0-"), ("GET", f"bytes={kept}-")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from claude_local.server.flag_help import flags_in, missing_flags
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from claude_local.foundation.errors import UserError
 from claude_local.profiles.extra_args import ALLOWED_EXTRA_FLAGS
-from claude_local.profiles.profile import Profile, ServerOptions, load_profiles
+from claude_local.profiles.load import load_profiles
+from claude_local.profiles.profile import Profile, ServerOptions
 from claude_local.server.flags import (
     WHEN_ACTIVE,
     Option,

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from claude_local.foundation.errors import EngineFailed
-from claude_local.foundation.snapshot import STOPPED
-from claude_local.lifecycle import up_down
+from claude_local.foundation.snapshot import STOPPED, Snapshot
+from claude_local.lifecycle import look
 from claude_local.machine import listeners
-from claude_local.machine.listeners import Listener, owner_ids
+from claude_local.machine.listeners import ListeningSocket, owner_ids
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.profile import Profile
@@ -85,10 +85,15 @@ def settings_with(home: Path, port: int, user_id: int | None = None) -> Settings
     return settings
 
 
+def engine_part(now: Snapshot) -> Snapshot:
+    """The snapshot without what is true of this machine whatever serves."""
+    return replace(now, cards=None, system=None, api_key_file=None, command=None)
+
+
 @pytest.mark.parametrize("answer", [{"data": [GOOD]}, {"data": []}, ["a"], "x", {"data": [{"id": "x"}]}])
 def test_a_foreign_server_is_no_engine_and_gets_no_key(without_docker: Path, answer: Any) -> None:
     with foreign_server(answer) as foreign:
-        now = up_down.snapshot(settings_with(without_docker, foreign.port))
+        now = engine_part(look.snapshot(settings_with(without_docker, foreign.port)))
 
     assert (now, set(foreign.keys)) == (STOPPED, {None})
 
@@ -146,7 +151,7 @@ def test_facts_that_make_no_sense_are_not_known(answer: Any) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"])
 def test_a_server_of_another_user_is_not_even_asked(without_docker: Path, host: str) -> None:
     with listener_of_another_user(host) as (port, told):
-        now = up_down.snapshot(settings_with(without_docker, port))
+        now = engine_part(look.snapshot(settings_with(without_docker, port)))
         owners = owner_ids(port)
 
     assert (now, owners, told) == (STOPPED, {65534}, [b""])
@@ -200,7 +205,9 @@ def test_the_kernel_tells_the_same_both_ways(host: str) -> None:
         server.bind((host, 0))
         server.listen()
         port = server.getsockname()[1]
-        told = Listener(socket.inet_pton(family, host), port, os.getuid(), os.fstat(server.fileno()).st_ino)
+        told = ListeningSocket(
+            socket.inet_pton(family, host), port, os.getuid(), os.fstat(server.fileno()).st_ino
+        )
         by_netlink = [one for one in listeners.listeners_by_netlink(port) if one.address == told.address]
         by_table = [one for one in listeners.listeners_by_table() if one[:2] == told[:2]]
 
@@ -216,5 +223,5 @@ def test_no_table_is_no_listener(tmp_path: Path) -> None:
     assert list(listeners.listeners_by_table(tmp_path)) == []
 
 
-def kernel_that_does_not_tell(*_: int) -> Iterator[Listener]:
+def kernel_that_does_not_tell(*_: int) -> Iterator[ListeningSocket]:
     raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))

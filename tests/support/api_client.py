@@ -1,4 +1,4 @@
-"""The management API in tests: a server of its own, and requests down to the single byte."""
+"""The management API in tests: a separate server, and requests that are exact to the byte."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from support.ports import unused_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
@@ -31,7 +33,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The `code` of an error; fails the test if the error has another shape."""
+        """The `code` of an error; fails the test if the error has another form."""
         error = self.json()["error"]
         assert {"code", "message", "hint"} <= error.keys()
         assert all(isinstance(error[name], str) for name in ("code", "message", "hint"))
@@ -51,13 +53,13 @@ class Api:
         return self.send(request("POST", path, self.port, json.dumps(body).encode(), headers))
 
     def send(self, *pieces: bytes, timeout_seconds: float = ANSWER_SECONDS) -> Answer:
-        """Sends bytes as they are and reads one answer to its end."""
+        """Sends raw bytes and reads one whole answer."""
         with self.connect(timeout_seconds) as connection:
             for piece in pieces:
                 try:
                     connection.sendall(piece)
                 except (BrokenPipeError, ConnectionResetError):
-                    break  # refused before all of it was read
+                    break  # refused before the server read all of it
             return read_answer(connection)
 
     def connect(self, timeout_seconds: float = ANSWER_SECONDS) -> socket.socket:
@@ -67,7 +69,7 @@ class Api:
 def request(
     method: str, path: str, port: int, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> bytes:
-    """The bytes of a well-formed request. Underscores in the names of `headers` are dashes."""
+    """The bytes of a well-formed request. Underscores in the names of `headers` become dashes."""
     given = {"Host": f"127.0.0.1:{port}", "Connection": "close"}
     if body is not None:
         given |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
@@ -77,7 +79,7 @@ def request(
 
 
 def read_answer(connection: socket.socket) -> Answer:
-    """One answer from a connection."""
+    """Reads one answer from a connection."""
     received = b""
     while b"\r\n\r\n" not in received and (piece := _receive(connection)):
         received += piece
@@ -98,13 +100,10 @@ def _receive(connection: socket.socket) -> bytes:
 
 
 class Served:
-    """A server on its own, without any engine, in a state folder of its own."""
+    """A management server without an engine, with a separate state folder."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        with socket.socket() as first, socket.socket() as second:
-            for probe in (first, second):
-                probe.bind(("127.0.0.1", 0))
-            llama_port, port = first.getsockname()[1], second.getsockname()[1]
+        llama_port, port = unused_port(), unused_port()
         self.api = Api(port)
         self.folder = folder
         self.environment = {

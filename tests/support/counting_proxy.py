@@ -1,4 +1,4 @@
-"""A proxy that remembers what is asked of a server: `with CountingProxy(port) as proxy`."""
+"""A proxy that records the requests to a server: `with CountingProxy(port) as proxy`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class CountingProxy:
-    """Passes GET requests on to a port of 127.0.0.1 and remembers each one's method and path, without its query."""
+    """Forwards GET requests to a port of 127.0.0.1 and records each method and path, without the query."""
 
     def __init__(self, target_port: int) -> None:
         self.asked: list[str] = []
@@ -42,6 +42,6 @@ class CountingProxy:
                 self.wfile.write(content)
 
             def log_message(self, format: str, *arguments: object) -> None:
-                """Says nothing."""
+                """Logs nothing."""
 
         return Handler

@@ -1,6 +1,6 @@
-"""What tests/screens/ holds: the dashboard as text in many states and sizes, drawn from fixed snapshots.
+"""The content of tests/screens/: the dashboard as text in many states and sizes, drawn from fixed snapshots.
 
-Write it again with `python tests/support/dashboard_screens.py`, then read the difference: `git diff tests/screens`.
+Update it with `python tests/support/dashboard_screens.py`, then review `git diff tests/screens`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 from claude_local.dashboard.ansi import AnsiWriter  # noqa: E402  the path comes first
 from claude_local.dashboard.frame import frame  # noqa: E402
 from claude_local.dashboard.log_view import LogView  # noqa: E402
-from claude_local.dashboard.scene import History, LogTail, ModelChoice, Scene  # noqa: E402
+from claude_local.dashboard.scene import History, LogTail, Scene  # noqa: E402
 from claude_local.dashboard.view import View  # noqa: E402
 from claude_local.foundation.plain_text import harmless  # noqa: E402
 from claude_local.foundation.samples import GpuReading, SystemSample  # noqa: E402
-from claude_local.foundation.snapshot import STOPPED, LastSwitch, SlotUse, Snapshot, Work  # noqa: E402
+from claude_local.foundation.snapshot import STOPPED, LastSwitch, ModelEntry, SlotUse, Snapshot, Work  # noqa: E402
 from claude_local.machine.gpus import GpuReader  # noqa: E402
 from claude_local.server.turns import TurnReader  # noqa: E402
 from support.nvml_replay import NvmlReplay  # noqa: E402
@@ -59,7 +59,7 @@ READY = Snapshot(
     uptime_seconds=8000,
     last_switch=LastSwitch("demo", "qwen3.8-27b", 12.34, "switched", ended_at=NOW - 8000),
     turns=_turns().turns,
-    gpus=gpus("rtx-4090-and-rtx-5070-ti"),
+    cards=gpus("rtx-4090-and-rtx-5070-ti"),
     system=SystemSample(37.2, 2.31, 20 * 2**30, 64 * 2**30, 0, 8 * 2**30, 143.0, 5 * 2**30),
 )
 LOADING = replace(
@@ -76,9 +76,36 @@ LOADING = replace(
     last_switch=None,
     work=Work("switch glm-4.7-flash-q4", "verifying", since=NOW - 9.5, process_id=4711),
 )
+
+
+def model(
+    name: str,
+    description: str,
+    aliases: tuple[str, ...],
+    size_bytes: int | None,
+    context_tokens: int | None,
+    on_disk: bool,
+    verdict: str,
+) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        aliases=aliases,
+        title=name,
+        description=description,
+        file=f"{name}.gguf",
+        size_bytes=size_bytes,
+        on_disk=on_disk,
+        context_tokens=context_tokens,
+        tested_on=None,
+        verdict=verdict,
+        active=False,
+        loaded=False,
+    )
+
+
 MODELS = (
-    ModelChoice("demo", "Random weights, for trying.", (), 5_400_000, 131072, True, "fits"),
-    ModelChoice(
+    model("demo", "Random weights, for trying.", (), 5_400_000, 131072, True, "fits"),
+    model(
         "glm-4.7-flash-q4",
         "Quick, good with tools.",
         ("glm", "glm-flash-q4"),
@@ -87,10 +114,8 @@ MODELS = (
         True,
         "fits",
     ),
-    ModelChoice(
-        "gpt-oss-120b", "Large.", ("gpt-oss",), 63_400_000_000, 131072, True, "offloads 12 GB to CPU"
-    ),
-    ModelChoice(
+    model("gpt-oss-120b", "Large.", ("gpt-oss",), 63_400_000_000, 131072, True, "offloads 12 GB to CPU"),
+    model(
         "qwen3-next-80b",
         "Larger than this machine.",
         (),
@@ -99,7 +124,7 @@ MODELS = (
         False,
         "perhaps does not fit: about 59.5 GB, room for 58.2 GB",
     ),
-    ModelChoice("qwen3.8-27b", "Dense, careful.", ("qwen",), 17_000_000_000, 131072, True, "fits"),
+    model("qwen3.8-27b", "Dense, careful.", ("qwen",), 17_000_000_000, 131072, True, "fits"),
 )
 HISTORY = History(
     {0: tuple(float(second * 7 % 101) for second in range(240)), 1: (None,) * 200 + (50.0,) * 20},
@@ -126,7 +151,7 @@ HOSTILE_LOG = LogTail(
 
 @dataclass(frozen=True)
 class Drawing:
-    """One state at some sizes."""
+    """One state, in several sizes."""
 
     scene: Scene = SCENE
     view: View = field(default_factory=View)
@@ -164,12 +189,12 @@ DRAWINGS = {
         replace(SCENE, trouble="trying again: the management API on 127.0.0.1:8081 does not answer"),
         sizes=((60, 20), (120, 40)),
     ),
-    "no-gpu": Drawing(_with(gpus=gpus("no-driver")), sizes=SIZES),
-    "mig": Drawing(_with(gpus=gpus("mig")), sizes=((80, 24), (120, 40))),
-    "lost-card": Drawing(_with(gpus=gpus("lost-card")), sizes=((60, 20), (120, 40))),
-    "few-sensors": Drawing(_with(gpus=gpus("few-sensors")), sizes=((80, 24), (120, 40))),
+    "no-gpu": Drawing(_with(cards=gpus("no-driver")), sizes=SIZES),
+    "mig": Drawing(_with(cards=gpus("mig")), sizes=((80, 24), (120, 40))),
+    "lost-card": Drawing(_with(cards=gpus("lost-card")), sizes=((60, 20), (120, 40))),
+    "few-sensors": Drawing(_with(cards=gpus("few-sensors")), sizes=((80, 24), (120, 40))),
     "eight-cards": Drawing(
-        _with(gpus=GpuReading(gpus("rtx-4090-and-rtx-5070-ti").gpus * 4)),
+        _with(cards=GpuReading(gpus("rtx-4090-and-rtx-5070-ti").gpus * 4)),
         sizes=((60, 20), (80, 24), (120, 40)),
     ),
     "four-slots": Drawing(
@@ -220,7 +245,7 @@ DRAWINGS = {
 
 
 def drawn() -> dict[str, str]:
-    """Every screen under its file name."""
+    """Every screen, by file name."""
     return {
         f"{name}-{columns}x{rows}.txt": drawing.text(columns, rows)
         for name, drawing in DRAWINGS.items()
@@ -229,7 +254,7 @@ def drawn() -> dict[str, str]:
 
 
 def main() -> None:
-    """Replaces tests/screens/ by what is drawn now."""
+    """Replaces tests/screens/ with the current drawings."""
     SCREENS.mkdir(exist_ok=True)
     for old in SCREENS.glob("*.txt"):
         old.unlink()

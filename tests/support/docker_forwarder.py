@@ -1,4 +1,4 @@
-"""A socket that leads to Docker Engine until it is cut: Docker Engine's end, without ending it for everybody."""
+"""A socket to Docker Engine that a test can cut, as if Docker Engine had stopped, without stopping it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 class DockerForwarder:
-    """Forwards a unix socket of its own to Docker Engine's."""
+    """Forwards a separate Unix socket to that of Docker Engine."""
 
     def __init__(self, before: Callable[[bytes], object] = lambda _: None) -> None:
-        """`before` is called with what is about to be passed on to Docker Engine."""
+        """`before` is called with each block of data before it is sent to Docker Engine."""
         self._before = before
         engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
         self._engine = engine.removeprefix("unix://")
@@ -25,7 +25,7 @@ class DockerForwarder:
         self._is_cut = False
 
     def start(self) -> str:
-        """Begins to forward; returns the value for DOCKER_HOST."""
+        """Starts forwarding; returns the value for DOCKER_HOST."""
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(self._path))
         self._server.listen()
@@ -33,7 +33,7 @@ class DockerForwarder:
         return f"unix://{self._path}"
 
     def cut(self) -> None:
-        """From now on nothing answers there."""
+        """Closes the socket and its connections: nothing answers there any more."""
         self._is_cut = True
         self._path.unlink()
         for connection in (self._server, *self._open):

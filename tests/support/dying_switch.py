@@ -1,7 +1,7 @@
-"""Switches models in a process of its own, in which something breaks at a chosen moment.
+"""Switches models in a separate process, in which a fault occurs at a chosen moment.
 
 Run by tests/end_to_end/test_faults.py: `python dying_switch.py ROOT PROFILE MOMENT FAULT`, settings in the environment.
-MOMENT is a phase of the journal, with `before` or `after` its record is written. Prints the outcome as JSON.
+MOMENT is `before` or `after` and a phase of the journal: when its record is written. Prints the outcome as JSON.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import psutil
 
 from claude_local.build import build_folder
 from claude_local.foundation.errors import UserError
-from claude_local.lifecycle import steps, up_down
+from claude_local.lifecycle import look, steps, up_down
 from claude_local.lifecycle.transaction import Journal
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine import files
 from claude_local.machine.settings import Settings, load_settings
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from support.docker_forwarder import DockerForwarder
 
 
@@ -34,9 +35,9 @@ def main() -> None:
     settings = load_settings(environment, Path(root), user_id=os.getuid(), group_id=os.getgid())
     profiles = load_profiles(settings.profiles_dir)
     build_folder.refresh(settings, profiles)
-    setattr(up_down, "Steps", breaking_at(moment, FAULTS[fault](settings)))  # noqa: B010  it is a type, too
+    setattr(up_down, "Steps", breaking_at(moment, FAULTS[fault](settings)))  # noqa: B010  it is also a type
     try:
-        up_down.switch(settings, up_down.Request(profiles[profile], profiles))
+        up_down.switch(settings, Wish(profiles[profile], profiles))
     except UserError as error:
         print(json.dumps({"error": error.message, "hint": error.hint}))
     else:
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def breaking_at(moment: str, break_it: Callable[[], None]) -> type[steps.Steps]:
-    """Steps that are as always, but for what breaks once at one moment."""
+    """The usual steps, with one fault at one moment."""
     when, _, phase = moment.partition(" ")
     done: list[int] = []
 
@@ -67,17 +68,17 @@ def die(_: Settings) -> Callable[[], None]:
 
 def kill_server(settings: Settings) -> Callable[[], None]:
     def kill() -> None:
-        if pid := up_down.snapshot(settings).server_process_id:
+        if pid := look.snapshot(settings).server_process_id:
             os.kill(pid, signal.SIGKILL)
 
     return kill
 
 
 def kill_model(settings: Settings) -> Callable[[], None]:
-    """The process in the container that holds the model."""
+    """Kills the process in the container that holds the model."""
 
     def kill() -> None:
-        pid = up_down.snapshot(settings).server_process_id
+        pid = look.snapshot(settings).server_process_id
         for process in psutil.Process(pid).children(recursive=True) if pid else []:
             if "--alias" in process.cmdline():
                 process.kill()
@@ -86,7 +87,7 @@ def kill_model(settings: Settings) -> Callable[[], None]:
 
 
 def disk_error(number: int) -> Callable[[Settings], Callable[[], None]]:
-    """From then on no file can be written."""
+    """Makes every later write of a file fail."""
 
     def fault(_: Settings) -> Callable[[], None]:
         def fail(*_: Any) -> None:
@@ -101,7 +102,7 @@ def disk_error(number: int) -> Callable[[Settings], Callable[[], None]]:
 
 
 def lose_docker(_: Settings) -> Callable[[], None]:
-    """Docker Engine is gone, for us and every program that we start."""
+    """Cuts the connection to Docker Engine, for this process and every program that it starts."""
     forwarder = DockerForwarder()
     os.environ["DOCKER_HOST"] = forwarder.start()
     return forwarder.cut

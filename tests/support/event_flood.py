@@ -1,6 +1,6 @@
-"""A management API for measurements: sends a recorded snapshot once a second and as many log lines as wanted.
+"""A management API for measurements: sends a recorded snapshot once a second, and log lines at a given rate.
 
-Run it as a process of its own, so that it takes no time from who measures: it prints its port.
+Run it as a separate process, so that it takes no time from the measurement. It prints its port.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BATCHES_PER_SECOND = 20
 
 
 class EventFlood(ThreadingHTTPServer):
-    """Serves on a free port of 127.0.0.1 and sends so many log lines a second to each listener."""
+    """Serves on a free port of 127.0.0.1 and sends `lines_per_second` log lines to each listener."""
 
     daemon_threads = True
 
@@ -34,7 +34,7 @@ class EventFlood(ThreadingHTTPServer):
         self.pages = files()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A reader that left is no error."""
+        """A client that disconnects is not an error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -64,25 +64,25 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self._tell("log_tail", {"lines": LOG_LINES})
+        self._send_event("log_tail", {"lines": LOG_LINES})
         number, began = 0, time.monotonic()
         while True:
             if number % BATCHES_PER_SECOND == 0:
                 now = dataclasses.replace(READY, uptime_seconds=float(number))
-                self._tell("state" if number == 0 else "sample", now.to_dict())
+                self._send_event("state" if number == 0 else "sample", now.to_dict())
             number += 1
             count = self.server.lines_per_second // BATCHES_PER_SECOND
             if count:
                 line = LOG_LINES[number % len(LOG_LINES)]
-                self._tell("log", {"lines": [f"{number} {each} {line}" for each in range(count)]})
+                self._send_event("log", {"lines": [f"{number} {each} {line}" for each in range(count)]})
                 self.server.lines_sent += count
             time.sleep(max(0.0, began + number / BATCHES_PER_SECOND - time.monotonic()))
 
-    def _tell(self, name: str, data: Any) -> None:
+    def _send_event(self, name: str, data: Any) -> None:
         self.wfile.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """GGUF files for tests: headers with the real dimensions of known architectures, and no weights.
 
-The gguf package writes the header; the room of the weights is a hole in the file, so that a model of
-60 GB takes some kB of disk.
+The gguf package writes the header; the weights are a hole in the file, so a model of 60 GB takes a few kB
+of disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ALIGNMENT = 32
 
 @dataclass(frozen=True)
 class Dimensions:
-    """What every model has, in llama.cpp's words."""
+    """The dimensions of every model, in llama.cpp's terms."""
 
     architecture: str
     layers: int
@@ -61,7 +61,7 @@ SHAPES = [
     Shape("mistral3", 40, 5120, 32, 8, 393216, 32768, 128, 128),
     Shape("deci", 4, 1024, 8, [8, 0, 4, 2], 8192),
 ]
-"""Ten architectures, the last with another number of KV heads in each layer."""
+"""Ten architectures; the last has a different number of KV heads in each layer."""
 
 CHAT_TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}"
 
@@ -76,7 +76,7 @@ def write_header_only(
     name: str | None = None,
     more: dict[str, Any] | None = None,
 ) -> Path:
-    """Writes a GGUF with the header of such a model; `layers` are those whose tensors it holds."""
+    """Writes a GGUF file with the header of such a model and the tensors of `layers`."""
     writer = gguf.GGUFWriter(path, shape.architecture)
     _add_metadata(writer, shape, name or f"{shape.architecture} (random weights)")
     for key, value in (more or {}).items():
@@ -89,7 +89,7 @@ def write_header_only(
 
 
 def write_with_hole(writer: Any, path: Path, size_bytes: int) -> Path:
-    """Writes all that `writer` knows; the weights become a hole of this size."""
+    """Writes the header that `writer` has collected; the weights become a hole of this size."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -100,12 +100,12 @@ def write_with_hole(writer: Any, path: Path, size_bytes: int) -> Path:
 
 
 def aligned(size_bytes: int) -> int:
-    """The size with what fills it up to where the next tensor may begin."""
+    """The size, rounded up to the alignment of the next tensor."""
     return -(-size_bytes // ALIGNMENT) * ALIGNMENT
 
 
 def add_dimensions(writer: Any, shape: Dimensions, *, context: int, feed_forward: int) -> None:
-    """The metadata that every architecture has."""
+    """Adds the metadata that every architecture has."""
     writer.add_block_count(shape.layers)
     writer.add_context_length(context)
     writer.add_embedding_length(shape.embedding)
@@ -132,7 +132,7 @@ def _add_metadata(writer: Any, shape: Shape, name: str) -> None:
 
 
 def _add_tensors(writer: Any, shape: Shape, vocabulary: int, layers: range) -> int:
-    """Describes the tensors and returns how many bytes they need."""
+    """Adds the tensors' descriptions and returns the bytes that they need."""
     total = 0
 
     def add(name: str, dimensions: tuple[int, ...], kind: gguf.GGMLQuantizationType) -> None:

@@ -1,7 +1,7 @@
-"""A model hub on 127.0.0.1 for tests: speaks the protocol that huggingface_hub expects, and has faults.
+"""A model hub on 127.0.0.1 for tests: speaks the protocol that huggingface_hub expects, with faults on demand.
 
-Metadata comes from the hub's own address; the bytes of large files from a second address, to which the
-hub redirects, as public hubs do. Whoever sends a token there has given it away: a test looks.
+Metadata comes from the hub's own address, the bytes of large files from a second address, to which the hub
+redirects, as public hubs do. A client that sends a token to the second address leaks it; a test checks that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PIECE = 64 * 1024
 
 @dataclass
 class Seen:
-    """One request: to which of the two addresses, and what of it matters."""
+    """One request: which of the two addresses, method, path and headers."""
 
     address: str
     method: str
@@ -33,7 +33,7 @@ class Seen:
 
 @dataclass
 class Hub:
-    """What the hub has, how it misbehaves, and what it was asked."""
+    """The hub's content, its faults, and the requests that it received."""
 
     url: str = ""
     storage_url: str = ""
@@ -66,7 +66,7 @@ class Hub:
 
 @contextmanager
 def running_hub() -> Iterator[Hub]:
-    """A hub that answers until the block ends."""
+    """Runs a hub until the block ends."""
     hub = Hub()
     servers = [_server(hub, "hub"), _server(hub, "storage")]
     hub.url, hub.storage_url = (f"http://127.0.0.1:{server.server_port}" for server in servers)

@@ -1,4 +1,4 @@
-"""Images for the tests: two bases made from the test image, and a checkout that stands in for llama.cpp."""
+"""Images for the tests: base images made from the test image, and a stand-in checkout of llama.cpp."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.machine import ROOT
 
 STAND_IN = ROOT / "tests" / "data" / "standin"
 
-# Debian's mirror can be a frozen one, whose index is then "expired".
+# Debian's mirror can be a snapshot, whose index counts as expired.
 BASES = """
 FROM {image} AS runtime
 RUN echo 'Acquire::Check-Valid-Until "false";' >/etc/apt/apt.conf.d/99frozen
@@ -32,7 +32,7 @@ RUN mkdir /app && ln -s /usr/bin/llama-server /app/llama-server
 
 @dataclass
 class Images:
-    """The images of one test; removed with it."""
+    """The images of one test, removed at its end."""
 
     repository: str = field(default_factory=lambda: f"claude-local/test-{uuid.uuid4().hex[:8]}")
 
@@ -60,7 +60,7 @@ class Images:
 
 
 def docker(*arguments: str, stdin: str = "") -> str:
-    """What the docker program printed; fails the test if it failed."""
+    """The output of the docker program; fails the test if it failed."""
     done = subprocess.run(
         ["docker", *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=300
     )
@@ -69,7 +69,7 @@ def docker(*arguments: str, stdin: str = "") -> str:
 
 
 def make_bases(test_image: str) -> Iterator[str]:
-    """Builds the bases, or finds them in Docker's cache, and gives their names: runtime, build, official."""
+    """Builds the base images, or finds them in Docker's cache. Yields their names: runtime, build, official."""
     for stage in ("runtime", "build", "official"):
         name = f"claude-local/test-{stage}-base:latest"
         text = BASES.format(image=test_image)
@@ -78,7 +78,7 @@ def make_bases(test_image: str) -> Iterator[str]:
 
 
 def stand_in(folder: Path, changes: dict[str, str] | None = None) -> Path:
-    """A copy of the stand-in checkout, with lines added to some of its files, new ones included."""
+    """A copy of the stand-in checkout, with lines appended to the given files, which may be new."""
     shutil.copytree(STAND_IN, folder)
     for name, lines in (changes or {}).items():
         (folder / name).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""A user's machine for tests: runs our commands as a person would, in an environment of its own."""
+"""A user's machine for tests: runs our commands as a user would, in a separate environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def repository_files() -> Iterator[Path]:
-    """Every file that is or could be committed."""
+    """Every file that is committed or could be."""
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
@@ -43,11 +43,11 @@ class Machine:
     project: str
     extra: dict[str, str] = field(default_factory=dict)
     management_port: int = 0
-    """Of the management API; 0 is off."""
+    """Port of the management API; 0 is off."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a login shell of this user would have, and nothing of the tests' own."""
+        """The environment of this user's login shell, without anything from the tests."""
         passed = ("DOCKER_CONFIG", "DOCKER_HOST", "CLAUDE_LOCAL_IMAGE")
         return {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -81,13 +81,13 @@ class Machine:
         return self.run([sys.executable, "-m", "invoke", *arguments])
 
     def invoke_ok(self, *arguments: str) -> str:
-        """What `invoke ARGUMENTS` printed; fails the test if it failed."""
+        """The output of `invoke ARGUMENTS`; fails the test if it failed."""
         done = self.invoke(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts `invoke ARGUMENTS` and does not wait for it."""
+        """Starts `invoke ARGUMENTS` without waiting for it."""
         return subprocess.Popen(
             [sys.executable, "-m", "invoke", *arguments],
             cwd=self.checkout,
@@ -152,7 +152,7 @@ class Machine:
     def add_demo(
         self, name: str, *, seed: int, lines: str = "", top: str = "", chat_template: str = CHAT_TEMPLATE
     ) -> None:
-        """A second profile with a model of its own. `lines` go below `server`, `top` above it."""
+        """Adds a profile with its own model. `lines` go below `server`, `top` above it."""
         write_demo_model(self.checkout / "models" / f"{name}.gguf", seed=seed, chat_template=chat_template)
         (self.checkout / "profiles" / f"{name}.yaml").write_text(
             f"title: {name}\ndescription: for a test\n{top}model: {{file: {name}.gguf}}\n"

@@ -1,4 +1,4 @@
-"""The management server of a test's machine: waiting for it, ending it."""
+"""The management server of a test's machine: wait for it, stop it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.terminal import WAIT_SECONDS
 
 
 def end_server(machine: Machine, server: subprocess.Popen[str]) -> None:
-    """Everything is stopped. The server is our child: somebody has to wait for it while `down` does."""
+    """Runs `down`. The server is a child of this process, so it must be waited for while `down` runs."""
     down = machine.start("down")
     server.communicate(timeout=WAIT_SECONDS)
     down.communicate(timeout=WAIT_SECONDS)
@@ -25,7 +25,7 @@ def wait_for_api(machine: Machine) -> None:
 
 
 def end_management(machine: Machine) -> None:
-    """The management API dies."""
+    """Kills the management API."""
     (process,) = (
         process
         for process in psutil.process_iter(["cmdline"])

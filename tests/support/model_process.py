@@ -1,4 +1,4 @@
-"""The process that holds the model in memory, found from a status."""
+"""Finds the process that holds the model in memory, from a status."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Stands in for pynvml: answers each call from a file in tests/data/nvml/, errors included.
 
-The values are what NVML gives for such cards, in its own units (mW, MiB-aligned bytes). A value
-`{"error": NAME}` is raised as the real library would.
+The values are those of NVML for such cards, in its units (mW, MiB-aligned bytes). A value
+`{"error": NAME}` is raised as the real library raises it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RECORDINGS = Path(__file__).parents[1] / "data" / "nvml"
 
 
 class NvmlReplay:
-    """One recorded machine. `cards` may be changed by a test while it is read."""
+    """One recorded machine. A test may change `cards` between readings."""
 
     def __init__(self, name: str) -> None:
         recorded: dict[str, Any] = json.loads((RECORDINGS / f"{name}.json").read_text())
@@ -26,7 +26,7 @@ class NvmlReplay:
         self.opened = 0
 
     def __getattr__(self, name: str) -> Any:
-        """Constants and errors are the real ones, functions are replayed."""
+        """Constants and errors are pynvml's own; functions are replayed."""
         if not name.startswith("nvml"):
             return getattr(pynvml, name)
         if name.startswith("nvmlDevice"):

@@ -1,4 +1,4 @@
-"""Makes docs/pictures/ anew, from a real session with the demo model: python -m pytest tests/support/pictures.py"""
+"""Takes the pictures in docs/pictures/ from a real session: python -m pytest tests/support/pictures.py"""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_pictures_are_taken(machine: Machine) -> None:
 
 
 def _work(machine: Machine) -> None:
-    """A session of two turns, then long answers, then another session: what the charts shall show."""
+    """Load for the charts: a session of two turns, then long answers, with another conversation in between."""
     for prompt in ("Explain this repository.", "And now in one sentence."):
         machine.claude_local("-p", prompt)
-    with contextlib.suppress(OSError, HTTPException):  # the pictures are taken, the server is gone
+    with contextlib.suppress(OSError, HTTPException):  # ends when the pictures are taken and the server stops
         for role in itertools.cycle(("helper", "helper", "poet")):
             _ask(machine, role)
             time.sleep(0.5)
@@ -80,5 +80,5 @@ def _svg(lines: list[Text]) -> str:
     for line in lines:
         console.print(line, no_wrap=True, overflow="crop", crop=True)
     svg = console.export_svg(title="invoke dashboard", unique_id="dashboard")
-    # Without what points elsewhere: the web font, in whose place the reader's own is used.
+    # Removes references to other hosts: the web font, which the reader's own font replaces.
     return re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)

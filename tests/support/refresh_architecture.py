@@ -1,6 +1,6 @@
 """Writes the table of packages in docs/architecture.md from the first lines of their `__init__` files.
 
-Run it after a package was added or renamed: `python tests/support/refresh_architecture.py`.
+Run it after adding or renaming a package: `python tests/support/refresh_architecture.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TABLE = re.compile(r"\| package \| what is in it \|\n(?:\|.*\n)+")
 
 
 def table() -> str:
-    """The table in Markdown; packages inside a package follow it."""
+    """The table in Markdown; a package is followed by its sub-packages."""
     rows = [f"| `{folder}/` | {purpose(folder)} |" for folder in folders()]
     return "\n".join(["| package | what is in it |", "| --- | --- |", *rows, ""])
 

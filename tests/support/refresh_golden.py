@@ -1,6 +1,8 @@
-"""What tests/golden/ holds: build/ as rendered for fixed settings and two small profiles.
+"""The content of tests/golden/: the data of build/ as rendered for fixed settings and two small profiles.
 
-Write it again with `python tests/support/refresh_golden.py`, then read the difference: `git diff tests/golden`.
+Files that are copied as they are stand only in `layout.txt`, which has the mode and path of every file.
+
+Update it with `python tests/support/refresh_golden.py`, then review `git diff tests/golden`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from claude_local.machine.settings import Settings  # noqa: E402
 from claude_local.profiles.profile import Profile  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "golden"
+LAYOUT = "layout.txt"
 
 PROFILES = {
     profile.name: profile
@@ -78,7 +81,7 @@ def settings_in(root: Path) -> Settings:
 
 
 def checkout_in(folder: Path) -> Path:
-    """A checkout in `folder` that has nothing but our templates."""
+    """A checkout in `folder` that contains only our templates."""
     root = folder / "checkout"
     root.mkdir()
     (root / "templates").symlink_to(ROOT / "templates")
@@ -86,17 +89,31 @@ def checkout_in(folder: Path) -> Path:
 
 
 def rendered() -> list[RenderedFile]:
-    """build/ as it would be for a checkout at /checkout."""
+    """build/ as rendered for a checkout at /checkout."""
     with tempfile.TemporaryDirectory() as folder:
         root = checkout_in(Path(folder))
         files = render(settings_in(root), PROFILES)
     return [RenderedFile(file.path, file.text.replace(str(root), "/checkout"), file.mode) for file in files]
 
 
+def is_copied(file: RenderedFile) -> bool:
+    """Whether the file is a copy of the one below templates/."""
+    return (ROOT / "templates" / file.path).is_file()
+
+
+def layout() -> str:
+    """Mode and path of every file of build/, one a line."""
+    return "".join(f"{file.mode:o} {file.path}\n" for file in rendered())
+
+
 def main() -> None:
-    """Replaces tests/golden/ by what is rendered now."""
+    """Replaces tests/golden/ with the current rendering."""
     shutil.rmtree(GOLDEN, ignore_errors=True)
+    GOLDEN.mkdir()
+    (GOLDEN / LAYOUT).write_text(layout(), encoding="utf-8")
     for file in rendered():
+        if is_copied(file):
+            continue
         target = GOLDEN / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, file.text.encode(), mode=file.mode)

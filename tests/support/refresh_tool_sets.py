@@ -1,7 +1,7 @@
-"""What scripts/claude_local/tool_sets.json holds: the tools that the pinned Claude Code versions send.
+"""The content of scripts/claude_local/checks/tool_sets.json: the tools that the pinned Claude Code versions send.
 
-Only what a grammar is made of: names and schemas without descriptions. Write it again with
-`python tests/support/refresh_tool_sets.py` after another version is pinned.
+Only the parts that a grammar is built from: names, and schemas without descriptions. After a change of the pinned
+versions, update it with `python tests/support/refresh_tool_sets.py`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from claude_local.checks.upgrade_checks import TOOL_SETS  # noqa: E402
 from claude_local.machine.settings import Settings, load_settings  # noqa: E402
 from support.machine import CLIENT_FOLDERS  # noqa: E402
 
-# claude-local's two sets, and what a plain start sends.
+# claude-local's two sets, and the set of a plain start.
 SETS = ("--full", "--lean", "")
 
 
 def tools_of(settings: Settings, client: str) -> list[dict[str, Any]]:
-    """Every tool that this client sends in its first request, in whichever set."""
+    """Every tool that this client sends in its first request, in any of the sets."""
     path = f"{CLIENT_FOLDERS[client]}:{os.defpath}"
     requests = [json.loads(prompt_size.first_request(settings, path, tools)) for tools in SETS]
     return list({tool["name"]: _for_a_grammar(tool) for r in requests for tool in r["tools"]}.values())
@@ -54,7 +54,7 @@ def _without_descriptions(value: Any) -> Any:
 
 
 def main() -> None:
-    """Replaces the recorded sets by what the pinned versions send now."""
+    """Replaces the recorded sets with those that the pinned versions send."""
     with tempfile.TemporaryDirectory() as folder:
         sets = {version_of(client): tools_of(settings_in(Path(folder)), client) for client in CLIENT_FOLDERS}
     TOOL_SETS.write_text(json.dumps(sets, indent=1, sort_keys=True) + "\n", encoding="utf-8")

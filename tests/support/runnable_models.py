@@ -1,7 +1,7 @@
-"""GGUF models of many architectures that llama-server loads, of any size, in some kB of disk.
+"""GGUF models of many architectures and any size that llama-server can load, in a few kB of disk.
 
-The gguf package writes header and vocabulary; the weights are a hole in the file, so they are all zero. What
-llama-server allocates for a model depends on its shapes only.
+The gguf package writes header and vocabulary; the weights are a hole in the file, so they are all zero. The memory
+that llama-server allocates for a model depends only on its shapes.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Shape(Dimensions):
     experts: int = 0
     weights: gguf.GGMLQuantizationType = F16
     merges: bool = False
-    """Whether the vocabulary is made of merges, as real ones are; reading them takes its time."""
+    """Whether the vocabulary has merges, like real ones; reading them takes time."""
     more: dict[str, Any] = field(default_factory=dict)
-    """Further values by their key below the architecture."""
+    """More metadata, by key below the architecture."""
 
 
 MODELS = {
@@ -138,12 +138,12 @@ LARGE = Shape(
 )
 """24 of the 48 layers of Qwen3-Coder-30B-A3B, with a vocabulary as large as its own: 16.6 GB.
 
-As large as what people load onto a card of 24 GB, and the most that a machine of 24 GB has room for.
+This is a usual size for a card of 24 GB, and the most that fits into a machine of 24 GB.
 """
 
 
 def write_model(path: Path, shape: Shape) -> Path:
-    """Writes the model; the first token is the beginning of text, the second its end."""
+    """Writes the model; the first token is begin-of-text, the second end-of-text."""
     writer = gguf.GGUFWriter(path, shape.architecture)
     _add_metadata(writer, shape)
     _add_tokenizer(writer, shape.vocabulary, merges=shape.merges)
@@ -152,7 +152,7 @@ def write_model(path: Path, shape: Shape) -> Path:
 
 
 def _add_metadata(writer: Any, shape: Shape) -> None:
-    writer.add_name(f"{shape.architecture} (weights of zero)")
+    writer.add_name(f"{shape.architecture} (zero weights)")
     add_dimensions(writer, shape, context=shape.context, feed_forward=shape.feed_forward)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_layer_norm_eps(1e-5)
@@ -172,11 +172,11 @@ def _add_metadata(writer: Any, shape: Shape) -> None:
 
 
 def _add_tokenizer(writer: Any, vocabulary: int, *, merges: bool) -> None:
-    """Four control tokens, the 256 bytes in GPT-2's letters, and fillers or words with their merges."""
+    """Adds four control tokens, the 256 bytes in GPT-2's letters, and fillers or words with merges."""
     letters = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in letters]
     text = [chr(byte) for byte in letters] + [chr(256 + index) for index in range(len(others))]
-    tokens = ["<s>", "</s>", "<unk>", "<|endoftext|>", *text]  # phi3 wants these by name
+    tokens = ["<s>", "</s>", "<unk>", "<|endoftext|>", *text]  # phi3 looks these up by name
     words = list(islice(_words(), vocabulary - len(tokens))) if merges else []
     tokens += words or [f"<{index}>" for index in range(len(tokens), vocabulary)]
     writer.add_tokenizer_model("gpt2")
@@ -189,7 +189,7 @@ def _add_tokenizer(writer: Any, vocabulary: int, *, merges: bool) -> None:
 
 
 def _words() -> Iterator[str]:
-    """All words of two letters, of three, and so on: each is a shorter one and a letter."""
+    """All words of two letters, of three, and so on: each is a shorter word and one more letter."""
     for length in count(2):
         yield from map("".join, product(ascii_lowercase, repeat=length))
 
@@ -197,7 +197,7 @@ def _words() -> Iterator[str]:
 def _add_tensor(
     writer: Any, name: str, dimensions: tuple[int, ...], weights: gguf.GGMLQuantizationType
 ) -> int:
-    """Describes a tensor, fastest dimension last, and returns the bytes it takes in the file."""
+    """Adds a tensor's description, fastest dimension last, and returns its bytes in the file."""
     kind = weights if len(dimensions) > 1 and "conv" not in name and "gate_inp" not in name else F32
     kind = F32 if name.endswith((".bias", "ssm_a", "ssm_d", "ssm_norm.weight")) else kind
     row = gguf.quant_shape_to_byte_shape(dimensions, kind) if kind not in (F32, F16) else dimensions
@@ -209,7 +209,7 @@ def _add_tensor(
     return aligned(size)
 
 
-# ---- Which tensors an architecture has. Dimensions as numpy has them: rows, columns.
+# ---- The tensors of each architecture. Dimensions in numpy's order: rows, columns.
 
 
 def _tensors(shape: Shape) -> Tensors:

@@ -1,4 +1,4 @@
-"""Claude Code sessions of several turns: driven by messages, or typed at a terminal."""
+"""Claude Code sessions of several turns: driven by messages or typed at a terminal."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ class Session:
         raise AssertionError("the session ended without a result")
 
 
-def enter(terminal: Terminal, machine: Machine, client: str, *, sandbox: str = "jail") -> None:
+def enter(terminal: Terminal, machine: Machine, client: str, *options: str, sandbox: str = "jail") -> None:
     """Starts an interactive session; without a jail Claude Code asks whether to trust the folder."""
     workspace = machine.home / "workspace"
     workspace.mkdir(exist_ok=True)
-    argv = machine.claude_argv("--sandbox", sandbox)
+    argv = machine.claude_argv("--sandbox", sandbox, *options)
     terminal.run(argv, env=machine.claude_environment(client), cwd=workspace)
     if sandbox == "jail":
         terminal.wait_for("· jail")
         return
-    if "❯ No" in terminal.wait_for("trust this folder"):  # newer versions begin with the careful answer
+    if "❯ No" in terminal.wait_for("trust this folder"):  # newer versions start on the careful answer
         terminal.press_until("Down", "❯ Yes")
     terminal.press_until("Enter", "· unconfined")

@@ -14,7 +14,7 @@ WAIT_SECONDS = 60
 
 
 class Terminal:
-    """A tmux session of its own server; closed on leaving."""
+    """A tmux session on a separate tmux server, closed at the end of the block."""
 
     def __init__(self, *, columns: int = 100, rows: int = 30) -> None:
         self.socket = f"claude-local-test-{uuid.uuid4().hex[:8]}"
@@ -40,7 +40,7 @@ class Terminal:
         self._tmux("send-keys", *keys)
 
     def press_until(self, key: str, text: str) -> None:
-        """Presses a key again and again until `text` is on the screen: a dialog may not listen yet."""
+        """Presses a key repeatedly until `text` is on the screen: a dialog may not accept keys yet."""
         deadline = time.monotonic() + WAIT_SECONDS
         while text not in (screen := self.screen()):
             assert time.monotonic() < deadline, f"`{text}` did not appear:\n{screen}"
@@ -51,11 +51,11 @@ class Terminal:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def screen(self, *, styles: bool = False) -> str:
-        """What is on the screen now, as text; with `styles` also the escape sequences that make its styles."""
+        """The current screen as text; with `styles`, including the escape sequences of its styles."""
         return self._tmux("capture-pane", "-p", "-J", *(["-e"] if styles else []))
 
     def wait_for(self, text: str) -> str:
-        """The screen as soon as `text` is on it. Fails with the screen if it never is."""
+        """The screen as soon as `text` is on it. Fails and shows the screen if the time is over."""
         deadline = time.monotonic() + WAIT_SECONDS
         while text not in (screen := self.screen()):
             assert time.monotonic() < deadline, f"`{text}` did not appear:\n{screen}"
@@ -83,7 +83,7 @@ class Terminal:
         return self._tmux("display-message", "-p", "#{alternate_on} #{cursor_flag} #{wrap_flag}").strip()
 
     def close(self) -> None:
-        """The terminal goes away, as when a connection is lost."""
+        """Closes the terminal, as when a connection is lost."""
         self._tmux("kill-session")
 
     def _tmux(self, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Brings build/ to what `render` says: the only module that writes there.
+"""Makes build/ match the output of `render`; the only module that writes there.
 
 `plan` lists the changes; `--check`, `--diff` and the real run all work on that one list.
 """
@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from claude_local.build.render import COPIED, HEADER, RenderedFile, render
 from claude_local.foundation.errors import BuildConflict, UserError
+from claude_local.foundation.samples import GpuReading
 from claude_local.machine.files import write_atomic
+from claude_local.machine.gpus import read_gpus
+from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.profile import Profile
-from claude_local.build.render import HEADER, render, RenderedFile
-from claude_local.machine.settings import load_settings, Settings
+from claude_local.server.fit_target import fit_targets
 
 HEADER_LINES = 3
 SETTINGS_FILE = "settings.json"
@@ -24,7 +27,7 @@ SETTINGS_FILE = "settings.json"
 
 @dataclass(frozen=True)
 class Change:
-    """One file that is not as it should be. `new` is None where it should not exist."""
+    """One file that differs from the rendered one. `new` is None if the file should not exist."""
 
     kind: Literal["create", "update", "remove"]
     path: PurePosixPath
@@ -33,7 +36,7 @@ class Change:
 
 
 def plan(files: Sequence[RenderedFile], build_dir: Path) -> list[Change]:
-    """What has to change in `build_dir`. Raises BuildConflict for files that are not ours."""
+    """The changes that `build_dir` needs. Raises BuildConflict if a file of the user is in the way."""
     wanted = {file.path for file in files}
     changes = [change for file in files if (change := _change(file, build_dir))]
     stale = [path for path in _our_files(build_dir) if path not in wanted]
@@ -41,7 +44,7 @@ def plan(files: Sequence[RenderedFile], build_dir: Path) -> list[Change]:
 
 
 def apply(changes: Sequence[Change], build_dir: Path) -> None:
-    """Makes the changes, each file atomically."""
+    """Makes the changes; each file is written atomically."""
     for change in changes:
         target = build_dir / change.path
         if change.new is None:
@@ -51,17 +54,25 @@ def apply(changes: Sequence[Change], build_dir: Path) -> None:
         write_atomic(target, change.new.text.encode(), mode=change.new.mode)
 
 
+def wanted(
+    settings: Settings, profiles: Mapping[str, Profile], cards: GpuReading | None = None
+) -> list[RenderedFile]:
+    """Every file of build/ for these cards; None: those of this machine, asked where the settings leave it open."""
+    fit_target = settings.fit_target or fit_targets(cards or read_gpus())
+    return render(settings, profiles, fit_target=fit_target)
+
+
 def refresh(settings: Settings, profiles: Mapping[str, Profile]) -> list[Change]:
-    """Brings build/ to what profiles and templates say now, and returns what that changed."""
-    changes = plan(render(settings, profiles), settings.build_dir)
+    """Renders profiles and templates into build/ and returns the changes made."""
+    changes = plan(wanted(settings, profiles), settings.build_dir)
     apply(changes, settings.build_dir)
     return changes
 
 
 def last_settings(settings: Settings) -> Settings:
-    """The settings that build/ was rendered with last; `settings` where that is not known.
+    """The settings that build/ was last rendered with; `settings` if these are unknown.
 
-    Who renders again for somebody else, such as the management API, keeps to what that one wanted.
+    A program that renders again on its own, such as the management API, keeps the user's settings this way.
     """
     try:
         environment = json.loads(_read(settings.build_dir / SETTINGS_FILE))["environment"]
@@ -108,11 +119,11 @@ def _our_files(build_dir: Path) -> Iterator[PurePosixPath]:
 
 
 def _is_ours(text: str) -> bool:
-    return any(HEADER in line for line in text.splitlines()[:HEADER_LINES])
+    return any(HEADER in line or COPIED in line for line in text.splitlines()[:HEADER_LINES])
 
 
 def _read(file: Path) -> str:
-    return file.read_bytes().decode(errors="replace")  # line ends as they are
+    return file.read_bytes().decode(errors="replace")  # keeps the line ends
 
 
 def _diff_lines(change: Change) -> Iterator[str]:

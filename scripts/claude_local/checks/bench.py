@@ -1,7 +1,7 @@
-"""What claude-local changes for Claude Code, in figures: prompt tokens read again, request size, start.
+"""Measures what claude-local changes for Claude Code: prompt tokens read again, request size, start time.
 
-It runs the real Claude Code against an embedded server of its own with the demo model. Random weights say
-nothing about answers or speed, but which share of a prompt the server finds in its cache is real. The
+It runs the real Claude Code against a separate embedded server with the demo model. Random weights say
+nothing about answers or speed, but the share of a prompt that the server finds in its cache is real. The
 user's server, home folder and files are not touched.
 """
 
@@ -26,10 +26,11 @@ from claude_local.checks import prompt_size
 from claude_local.checks.prompt_size import find_claude, plain_environment, run_alone, unconfined_wrapper
 from claude_local.foundation.errors import EngineFailed
 from claude_local.lifecycle import up_down
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine import state, terminal
 from claude_local.machine.settings import Settings
 from claude_local.models.demo_model import write_demo_model
-from claude_local.profiles.profile import load_profiles
+from claude_local.profiles.load import load_profiles
 from claude_local.server.engines.embedded import EmbeddedEngine
 
 MODEL = "demo model, random weights"
@@ -45,7 +46,7 @@ STEPS = (  # name, folder, option, prompt
 
 @dataclass(frozen=True)
 class Turn:
-    """The prompt of one turn: what the server had to read, and what it still knew."""
+    """The prompt of one turn: the tokens that the server read, and those it found in its cache."""
 
     step: str
     read_tokens: int
@@ -59,7 +60,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything that was measured with one version of Claude Code."""
+    """All measurements with one version of Claude Code."""
 
     claude: str
     cpu_cores: int
@@ -83,7 +84,7 @@ class Figures:
 
 
 def turn_of(step: str, output: str) -> Turn:
-    """What `claude --output-format json` says of its prompt. Raises EngineFailed if the turn failed."""
+    """The prompt tokens reported by `claude --output-format json`. Raises EngineFailed if the turn failed."""
     line = next((line for line in output.splitlines() if line.startswith("{")), "{}")  # after warnings
     result = json.loads(line)
     if result.get("is_error", True):
@@ -93,7 +94,7 @@ def turn_of(step: str, output: str) -> Turn:
 
 
 def run(settings: Settings, environment: Mapping[str, str]) -> Figures:
-    """Measures the `claude` on the PATH; nothing else of `environment` is used."""
+    """Measures the `claude` on the PATH. `environment` is used for PATH only."""
     path = environment.get("PATH", "")
     claude = find_claude(path)
     turns: dict[str, list[Turn]] = {}
@@ -101,7 +102,7 @@ def run(settings: Settings, environment: Mapping[str, str]) -> Figures:
         version = run_alone([claude, "--version"], folder / "work", path).split()[0]
         models = folder / "models"
         write_demo_model(models / "demo.gguf")
-        for way in WAYS:  # each with a server that knows no prompt yet
+        for way in WAYS:  # each with a fresh server, whose cache is empty
             terminal.say(f"Claude Code {version}, {way}: {len(STEPS)} turns")
             with _server(settings, folder / way, models) as served:
                 turns[way] = list(_turns(served, way, claude, path))
@@ -118,7 +119,7 @@ def run(settings: Settings, environment: Mapping[str, str]) -> Figures:
 
 @contextlib.contextmanager
 def _server(settings: Settings, folder: Path, models: Path) -> Iterator[Settings]:
-    """An embedded server with the demo model on a free port, and the settings that lead to it."""
+    """Runs an embedded server with the demo model on a free port; yields the settings for it."""
     folder.mkdir()
     profiles = load_profiles(settings.root / "profiles")
     own = dataclasses.replace(
@@ -130,11 +131,11 @@ def _server(settings: Settings, folder: Path, models: Path) -> Iterator[Settings
         engine="embedded",
         external_url="",
         llama_port=_free_port(),
-        compose_project="claude-local-bench",  # so that a running container of the user is not seen
+        compose_project="claude-local-bench",  # does not match a container of the user
     )
     engine = EmbeddedEngine(own)
     try:
-        up_down.up(own, engine, up_down.Request(profiles["demo"], profiles, lambda *_: None))
+        up_down.up(own, engine, Wish(profiles["demo"], profiles))
         yield own
     finally:
         engine.stop()
@@ -158,7 +159,7 @@ def _turns(settings: Settings, way: str, claude: str, path: str) -> Iterator[Tur
 
 
 def _overhead_ms(settings: Settings, folder: Path, path: str) -> float:
-    """How much longer a `claude` that does nothing takes with the wrapper around it."""
+    """How much longer a `claude` that does nothing takes when the wrapper starts it, in milliseconds."""
     programs = folder / "bin"
     programs.mkdir(parents=True)
     nothing = programs / "claude"
@@ -172,7 +173,7 @@ def _overhead_ms(settings: Settings, folder: Path, path: str) -> float:
 
 
 def _median_seconds(argv: Sequence[str | Path], workspace: Path, path: str) -> float:
-    run_alone(argv, workspace, path)  # once before, so that all runs find the same files
+    run_alone(argv, workspace, path)  # warm up, so that all measured runs find the same files
     return statistics.median(_seconds(argv, workspace, path) for _ in range(OVERHEAD_RUNS))
 
 

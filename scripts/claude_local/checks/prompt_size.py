@@ -1,8 +1,7 @@
-"""How large Claude Code's first request is, and what of it is what.
+"""The size of Claude Code's first request, part by part.
 
-A Recorder stands where the model server would be, so nothing is asked of a model; the one that runs, if
-any, only counts tokens. The session has a home folder of its own and an empty workspace: your own
-CLAUDE.md comes on top.
+A Recorder takes the place of the model server, so no model answers; a running model is used only to count
+tokens. The session has an empty home folder and an empty workspace: your own CLAUDE.md adds to the figures.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from claude_local.build import build_folder
 from claude_local.checks.verify.recorder import Recorder
 from claude_local.foundation.errors import EngineFailed, UserError
 from claude_local.foundation.plain_text import harmless
-from claude_local.lifecycle import up_down
-from claude_local.machine import processes, state, terminal
+from claude_local.lifecycle import look
+from claude_local.machine import processes, terminal
 from claude_local.machine.settings import Settings
 from claude_local.profiles.profile import ACTIVE_ALIAS
-from claude_local.server.llama_http import LlamaHttp
+from claude_local.server.llama_http import LlamaHttp, server_of_clients
 
 SESSION_TIMEOUT_SECONDS = 90
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a request: its bytes in the body, and what of it the model reads."""
+    """One part of a request: its bytes in the body, and the text that the model reads."""
 
     name: str
     size_bytes: int
@@ -46,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """A request in parts, the largest first. None is "not known": no server runs that could count."""
+    """A request in parts, the largest first. None means not known: no server is running to count tokens."""
 
     parts: list[Part]
     size_bytes: int
@@ -66,7 +65,7 @@ class Report:
 def split(body: bytes) -> list[Part]:
     """The parts of a `/v1/messages` body, the largest first. Their sizes add up to that of the body.
 
-    What is left over, the commas between the parts too, is `other fields`: no model reads those.
+    The rest, including the commas between parts, is `other fields`, which the model does not read.
     """
     request = json.loads(body)
     parts = [_part(f"tool {tool['name']}", [tool], _compact(tool)) for tool in request.get("tools", [])]
@@ -97,12 +96,12 @@ def _text(content: Any) -> str:
 
 
 def measure(settings: Settings, environment: Mapping[str, str], *, full: bool = False) -> Report:
-    """The first request of `claude-local -p hi`. Of `environment` only PATH is used."""
+    """Measures the first request of `claude-local -p hi`. `environment` is used for PATH only."""
     body = first_request(settings, environment.get("PATH", ""), "--full" if full else "--lean")
-    now = up_down.snapshot(settings)
-    if now.state != "ready":  # asking would load a model
+    now = look.snapshot(settings)
+    if now.state != "ready":  # a request would load a model
         return Report(split(body), len(body), None, None)
-    http = LlamaHttp(settings.base_url, state.client_key(settings))
+    http = server_of_clients(settings)
     parts = [dataclasses.replace(part, tokens=_tokens(http, part.text)) for part in split(body)]
     tokens = _answer(http, "/v1/messages/count_tokens", json.loads(body)).get("input_tokens")
     speed = now.prompt_tokens_per_second
@@ -119,12 +118,12 @@ def _tokens(http: LlamaHttp, text: str) -> int | None:
 def _answer(http: LlamaHttp, path: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
         return dict(http.post(path, body))
-    except EngineFailed:  # somebody else's server need not know these
+    except EngineFailed:  # an external server may lack these routes
         return {}
 
 
 def first_request(settings: Settings, path: str, tools: str) -> bytes:
-    """The body of the first request with `--lean` or `--full`; with "" that of a plain launcher."""
+    """The body of the first request with `--lean` or `--full`; with "", that of a plain launcher."""
     claude = find_claude(path)
     with throw_away_folder() as folder, Recorder() as recorder:
         argv: list[str | Path] = [claude, "-p", "hi"]
@@ -143,12 +142,12 @@ def first_request(settings: Settings, path: str, tools: str) -> bytes:
         run_alone(argv, folder / "work", path, variables)
     bodies = [r.body for r in recorder.requests if r.path.partition("?")[0] == "/v1/messages"]
     if not bodies:
-        raise UserError("Claude Code sent no request", hint="start it once by hand: claude -p hi")
+        raise UserError("Claude Code sent no request", hint="start it by hand to see why: claude -p hi")
     return next((body for body in bodies if b'"tools":[{' in body), bodies[0])
 
 
 def find_claude(path: str) -> str:
-    """The `claude` on the PATH given. Raises UserError with the line that installs it."""
+    """The `claude` on the given PATH. Raises UserError with the command that installs it."""
     if found := shutil.which("claude", path=path):
         return found
     raise UserError(
@@ -159,19 +158,19 @@ def find_claude(path: str) -> str:
 
 @contextlib.contextmanager
 def throw_away_folder() -> Iterator[Path]:
-    """A folder that is removed with everything in it."""
+    """A temporary folder, removed with everything in it."""
     with tempfile.TemporaryDirectory(prefix="cl-", ignore_cleanup_errors=True) as folder:
         yield Path(folder).resolve()
 
 
 def unconfined_wrapper(settings: Settings) -> list[str | Path]:
-    """The wrapper for these settings, written into their build folder: what it sends is the same in the jail."""
+    """Writes the wrapper for these settings and returns its command. Requests are the same with the jail on."""
     build_folder.refresh(settings, {})
     return [settings.build_dir / "bin" / "claude-local", "--sandbox", "off"]
 
 
 def plain_environment(folder: Path, url: str, key: str) -> dict[str, str]:
-    """What a simple launcher sets, for comparison."""
+    """The environment that a simple launcher sets, for comparison."""
     return {
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_AUTH_TOKEN": key,
@@ -180,14 +179,14 @@ def plain_environment(folder: Path, url: str, key: str) -> dict[str, str]:
         "ANTHROPIC_SMALL_FAST_MODEL": ACTIVE_ALIAS,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CONFIG_DIR": str(folder / "config"),
-        "DISABLE_AUTOUPDATER": "1",  # it would replace the program that is measured
+        "DISABLE_AUTOUPDATER": "1",  # an update would replace the program being measured
     }
 
 
 def run_alone(
     argv: Sequence[str | Path], workspace: Path, path: str, variables: Mapping[str, str] | None = None
 ) -> str:
-    """What a program prints that sees nothing of the user but the PATH; its home is beside `workspace`."""
+    """Runs a program with nothing of the user's environment but PATH; its home is beside `workspace`."""
     home, temporary = workspace.parent / "home", workspace.parent / "tmp"
     for folder in (home, temporary, workspace):
         folder.mkdir(exist_ok=True)
@@ -220,6 +219,6 @@ def _number(value: int | None) -> str:
 
 def _notes(report: Report) -> Iterator[str]:
     if report.tokens is None:
-        yield "\ntokens are counted by the model that runs: invoke up"
+        yield "\nno model is running, so tokens are not counted; start one: invoke up"
     if report.prefill_seconds is not None:
-        yield f"\nread from cold in about {report.prefill_seconds:,.1f} s, at this model's measured speed"
+        yield f"\nwithout a cache, this model reads it in about {report.prefill_seconds:,.1f} s (measured speed)"

@@ -1,4 +1,4 @@
-"""Tries a new image beside the old one, and lets it take the old one's place only if all is well."""
+"""Tests a new image beside the current one; the new image replaces it only if every check passes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from claude_local.checks.upgrade_checks import (
     write_probe_model,
 )
 from claude_local.foundation.errors import EngineFailed, UserError
-from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import up_down
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine import ports
 from claude_local.machine.files import private_directory
 from claude_local.machine.processes import run
 from claude_local.machine.settings import Settings
-from claude_local.machine.state import api_key
+from claude_local.machine.state_folder import UPGRADE
 from claude_local.profiles.profile import Profile
 from claude_local.server.engines.docker import DockerEngine
 from claude_local.server.flag_help import missing_flags
-from claude_local.server.llama_http import LlamaHttp
+from claude_local.server.llama_http import LlamaHttp, server_of_clients
 
 OnCheck = Callable[[Check], object]
-"""Called with each result as it comes."""
+"""Called with each result as soon as it is known."""
 
 
 def try_image(
@@ -42,7 +42,7 @@ def try_image(
     on_check: OnCheck,
     tool_sets: Mapping[str, list[dict[str, Any]]] | None = None,
 ) -> list[Check]:
-    """Everything that was tried with the image, in order. What runs now is not touched."""
+    """Runs every check on the image and returns the results in order. A running server is not touched."""
     results = []
     for check in _all_checks(
         settings, profiles, tag, recorded_tool_sets() if tool_sets is None else tool_sets
@@ -53,20 +53,20 @@ def try_image(
 
 
 def accept(settings: Settings, tag: str, results: list[Check]) -> str:
-    """Lets the image take the old one's place, and returns what to say of it.
+    """Makes the new image the current one and returns a message about it.
 
-    Raises EngineFailed if anything failed; then the old one stays.
+    Raises EngineFailed if a check failed; the current image is then unchanged.
     """
     failed = [check.name for check in results if not check.passed]
     if failed:
         raise EngineFailed(
-            f"{len(failed)} of {len(results)} checks failed, so {settings.image} stays as it is",
+            f"{len(failed)} of {len(results)} checks failed; {settings.image} is unchanged",
             details="\n".join(failed),
-            hint=f"the new image is kept for a closer look: {tag}; remove it: docker image rm {tag}",
+            hint=f"the new image is kept as {tag}; to remove it: docker image rm {tag}",
         )
     if not image_store.point_to(settings.image, tag):
-        return f"{settings.image} is {tag} already, and all is well with it"
-    return f"{settings.image} is now {tag}; back again: invoke rollback-image"
+        return f"{settings.image} is already {tag}; all checks passed"
+    return f"{settings.image} is now {tag}; to undo: invoke rollback-image"
 
 
 def _all_checks(
@@ -94,31 +94,27 @@ def _flag_checks(profiles: Mapping[str, Profile], tag: str) -> Iterator[Check]:
         return
     missing = missing_flags(text, profiles)
     for name, flags in missing.items():
-        yield Check(f"flags of {name}", False, f"not known any more: {', '.join(flags)}")
+        yield Check(f"flags of {name}", False, f"not in this llama-server: {', '.join(flags)}")
     if not missing:
-        yield Check("flags", True, f"{len(profiles)} profiles use only flags that it has")
+        yield Check("flags", True, f"this llama-server has all flags of {len(profiles)} profiles")
 
 
 @contextlib.contextmanager
 def _served(settings: Settings, tag: str) -> Iterator[tuple[LlamaHttp, str]]:
-    """A server of that image with the probe model, in a Compose project and on a port of its own."""
+    """Runs a server of that image with the probe model, in a separate Compose project, on a free port."""
     private_directory(settings.state_dir)
-    with tempfile.TemporaryDirectory(prefix="upgrade-", dir=settings.state_dir) as folder:
+    with tempfile.TemporaryDirectory(prefix=UPGRADE.prefix, dir=settings.state_dir) as folder:
         own, probe = _beside(settings, tag, Path(folder)), probe_profile()
         write_probe_model(own.models_dir / probe.model.file)
-        own.models_dir.chmod(0o755)  # its reader is another user
+        own.models_dir.chmod(0o755)  # the container reads it as another user
         profiles = {probe.name: probe}
         build_folder.refresh(own, profiles)
         engine = DockerEngine(own)
         try:
-            up_down.up(own, engine, up_down.Request(probe, profiles, _watch_nothing))
-            yield LlamaHttp(own.base_url, api_key(own)), engine.snapshot().build or "of unknown build"
+            up_down.up(own, engine, Wish(probe, profiles))
+            yield server_of_clients(own), engine.snapshot().build or "of unknown build"
         finally:
             engine.stop()
-
-
-def _watch_nothing(_now: Snapshot, _line: str) -> None:
-    """It loads within a second."""
 
 
 def _beside(settings: Settings, tag: str, folder: Path) -> Settings:

@@ -1,7 +1,7 @@
-"""What a new llama-server must do before it takes the old one's place, tried with a model of random weights.
+"""Checks that a new llama-server must pass before it replaces the old one, on a model of random weights.
 
-Its answers are nonsense, but what is tried is not: that it loads and answers, that the tools of Claude Code
-become grammars, that a grammar forces a readable tool call, and that a prompt is not read twice.
+The answers are nonsense, but the checks are meaningful: the server loads a model and answers, it turns the
+tools of Claude Code into grammars, a grammar forces a valid tool call, and a prompt is not read twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from claude_local.server.llama_http import LlamaHttp
 TOOL_SETS = Path(__file__).with_name("tool_sets.json")
 ANSWER_TOKENS = 200
 
-# A template that can write tool calls: only for such does llama-server make grammars of the tools.
+# A template that can write tool calls: llama-server builds grammars from tools only for such a template.
 CHAT_TEMPLATE = (
     "{%- if tools -%}<|im_start|>system\n<tools>"
     "{%- for tool in tools %}\n{{ tool | tojson }}{% endfor -%}"
@@ -48,7 +48,7 @@ WEATHER = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried, what came of it, and whether that is good enough."""
+    """One check: its name, whether it passed, and the result in words."""
 
     name: str
     passed: bool
@@ -56,7 +56,7 @@ class Check:
 
 
 def probe_profile() -> Profile:
-    """The profile of the model that is served for the checks."""
+    """The profile of the model that serves the checks."""
     facts = {"title": "Probe", "description": "Random weights, for the checks of a new image."}
     sampling = {"temp": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
     server = {"ctx_size": 65536, "parallel": 1, **sampling}
@@ -66,7 +66,7 @@ def probe_profile() -> Profile:
 
 
 def write_probe_model(path: Path) -> None:
-    """The demo model that begins a tool call with every fifth token, if the grammar lets it."""
+    """Writes a demo model that starts a tool call with every fifth token, where the grammar allows it."""
     write_demo_model(path, chat_template=CHAT_TEMPLATE, said_often="<tool_call>")
 
 
@@ -76,7 +76,7 @@ def recorded_tool_sets() -> dict[str, list[dict[str, Any]]]:
 
 
 def checks(http: LlamaHttp, tool_sets: Mapping[str, list[dict[str, Any]]]) -> Iterator[Check]:
-    """Tries everything on a server whose active model is the probe, one result after the other."""
+    """Runs all checks on a server whose active model is the probe; yields each result."""
     for version, tools in tool_sets.items():
         yield _tool_set(http, version, tools)
     for name, check in (("forced tool call", _tool_call), ("prompt read once", _cache)):
@@ -92,18 +92,18 @@ def _tool_set(http: LlamaHttp, version: str, tools: list[dict[str, Any]]) -> Che
         _ask(http, "hi", max_tokens=1, tools=tools)
     except EngineFailed as error:
         return Check(name, False, f"{_refused(http, tools)}: {error.message}")
-    return Check(name, True, f"{len(tools)} tools became a grammar")
+    return Check(name, True, f"built a grammar from {len(tools)} tools")
 
 
 def _refused(http: LlamaHttp, tools: list[dict[str, Any]]) -> str:
-    """The names of the tools that are refused alone; all together if none is."""
+    """Names of the tools that are refused one by one; if each is accepted alone, all of them together."""
     names = []
     for tool in tools:
         try:
             _ask(http, "hi", max_tokens=1, tools=[tool])
         except EngineFailed:
             names.append(tool["name"])
-    return ", ".join(names) or f"the {len(tools)} tools together"
+    return ", ".join(names) or f"all {len(tools)} tools together"
 
 
 def _tool_call(http: LlamaHttp) -> tuple[bool, str]:

@@ -14,7 +14,7 @@ from claude_local.foundation.errors import UserError
 @verb(
     help={
         "bin_dir": "folder for the command; default: ~/bin or ~/.local/bin, rather one on your PATH",
-        "link": "link into build/ instead of copying, so that every render applies at once",
+        "link": "link into build/ instead of copying, so that every render applies immediately",
         "dry_run": "say what would be done and do nothing",
         "force": "replace files that are not as we wrote them; yours are kept as NAME.bak",
     }
@@ -41,11 +41,11 @@ def install_claude_local(
 def uninstall_claude_local(c: Context, purge: bool = False, dry_run: bool = False) -> None:
     """Remove what install-claude-local wrote, and nothing that was changed since."""
     from claude_local.client import uninstall
-    from claude_local.lifecycle import up_down
+    from claude_local.server.engines import registry
 
     settings = read_settings()
-    engine = up_down.running_engine(settings) if purge and not dry_run else None
-    if engine and engine.name != "external":
+    engine = registry.running(settings) if purge and not dry_run else None
+    if engine and engine.is_ours:
         raise UserError(f"the {engine.name} engine is running", hint="stop it first: invoke down")
     for line in uninstall.uninstall(settings, os.environ, purge=purge, dry_run=dry_run):
         print(line)
@@ -77,7 +77,7 @@ def bench(c: Context, client: bool = False, json: bool = False) -> None:
     from claude_local.checks import bench
 
     if not client:
-        raise UserError("what shall be measured?", hint="there is one benchmark: invoke bench --client")
+        raise UserError("nothing to measure", hint="there is one benchmark: invoke bench --client")
     bench.show(bench.run(read_settings(), os.environ), as_json=json)
 
 
@@ -85,8 +85,8 @@ def bench(c: Context, client: bool = False, json: bool = False) -> None:
     help={
         "base": "another Debian image with Node.js and npm",
         "packages": "Debian packages instead of our list of tools",
-        "more_packages": "Debian packages besides, for instance 'golang-go cargo'",
-        "certificates": "PEM file that the download of Claude Code shall trust as well",
+        "more_packages": "more Debian packages, for instance 'golang-go cargo'",
+        "certificates": "PEM file with more certificates to trust when Claude Code is downloaded",
         "dry_run": "print the command and do nothing",
     }
 )

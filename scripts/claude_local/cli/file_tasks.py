@@ -15,19 +15,19 @@ from claude_local.cli.task import JSON, MODEL, read_profiles, read_settings, ver
     }
 )
 def pull(c: Context, model: str, record: bool = False, force: bool = False) -> None:
-    """Download a model's files, go on where an earlier try stopped, and check them."""
+    """Download a model's files and check them; resumes an interrupted download."""
     from claude_local.machine import progress, terminal
     from claude_local.models import model_report
     from claude_local.models.pull import pull
     from claude_local.models.record import record as write_into_profile
-    from claude_local.profiles.profile import find_profile
+    from claude_local.profiles.load import find_profile
 
     settings = read_settings()
     profile = find_profile(read_profiles(settings), model)
     try:
         pulled = pull(settings, profile, progress.transfer, force=force)
     except KeyboardInterrupt:
-        terminal.say(f"what came so far is kept; go on: invoke pull {profile.name}")
+        terminal.say(f"the part that was downloaded is kept; continue: invoke pull {profile.name}")
         raise
     if record:
         print(write_into_profile(settings, profile, pulled), end="")
@@ -36,13 +36,13 @@ def pull(c: Context, model: str, record: bool = False, force: bool = False) -> N
 
 @verb(
     help={
-        "prune": "delete what belongs to no profile, after asking",
+        "prune": "delete files that no profile uses, after a question",
         "yes": "do not ask",
         "json": JSON,
     }
 )
 def models(c: Context, prune: bool = False, yes: bool = False, json: bool = False) -> None:
-    """List model files: what is on disk, what a profile lacks, what belongs to none."""
+    """List model files: on disk, missing, or used by no profile."""
     from claude_local.models import inventory, model_report
 
     settings = read_settings()

@@ -1,4 +1,4 @@
-"""Up, switch, down and the dashboard, as a person at a terminal sees them from beginning to end."""
+"""Up, switch, down and the dashboard in the foreground: what a person at the terminal sees of each."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from claude_local.cli.loading import waiting, watch_loading
 from claude_local.cli.show_status import show_result
 from claude_local.dashboard import session
 from claude_local.foundation.snapshot import Snapshot
-from claude_local.lifecycle import up_down
+from claude_local.lifecycle import look, up_down
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine import terminal
 from claude_local.machine.settings import Settings
 from claude_local.management import server_process
 from claude_local.profiles.profile import Profile
+from claude_local.server.engines import registry
 
 
 def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *, force: bool) -> None:
     """Writes build/, starts the model, waits until it answers and says what is true then."""
     build_folder.refresh(settings, profiles)
-    engine, why = up_down.choose_engine(settings)
+    engine, why = registry.choose(settings)
     terminal.say(f"engine: {engine.describe()} ({why})")
     server_process.check(settings)
     with watch_loading(profile.name) as loading:
-        request = up_down.Request(profile, profiles, loading.progress, force=force, on_begin=loading.begin)
-        up_down.up(settings, engine, request)
+        up_down.up(settings, engine, Wish(profile, profiles, force=force), loading.observer)
     server_process.start(settings)
     _show_result(settings)
 
@@ -34,22 +35,17 @@ def switch(
 ) -> None:
     """Writes build/, makes the model the active one and says what is true then."""
     build_folder.refresh(settings, profiles)
+    wish = Wish(profile, profiles, cut_replies=cut_replies, force=force)
     with watch_loading(profile.name) as loading:
-        request = up_down.Request(
-            *(profile, profiles, loading.progress),
-            cut_replies=cut_replies,
-            force=force,
-            on_begin=loading.begin,
-        )
-        up_down.switch(settings, request)
+        up_down.switch(settings, wish, loading.observer)
     if not loading.has_begun:
         terminal.say(f"`{profile.name}` is active already; nothing was changed")
     _show_result(settings)
 
 
 def _show_result(settings: Settings) -> None:
-    now = up_down.snapshot(settings)
-    show_result(now, up_down.warnings_of(settings, now), settings)
+    now = look.snapshot(settings)
+    show_result(now, look.warnings_of(settings, now), settings)
 
 
 def down(settings: Settings) -> None:
@@ -60,21 +56,21 @@ def down(settings: Settings) -> None:
 
 
 def dashboard(settings: Settings, environment: Mapping[str, str], layout: str = "auto") -> None:
-    """Shows the dashboard until somebody leaves; stops everything if they want that."""
-    look, client = session.look_of(environment, layout), session.client_of(settings)
+    """Shows the dashboard until the person leaves it; stops everything if they choose that."""
+    client = session.client_of(settings)
     server_process.start(settings)
-    if session.run(client, look).stop_model:
+    if session.run(client, session.look_of(environment, layout)).stop_model:
         down(settings)
     else:
-        terminal.say(farewell(up_down.snapshot(settings)))
+        terminal.say(farewell(look.pulse(settings)))
 
 
 def farewell(now: Snapshot) -> str:
-    """What goes on when somebody has left the dashboard, and what they can do."""
+    """What keeps running after the dashboard was closed, and the next commands."""
     if now.work:
-        return f"`{now.work.purpose}` goes on. See: invoke status; again: invoke dashboard"
+        return f"`{now.work.purpose}` continues. See: invoke status; again: invoke dashboard"
     if now.state == "stopped":
         return "no model runs. Start one: invoke up; again: invoke dashboard"
     if now.state == "failed":
         return "the model has failed. See: invoke status; take it away: invoke down"
-    return "the model goes on. Again: invoke dashboard; stop: invoke down"
+    return "the model keeps running. Again: invoke dashboard; stop: invoke down"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from claude_local.foundation.plain_text import harmless
-from claude_local.lifecycle import lock, up_down
+from claude_local.lifecycle import lock
+from claude_local.lifecycle.wish import Observer, Progress
 from claude_local.machine.terminal import say, talk
 
 if TYPE_CHECKING:
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Loading:
-    """What a request tells while a model loads; nothing has begun where it serves already."""
+    """Progress of one request. `has_begun` stays False where the model serves already."""
 
-    progress: up_down.Progress
+    progress: Progress
     has_begun: bool = False
+
+    @property
+    def observer(self) -> Observer:
+        return Observer(self.progress, on_begin=self.begin)
 
     def begin(self) -> None:
         self.has_begun = True
@@ -41,20 +46,20 @@ def watch_loading(name: str) -> Iterator[Loading]:
             line = harmless(log_line)[: max(20, talk.width - 40)]
             status.update(f"loading {escape(name)}{share} [dim]{seconds} s  {escape(line)}[/dim]")
 
-        told = Loading(progress)
-        yield told
+        seen = Loading(progress)
+        yield seen
     # Without a terminal the spinner prints nothing, so say it once.
-    if told.has_begun and not talk.is_terminal:
+    if seen.has_begun and not talk.is_terminal:
         say(f"loaded {name} in {time.monotonic() - started:.1f} s")
 
 
 def waiting() -> lock.Waiting:
-    """What says, once each, whom a command waits for."""
-    told = set[lock.Holder]()
+    """A callback that names each command that is waited for, once."""
+    named = set[lock.Holder]()
 
     def tell(held: lock.Holder) -> None:
-        if held not in told:
-            told.add(held)
+        if held not in named:
+            named.add(held)
             say(f"waiting until `{held.purpose}` (process {held.process_id}) is complete")
 
     return tell

@@ -14,7 +14,7 @@ from claude_local.cli.task import FORCE, JSON, MODEL, read_profiles, read_settin
         "model": MODEL,
         "engine": "docker, embedded, external or auto",
         "force": FORCE,
-        "detach": "return when the model answers; else the dashboard opens, where there is a terminal",
+        "detach": "return when the model answers, without opening the dashboard",
     }
 )
 def up(
@@ -24,7 +24,7 @@ def up(
     from claude_local.cli import foreground
     from claude_local.cli.pick_profile import pick_profile
     from claude_local.machine import terminal
-    from claude_local.profiles.profile import find_profile
+    from claude_local.profiles.load import find_profile
 
     settings = read_settings(engine)
     profiles = read_profiles(settings)
@@ -42,7 +42,7 @@ def up(
     }
 )
 def dashboard(c: Context, once: bool = False, json: bool = False, layout: str = "auto") -> None:
-    """Watch the model and switch it: log, cards, context, speed, cache. It goes on when you leave."""
+    """Watch the model and switch it: log, cards, context, speed, cache. The model keeps running when you leave."""
     from claude_local.cli import foreground
     from claude_local.dashboard import session
 
@@ -65,7 +65,7 @@ def down(c: Context) -> None:
 
 @verb()
 def serve(c: Context) -> None:
-    """Run the management API in the foreground; `up` starts it by itself."""
+    """Run the management API in the foreground; `up` starts it in the background."""
     from claude_local.management import server_process
 
     server_process.serve(read_settings())
@@ -91,7 +91,7 @@ def install_service(c: Context, remove: bool = False) -> None:
 def switch(c: Context, model: str, now: bool = False, force: bool = False) -> None:
     """Make another model the active one; on failure the old one comes back."""
     from claude_local.cli import foreground
-    from claude_local.profiles.profile import find_profile
+    from claude_local.profiles.load import find_profile
 
     settings = read_settings()
     profiles = read_profiles(settings)
@@ -102,21 +102,21 @@ def switch(c: Context, model: str, now: bool = False, force: bool = False) -> No
 def status(c: Context, json: bool = False) -> None:
     """Say what is loaded, its real context and speed, and how to connect."""
     from claude_local.cli.show_status import show_snapshot
-    from claude_local.lifecycle import up_down
+    from claude_local.lifecycle import look
     from claude_local.models.fit import speeds
 
     settings = read_settings()
-    now = up_down.snapshot(settings)
+    now = look.snapshot(settings)
     speeds.record(settings, now)
     show_snapshot(now, settings, as_json=json)
 
 
-@verb(help={"follow": "go on as lines come", "tail": "how many lines to begin with"})
+@verb(help={"follow": "keep printing new lines", "tail": "how many of the last lines to print first"})
 def logs(c: Context, follow: bool = False, tail: int = 100) -> None:
     """Show the server's log."""
     from claude_local.foundation.plain_text import harmless
-    from claude_local.lifecycle import up_down
+    from claude_local.server.engines import registry
 
-    engine = up_down.log_engine(read_settings())
+    engine = registry.with_log(read_settings())
     for line in engine.log_lines(tail=int(tail), follow=follow):
         print(harmless(line), flush=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from claude_local.foundation import figures
 from claude_local.machine.terminal import data
 from claude_local.models import present
 
@@ -35,11 +36,8 @@ def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 
 
 def size_text_of(settings: Settings, profile: Profile) -> str:
-    """The size of the model file, on disk or as the profile states it; `? GB` where neither says."""
-    size = present.model_size_bytes(settings, profile)
-    if size is None:
-        return "? GB"
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+    """The size of the model file, on disk or as the profile states it; `?` where neither says."""
+    return figures.size(present.model_size_bytes(settings, profile))
 
 
 def context_text(profile: Profile) -> str:

@@ -31,14 +31,14 @@ def plan(
     c: Context, model: str | None = None, all: bool = False, ctx: str | None = None, json: bool = False
 ) -> None:
     """Say whether a model fits, here, before anything is loaded; exit code 1 if the one asked for does not."""
-    from claude_local.lifecycle import up_down
+    from claude_local.lifecycle import look
     from claude_local.models.fit import plan, plan_table
-    from claude_local.profiles.profile import find_profile
+    from claude_local.profiles.load import find_profile
 
     settings = read_settings()
     profiles = read_profiles(settings)
     chosen = [find_profile(profiles, model)] if model else list(profiles.values())
-    is_loaded = up_down.snapshot(settings).state == "ready"
+    is_loaded = look.pulse(settings).state == "ready"
     verdicts = plan.verdicts(settings, chosen, context_tokens=plan.tokens_of(ctx), is_loaded=is_loaded)
     plan_table.show(verdicts, as_json=json)
     raise Exit(code=int(bool(model) and verdicts[0].outcome == "does not fit"))
@@ -70,10 +70,9 @@ def add_profile(c: Context, source: str, name: str | None = None, yes: bool = Fa
 def render(c: Context, check: bool = False, diff: bool = False) -> None:
     """Write build/ from profiles and templates."""
     from claude_local.build import build_folder
-    from claude_local.build.render import render
 
     settings = read_settings()
-    changes = build_folder.plan(render(settings, read_profiles(settings)), settings.build_dir)
+    changes = build_folder.plan(build_folder.wanted(settings, read_profiles(settings)), settings.build_dir)
     if diff:
         print(build_folder.diff(changes), end="")
     if check and changes:

@@ -1,4 +1,4 @@
-"""Tasks about this checkout: quickstart, doctor, tests, linters."""
+"""Tasks about this checkout: quickstart, doctor, version, tests, linters."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def doctor(c: Context, json: bool = False, fix: bool = False) -> None:
     from claude_local.checks.doctor.host import Host
 
     raise Exit(code=doctor.run(Host(read_settings(), os.environ), fix_first=fix, as_json=json))
+
+
+@verb()
+def version(c: Context) -> None:
+    """Print the version of claude-local; `invoke --version` is invoke's own."""
+    from claude_local import __version__
+
+    print(f"claude-local {__version__}")
 
 
 @verb(help={"unit": "only tests that need no Docker and no Claude Code"})

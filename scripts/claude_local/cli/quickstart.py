@@ -11,7 +11,8 @@ from claude_local.cli import small_model
 from claude_local.cli.loading import watch_loading
 from claude_local.foundation.errors import EngineFailed
 from claude_local.foundation.plain_text import harmless
-from claude_local.lifecycle import up_down
+from claude_local.lifecycle import look, up_down
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine import terminal
 from claude_local.machine.settings import Settings
 from claude_local.management import server_process
@@ -34,7 +35,9 @@ def run(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     written = write_demo_model(settings.models_dir / demo.model.file)
     terminal.say(f"1/3  demo model: {'written' if written else 'already there'} (random weights)")
     _start(settings, profiles)
-    terminal.say("3/3  its answer, streamed from /v1/messages. It is nonsense, and that is right:")
+    terminal.say(
+        "3/3  its answer, streamed from /v1/messages. Random weights write nonsense; that is expected:"
+    )
     _show_answer(settings)
     serving = small_model.offer(settings, profiles, lambda small: _switch(settings, profiles, small))
     terminal.data.print(_next_steps(settings, serving or DEMO))
@@ -42,18 +45,17 @@ def run(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 
 def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     with watch_loading(DEMO) as loading:
-        request = up_down.Request(profiles[DEMO], profiles, loading.progress, on_begin=loading.begin)
         server_process.check(settings)
-        up_down.up(settings, EmbeddedEngine(settings), request)
+        wish = Wish(profiles[DEMO], profiles)
+        up_down.up(settings, EmbeddedEngine(settings), wish, loading.observer)
     server_process.start(settings)
-    now = up_down.snapshot(settings)  # one that died meanwhile has no context; its answer tells the cause
+    now = look.snapshot(settings)  # one that died meanwhile has no context; its answer tells the cause
     terminal.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot or 0:,} tokens of context")
 
 
 def _switch(settings: Settings, profiles: Mapping[str, Profile], profile: Profile) -> None:
     with watch_loading(profile.name) as loading:
-        request = up_down.Request(profile, profiles, loading.progress, on_begin=loading.begin)
-        up_down.switch(settings, request)
+        up_down.switch(settings, Wish(profile, profiles), loading.observer)
 
 
 def _show_answer(settings: Settings) -> None:

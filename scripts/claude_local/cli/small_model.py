@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 
+from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.machine import progress, terminal
 from claude_local.machine.settings import Settings
@@ -23,8 +24,8 @@ def offer(
 ) -> str | None:
     """Asks whether to get the small model and to `start` it; returns its name if it serves now.
 
-    Asks neither a person nor a hub without a terminal. What goes wrong is told in a line, and the demo
-    model serves on.
+    Without a terminal it asks neither a person nor a hub. A failure is one line, and the demo model
+    keeps serving.
     """
     small = profiles.get(SMALL)
     if not small or not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -33,7 +34,7 @@ def offer(
     if not here and not _hub_answers(settings, small):
         terminal.say(f"no model hub answers at {hub.endpoint()}: the demo model stays")
         return None
-    question = f"start {small.title}?" if here else f"download {small.title}{_size(small)} and start it?"
+    question = f"start {small.title}?" if here else f"{_download(small)} and start it?"
     if not terminal.confirm(question, hint=""):
         return None
     return small.name if _get_and_start(settings, small, start) else None
@@ -45,7 +46,7 @@ def _get_and_start(settings: Settings, small: Profile, start: Callable[[Profile]
         model_report.show_pulled(settings, small, pull(settings, small, progress.transfer))
         start(small)
     except KeyboardInterrupt:
-        terminal.say(f"stopped; what came so far is kept; {later}")
+        terminal.say(f"stopped; the part that was downloaded is kept; {later}")
         return False
     except UserError as error:
         terminal.say(f"{error.message}; the demo model stays; {later}")
@@ -53,14 +54,15 @@ def _get_and_start(settings: Settings, small: Profile, start: Callable[[Profile]
     return True
 
 
-def _size(small: Profile) -> str:
-    return f" ({progress.size_text(small.model.size_bytes)})" if small.model.size_bytes else ""
+def _download(small: Profile) -> str:
+    size = f" ({figures.size(small.model.size_bytes)})" if small.model.size_bytes else ""
+    return f"download {small.title}{size}"
 
 
 def _hub_answers(settings: Settings, small: Profile) -> bool:
     """Whether the hub has the model's first file, found out in PATIENCE_SECONDS.
 
-    In a thread, because looking up a host name knows no time limit.
+    In a thread, because a host name lookup has no time limit.
     """
     answers: list[hub.RemoteFile] = []
 

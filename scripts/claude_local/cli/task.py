@@ -67,23 +67,15 @@ def read_settings(engine: str | None = None) -> Settings:
     return settings_file.load(
         ROOT,
         os.environ,
-        defaults={"CLAUDE_LOCAL_PYTHON": sys.executable, "CLAUDE_LOCAL_FIT_TARGET": _fit_target()},
+        defaults={"CLAUDE_LOCAL_PYTHON": sys.executable},
         engine=engine,
         user_id=os.getuid(),
         group_id=os.getgid(),
     )
 
 
-def _fit_target() -> str:
-    """What llama-server leaves free on each card of this machine."""
-    from claude_local.machine.gpus import read_gpus
-    from claude_local.models.fit.verdicts import fit_targets
-
-    return fit_targets(read_gpus())
-
-
 def read_profiles(settings: Settings) -> Mapping[str, Profile]:
-    from claude_local.profiles.profile import load_profiles
+    from claude_local.profiles.load import load_profiles
 
     return load_profiles(settings.profiles_dir)
 

@@ -1,4 +1,4 @@
-"""Puts `claude-local` where the shell finds it, and its texts where local sessions read them.
+"""Puts a command that starts `claude-local` where the shell finds it, and its texts where local sessions read them.
 
 All of it is planned first, so that what is refused is refused before anything is written. Nothing is ever
 written into ~/.claude.
@@ -16,21 +16,13 @@ from pathlib import Path
 from claude_local.client import manifest
 from claude_local.client.manifest import Recorded, fingerprint, lies_in
 from claude_local.client.placement import Piece, Step, apply, ide_steps, mode_of, no_longer_needed, steps_for
+from claude_local.client.requirements import install_line, worth_naming
 from claude_local.foundation.errors import UserError
 from claude_local.machine.files import PRIVATE_DIRECTORY
-from claude_local.machine.settings import PREFIX, Settings
+from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.settings import Settings
 
 COMMAND = "claude-local"
-
-MANAGERS = {"apt-get": "apt install", "dnf": "dnf install", "zypper": "zypper install", "pacman": "pacman -S"}
-CLAUDE_MISSING = "claude is missing; nothing works without it: npm install --global @anthropic-ai/claude-code"
-# Programs that not every mode needs: their package, and what works without them.
-NO_JAIL = "the jail needs it; without it: --sandbox container, bash or off"
-OPTIONAL = {
-    "bwrap": ("bubblewrap", NO_JAIL),
-    "haproxy": ("haproxy", NO_JAIL),
-    "socat": ("socat", "only VS Code and switching models from inside the jail need it"),
-}
 
 
 @dataclass(frozen=True)
@@ -43,22 +35,26 @@ class Choices:
     force: bool = False
 
 
-def install(settings: Settings, choices: Choices, environment: Mapping[str, str]) -> Iterator[str]:
+def install(
+    settings: Settings, choices: Choices, environment: Mapping[str, str], root: Path = Path("/")
+) -> Iterator[str]:
     """Puts the generated command and texts into their places; yields what was done, line by line.
+
+    `root` is where the system's folders of programs are.
 
     Raises UserError, before anything is written, where that is not safe or not possible.
     """
     path = environment.get("PATH", "")
     on_path = [Path(part) for part in path.split(":") if part]
     folder = choices.bin_dir or _usual_folder(Path(environment.get("HOME") or "/"), on_path)
-    with manifest.told_in_one_line():
+    with manifest.in_one_line():
         recorded = manifest.load(settings)
         normal = manifest.normal_dir(environment)
         pieces = _pieces(settings, folder, link=choices.link)
         _check_places(settings, pieces, normal)
         _check_command(pieces[-1], recorded, force=choices.force)
         steps = list(_plan(settings, pieces, recorded, normal=normal, force=choices.force))
-        yield from _missing_programs(path)
+        yield from _missing_programs(path, root, settings.sandbox)
         for step in steps:
             if not choices.dry_run:
                 apply(step, settings, recorded)
@@ -75,14 +71,15 @@ def _usual_folder(home: Path, on_path: list[Path]) -> Path:
 
 
 def _pieces(settings: Settings, folder: Path, *, link: bool) -> list[Piece]:
-    """The texts in path order, then the command."""
+    """The texts in path order, then the command: three lines that start the one in build/, or a link to it."""
     texts = settings.build_dir / "claude-local"
     command = settings.build_dir / "bin" / COMMAND
+    shim = settings.build_dir / "shim" / COMMAND
     files = [file for file in sorted(texts.rglob("*")) if file.is_file()]
-    if not files or not command.is_file():
+    if not files or not command.is_file() or not shim.is_file():
         raise UserError(f"{settings.build_dir} is not complete", hint="write it: invoke render")
     pieces = [Piece(file, settings.client_dir / file.relative_to(texts), link) for file in files]
-    return [*pieces, Piece(command, folder / COMMAND, link)]
+    return [*pieces, Piece(command if link else shim, folder / COMMAND, link, earlier=command)]
 
 
 # ---- What is refused
@@ -136,15 +133,11 @@ def _plan(
 # ---- What else people should know
 
 
-def _missing_programs(path: str) -> Iterator[str]:
-    if not shutil.which("claude", path=path):
-        yield CLAUDE_MISSING
-    manager = next((name for name in MANAGERS if shutil.which(name, path=path)), "apt-get")
-    beside = [f"{part.removesuffix('bin')}sbin" for part in path.split(":") if part.endswith("/bin")]
-    everywhere = ":".join((path, *beside))  # haproxy lies in /usr/sbin, where a user's PATH does not lead
-    for program, (package, why) in OPTIONAL.items():
-        if not shutil.which(program, path=everywhere):
-            yield f"{program} is missing; {why}: sudo {MANAGERS[manager]} {package}"
+def _missing_programs(path: str, root: Path, sandbox: str) -> Iterator[str]:
+    for need in worth_naming(sandbox):
+        if not need.find(path, root):
+            line = install_line(need, lambda name: shutil.which(name, path=path))
+            yield f"{need.program} is missing; {need.without}: {line}"
 
 
 def _path_advice(folder: Path, on_path: list[Path]) -> Iterator[str]:

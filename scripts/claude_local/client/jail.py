@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from claude_local.client import claude_code, seccomp
+from claude_local.client import claude_code, requirements, seccomp
 from claude_local.machine.settings import Settings
 
 NO_PORT = 9  # "discard": where nothing listens, for the door where the management server is off
@@ -57,8 +58,10 @@ RUN_ON_PURPOSE = (
     "build.rs", "pom.xml", "build.gradle", "build.gradle.kts", "Rakefile", "Gemfile", "justfile", "Taskfile.yml",
     "Dockerfile", "compose.yaml", "docker-compose.yml", ".pre-commit-config.yaml", ".gitlab-ci.yml",
     ".gitattributes", "CLAUDE.md", "AGENTS.md", "lefthook.yml", ".lefthook.yml", ".cargo/config.toml", ".yarnrc",
-    ".pnpmfile.cjs", ".mvn/extensions.xml", "Vagrantfile", "[^/]*.pth",
+    ".pnpmfile.cjs", ".mvn/extensions.xml", "Vagrantfile",
 )  # fmt: skip
+RUN_ON_PURPOSE_PATTERNS = (r"[^/]*\.pth",)
+"""The same as POSIX extended patterns: modules of Python that start with it."""
 
 # Keys of a repository's configuration that start nothing (git help config). A configuration that a session
 # made or changed is left alone if it has no others.
@@ -112,9 +115,12 @@ def template_values(settings: Settings) -> dict[str, object]:
         "no_workspaces": NO_WORKSPACES,
         "obeyed_names": OBEYED_FOLDERS + OBEYED_FILES,
         "obeyed_pattern": _paths_pattern(OBEYED_FOLDERS, OBEYED_FILES),
-        "run_on_purpose_pattern": _paths_pattern((), RUN_ON_PURPOSE),
+        "run_on_purpose_pattern": _paths_pattern((), RUN_ON_PURPOSE, RUN_ON_PURPOSE_PATTERNS),
         "harmless_git_keys": HARMLESS_GIT_KEYS,
         "limits": Limits(),
+        "system_programs": requirements.SBIN,
+        "apparmor_remedy": requirements.APPARMOR_REMEDY,
+        "bind_fd_remedy": requirements.BIND_FD_REMEDY,
         "door": door_target(settings),
         "management_port": settings.management_port or NO_PORT,
         "door_socket": claude_code.DOOR_SOCKET,
@@ -124,11 +130,15 @@ def template_values(settings: Settings) -> dict[str, object]:
     }
 
 
-def _paths_pattern(folders: tuple[str, ...], files: tuple[str, ...]) -> str:
-    """A POSIX extended pattern of whole paths: these files, and these folders with all that is in them."""
+def _paths_pattern(folders: tuple[str, ...], files: tuple[str, ...], patterns: tuple[str, ...] = ()) -> str:
+    """A POSIX extended pattern of whole paths: these files, and these folders with all that is in them.
+
+    `folders` and `files` are names; `patterns` are patterns of further files.
+    """
     parts = [f"({_any_of(folders)})(/.*)?"] if folders else []
-    return f".*/({'|'.join([*parts, _any_of(files)])})"
+    return f".*/({'|'.join([*parts, _any_of(files), *patterns])})"
 
 
 def _any_of(names: tuple[str, ...]) -> str:
-    return "|".join(name.replace(".", r"\.") for name in names)
+    """Names as a pattern. POSIX has no `\\-`; outside brackets a hyphen stands for itself."""
+    return "|".join(re.escape(name).replace(r"\-", "-") for name in names)

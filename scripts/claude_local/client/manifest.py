@@ -15,6 +15,7 @@ from pathlib import Path
 from claude_local.foundation.errors import UserError
 from claude_local.machine.files import PRIVATE_FILE, write_atomic
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import MANIFEST
 
 FOLDER = "folder"
 OTHER = "other"
@@ -25,7 +26,7 @@ Recorded = dict[Path, str]
 
 
 def manifest_file(settings: Settings) -> Path:
-    return settings.state_dir / "install.json"
+    return MANIFEST.below(settings.state_dir)
 
 
 def load(settings: Settings) -> Recorded:
@@ -67,8 +68,8 @@ def is_as_left(path: Path, mark: str) -> bool:
 
 
 @contextlib.contextmanager
-def told_in_one_line() -> Iterator[None]:
-    """Turns what the disk refuses into a line: a full disk, a folder that nobody may write to."""
+def in_one_line() -> Iterator[None]:
+    """Turns what the disk refuses into a line: a full disk, a folder that is not writable."""
     try:
         yield
     except OSError as error:

@@ -1,6 +1,6 @@
 """The records that `claude-local` keeps of confined sessions: which of them run, and what nobody looked at yet.
 
-A record is a folder `PID-START` of the state folder; templates/_jail/audit.bash says what is in it.
+A record is a folder `PID-START` of the state folder; templates/lib/record.bash says what is in it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claude_local.foundation.plain_text import harmless
+from claude_local.machine.state_folder import SESSIONS
 
 # In /proc/PID/stat behind the name in brackets, from 0: when the process began, in clock ticks since boot (proc(5)).
 START_FIELD = 19
@@ -26,7 +27,7 @@ class SessionRecord:
 
 def read_records(state_dir: Path) -> list[SessionRecord]:
     """Every record in the state folder, by name."""
-    return [_read(folder) for folder in sorted((state_dir / "sessions").glob("*-*")) if folder.is_dir()]
+    return [_read(folder) for folder in sorted(SESSIONS.below(state_dir).glob("*-*")) if folder.is_dir()]
 
 
 def _read(folder: Path) -> SessionRecord:

@@ -1,4 +1,4 @@
-"""Takes away what `install` wrote and nobody changed; with `purge` also what local sessions left behind.
+"""Takes away what `install` wrote and is unchanged; with `purge` also what local sessions left behind.
 
 All checks come before anything is removed. Nothing in ~/.claude is ever touched.
 """
@@ -14,7 +14,10 @@ from claude_local.client import manifest
 from claude_local.client.manifest import FOLDER, Recorded, fingerprint, lies_in
 from claude_local.client.session_records import read_records
 from claude_local.foundation.errors import UserError
-from claude_local.machine.settings import PREFIX, Settings
+from claude_local.machine import process_record
+from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import ENTRIES, MANAGEMENT, MANIFEST, QUARANTINE, SESSIONS
 
 # What Claude Code keeps in its folder, for the list of what stays.
 CLAUDE_CODE_KEEPS = {
@@ -55,12 +58,15 @@ def uninstall(
 ) -> Iterator[str]:
     """Removes what the manifest lists and is as we left it; yields what went and what stays, and why.
 
-    `purge` takes the client folder with all sessions too, and the API key. Raises UserError, before
-    anything is removed, where that folder could be somebody else's.
+    `purge` takes the client folder with all sessions too, and what machine/state_folder.py lists. Raises
+    UserError, before anything is removed, where the client folder could be another program's, or a session
+    or server runs.
     """
-    with manifest.told_in_one_line():
+    with manifest.in_one_line():
         recorded = manifest.load(settings)
         plan = _plan(settings, recorded, manifest.normal_dir(environment), purge=purge)
+        if not dry_run:
+            _check_processes(plan)
         if not recorded:
             yield "nothing was installed"
         for path, remove, about in plan.removals():
@@ -76,13 +82,10 @@ def _plan(settings: Settings, recorded: Recorded, normal: Path, *, purge: bool) 
     plan = _Plan()
     candidates = {path for path, mark in recorded.items() if mark == FOLDER}
     if purge:
-        state = settings.state_dir
-        plan.trees = [*_purged(settings, recorded, normal), settings.runtime_dir]
-        plan.trees += [state / "embedded", *_purged_records(state, plan.kept)]
-        plan.trees = [tree for tree in plan.trees if tree.is_dir()]
-        _check_state(plan.trees, normal)
-        plan.files += [file for file in [state / "lock"] if file.is_file()]
-        candidates.add(state)
+        plan.trees = _purged(settings, recorded, normal)
+        _purge_state(settings.state_dir, plan)
+        _check_state([*plan.trees, *plan.files], normal)
+        candidates |= {settings.state_dir, QUARANTINE.below(settings.state_dir)}
     for path, mark in recorded.items():
         if mark == FOLDER or fingerprint(path) is None or plan.goes_with_a_tree(path):
             continue
@@ -93,8 +96,9 @@ def _plan(settings: Settings, recorded: Recorded, normal: Path, *, purge: bool) 
             candidates |= {part for part in path.parents if part.is_relative_to(settings.client_dir)}
         else:
             plan.kept[path] = "it is not as we wrote it"
-    if recorded and not plan.goes_with_a_tree(manifest.manifest_file(settings)):
-        plan.files.append(manifest.manifest_file(settings))
+    own = manifest.manifest_file(settings)
+    if (recorded or (purge and own.is_file())) and not plan.goes_with_a_tree(own):
+        plan.files.append(own)
     for folder in sorted(candidates, key=lambda path: len(path.parts), reverse=True):
         # A link to a folder has another fingerprint, and stays.
         is_ours = fingerprint(folder) == FOLDER and not lies_in(folder, normal)
@@ -126,9 +130,21 @@ def _purged(settings: Settings, recorded: Recorded, normal: Path) -> list[Path]:
     return [folder]
 
 
+def _purge_state(state: Path, plan: _Plan) -> None:
+    """Adds every entry of the state folder to what goes, or to what stays and why."""
+    for entry in ENTRIES:
+        there = entry.all_below(state)
+        goes = _purged_records(state, plan.kept) if entry is SESSIONS and there else there
+        goes = [path for path in goes if not plan.goes_with_a_tree(path)]
+        if entry.kept_because:
+            plan.kept |= {path: entry.kept_because for path in goes if any(path.iterdir())}
+        elif entry is not MANIFEST:  # the last of the files, see `_plan`
+            (plan.trees if entry.is_folder else plan.files).extend(goes)
+
+
 def _purged_records(state: Path, kept: dict[Path, str]) -> list[Path]:
-    """The sessions' records, or those that nobody needs any more; the others get into `kept`."""
-    folder = state / "sessions"
+    """The sessions' records, or those that are of no more use; the others get into `kept`."""
+    folder = SESSIONS.below(state)
     records = [] if folder.is_symlink() else read_records(state)
     for record in records:
         if record.is_running:
@@ -138,7 +154,7 @@ def _purged_records(state: Path, kept: dict[Path, str]) -> list[Path]:
     for record in records:
         if record.has_begun:
             kept[record.folder] = (
-                f"the session in {record.workspace} was cut off, and nobody looked at what it left; "
+                f"the session in {record.workspace} was cut off, and what it left was not looked at; "
                 "start claude-local there once, or look yourself and delete this folder"
             )
     if not kept:
@@ -146,10 +162,19 @@ def _purged_records(state: Path, kept: dict[Path, str]) -> list[Path]:
     return [record.folder for record in records if not record.has_begun]
 
 
-def _check_state(trees: list[Path], normal: Path) -> None:
-    for tree in trees:
-        if tree.is_symlink() or lies_in(tree, normal) or lies_in(normal, tree):
-            raise UserError(f"{tree} is not a folder of ours", hint=f"correct {PREFIX}STATE_DIR")
+def _check_state(paths: list[Path], normal: Path) -> None:
+    for path in paths:
+        if path.is_symlink() or lies_in(path, normal) or lies_in(normal, path):
+            kind = "folder" if path.is_dir() else "file"
+            raise UserError(f"{path} is not a {kind} of ours", hint=f"correct {PREFIX}STATE_DIR")
+
+
+def _check_processes(plan: _Plan) -> None:
+    """Raises UserError where a folder that goes is that of a server which runs."""
+    for tree in plan.trees:
+        if process_record.running_process(tree / process_record.NAME):
+            what = "management API" if tree.name == MANAGEMENT.name else f"{tree.name} engine"
+            raise UserError(f"the {what} is running", hint="stop it first: invoke down")
 
 
 def _what_stays(client_dir: Path, plan: _Plan) -> Iterator[str]:

@@ -6,9 +6,10 @@ import textwrap
 
 from rich.text import Text
 
-from claude_local.dashboard.scene import ModelChoice, Scene
+from claude_local.dashboard.scene import Scene
 from claude_local.dashboard.view import View, choices
 from claude_local.foundation import figures
+from claude_local.foundation.snapshot import ModelEntry
 
 HELP = (
     ("m", "choose a model: arrows, type to narrow the list, Enter, Esc"),
@@ -56,9 +57,9 @@ def picker(view: View, scene: Scene, width: int, rows: int) -> list[Text]:
     return [head, Text(MARKS, style="dim"), *lines, Text(""), *details]
 
 
-def _details(model: ModelChoice, width: int) -> list[Text]:
+def _details(model: ModelEntry, width: int) -> list[Text]:
     """What a row has no room for."""
-    parts = [(model.description, "italic"), (model.verdict or "", "")]
+    parts = [(model.description, "italic"), (model.verdict, "")]
     if not model.on_disk:
         parts.append((f"the model file is not here yet; get it: invoke pull {model.name}", "yellow"))
     return [
@@ -74,9 +75,9 @@ def _nothing(view: View, scene: Scene) -> str:
     return "the list of models has not come yet" if not scene.trouble else scene.trouble
 
 
-def _choice(model: ModelChoice, scene: Scene, width: int, *, is_picked: bool) -> Text:
+def _choice(model: ModelEntry, scene: Scene, width: int, *, is_picked: bool) -> Text:
     mark = "●" if model.name == scene.now.profile else " " if model.on_disk else "↓"
-    facts = f"{figures.file_size(model.size_bytes):>8} {figures.tokens(model.context_tokens):>6}"
+    facts = f"{figures.size(model.size_bytes):>8} {figures.tokens(model.context_tokens):>6}"
     name_width = max(12, min(28, width - 48))
     line = Text(f"{mark} {model.name[:name_width]:{name_width}} {facts}  {_verdict(model)}")
     line.truncate(width, overflow="ellipsis", pad=True)
@@ -84,6 +85,6 @@ def _choice(model: ModelChoice, scene: Scene, width: int, *, is_picked: bool) ->
     return line
 
 
-def _verdict(model: ModelChoice) -> str:
+def _verdict(model: ModelEntry) -> str:
     """The verdict without its figures, which stand below the list."""
-    return (model.verdict or "").partition(": ")[0]
+    return model.verdict.partition(": ")[0]

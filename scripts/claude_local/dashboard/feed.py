@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from claude_local.dashboard.api_client import ApiClient, NoAnswer
-from claude_local.dashboard.scene import History, LogTail, ModelChoice, Scene
+from claude_local.dashboard.scene import History, LogTail, Scene
 from claude_local.dashboard.view import Stop, Switch
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.plain_text import harmless
-from claude_local.foundation.snapshot import STOPPED, Snapshot
+from claude_local.foundation.snapshot import STOPPED, ModelEntry, ModelList, Snapshot
 
 LOG_LINES_KEPT = 5000
 HISTORY_SECONDS = 900
@@ -25,7 +25,7 @@ SAMPLE_SECONDS = 0.9
 """Samples come once a second, and more often while a model loads; the history has one a second."""
 
 _snapshots = TypeAdapter(Snapshot)
-_models = TypeAdapter(tuple[ModelChoice, ...])
+_models = TypeAdapter(ModelList)
 
 
 def snapshot_of(data: Any) -> Snapshot:
@@ -38,12 +38,12 @@ def snapshot_of(data: Any) -> Snapshot:
         ) from None
 
 
-def models_of(data: Any) -> tuple[ModelChoice, ...]:
+def models_of(data: Any) -> tuple[ModelEntry, ...]:
     """The models in an answer of `/models`, those that can start first. Raises NoAnswer for anything else."""
     try:
-        models = _models.validate_python(data["models"])
+        models = _models.validate_python(data).models
         return tuple(sorted(models, key=lambda model: not model.on_disk))
-    except (ValidationError, KeyError, TypeError):
+    except ValidationError:
         raise NoAnswer(
             "the management API is of another version", hint="invoke down, then invoke up"
         ) from None
@@ -57,7 +57,7 @@ class Feed:
         self._changed = changed
         self._lock = threading.Lock()
         self._now = STOPPED
-        self._models: tuple[ModelChoice, ...] = ()
+        self._models: tuple[ModelEntry, ...] = ()
         self._log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self._log_end = 0
         self._gpu_history: dict[int, deque[float | None]] = {}
@@ -114,7 +114,7 @@ class Feed:
                 self._remember(now)
 
     def _remember(self, now: Snapshot) -> None:
-        for position, gpu in enumerate(now.gpus.gpus if now.gpus else ()):
+        for position, gpu in enumerate(now.cards.gpus if now.cards else ()):
             values = self._gpu_history.setdefault(position, deque(maxlen=HISTORY_SECONDS))
             values.append(gpu.utilization_percent)
         last = now.turns[-1].generation_tokens_per_second if now.turns else None

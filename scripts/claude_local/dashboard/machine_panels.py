@@ -18,7 +18,7 @@ NAME_PREFIXES = ("NVIDIA GeForce ", "NVIDIA ")
 
 def gpus(scene: Scene, width: int, rows: int) -> list[Text]:
     """All cards, three rows each where there is room, else one; one line says why there are none."""
-    reading = scene.now.gpus
+    reading = scene.now.cards
     if reading is None or not reading.gpus:
         return [Text(no_gpus(scene), style="dim")]
     if rows >= ROWS_PER_CARD * len(reading.gpus):
@@ -35,14 +35,14 @@ def gpus(scene: Scene, width: int, rows: int) -> list[Text]:
 
 def no_gpus(scene: Scene) -> str:
     """One line on why no graphics card is shown."""
-    if scene.now.gpus is None:
+    if scene.now.cards is None:
         return "GPU: not measured yet"
-    return f"GPU: {scene.now.gpus.problem or 'none'}"
+    return f"GPU: {scene.now.cards.problem or 'none'}"
 
 
 def has_gpus(scene: Scene) -> bool:
     """Whether there is any card to show."""
-    return bool(scene.now.gpus and scene.now.gpus.gpus)
+    return bool(scene.now.cards and scene.now.cards.gpus)
 
 
 def system(scene: Scene, width: int) -> list[Text]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from claude_local.foundation.snapshot import STOPPED, Snapshot
+from claude_local.foundation.snapshot import STOPPED, ModelEntry, Snapshot
 
 
 @dataclass(frozen=True)
@@ -22,21 +22,6 @@ class LogTail:
 
 
 @dataclass(frozen=True)
-class ModelChoice:
-    """One profile that could be served, as `/models` lists it."""
-
-    name: str
-    description: str = ""
-    aliases: tuple[str, ...] = ()
-    size_bytes: int | None = None
-    context_tokens: int | None = None
-    """What the profile asks for; None where llama-server fits it to the memory."""
-    on_disk: bool = True
-    verdict: str | None = None
-    """Whether it fits into this machine's memory, in words; None where nobody has worked it out."""
-
-
-@dataclass(frozen=True)
 class History:
     """What was measured once a second, oldest first."""
 
@@ -51,7 +36,7 @@ class Scene:
 
     now: Snapshot = STOPPED
     log: LogTail = field(default_factory=LogTail)
-    models: tuple[ModelChoice, ...] = ()
+    models: tuple[ModelEntry, ...] = ()
     history: History = field(default_factory=History)
     time: float = 0.0
     """Seconds since 1970."""

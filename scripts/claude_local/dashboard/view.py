@@ -7,7 +7,8 @@ from typing import Literal
 
 from claude_local.dashboard import log_view
 from claude_local.dashboard.log_view import LogView
-from claude_local.dashboard.scene import ModelChoice, Scene
+from claude_local.dashboard.scene import Scene
+from claude_local.foundation.snapshot import ModelEntry
 
 Layout = Literal["auto", "compact", "full"]
 Dialog = Literal["", "picker", "help", "leave", "stop"]
@@ -56,7 +57,7 @@ class Leave:
 Wish = Switch | Stop | Leave | None
 
 
-def choices(view: View, scene: Scene) -> tuple[ModelChoice, ...]:
+def choices(view: View, scene: Scene) -> tuple[ModelEntry, ...]:
     """The models that hold what was typed, in name, aliases or description; hits in the name come first."""
     words = view.typed.casefold().split()
 

@@ -15,11 +15,14 @@ def gib(used_bytes: float | None) -> str:
     return UNKNOWN if used_bytes is None else f"{used_bytes / 2**30:.1f}"
 
 
-def file_size(size_bytes: int | None) -> str:
-    """`17.3 GB`, as download pages count."""
+def size(size_bytes: int | None) -> str:
+    """`17.3 GB`, `3.1 MB`, `512 bytes`, in powers of 1000 as download pages count; `?` for None."""
     if size_bytes is None:
-        return "? GB"
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.1f} MB"
+        return "?"
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if abs(size_bytes) >= unit:
+            return f"{size_bytes / unit:.1f} {name}"
+    return f"{size_bytes} bytes"
 
 
 def number(value: float | None, unit: str = "", *, digits: int = 0) -> str:

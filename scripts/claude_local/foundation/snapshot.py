@@ -114,8 +114,8 @@ class Snapshot:
     work: Work | None = None
     last_switch: LastSwitch | None = None
     turns: tuple[Turn, ...] = ()
-    """The last requests, oldest first. Like `gpus` and `system` only filled while somebody looks."""
-    gpus: GpuReading | None = None
+    """The last requests, oldest first. Like `cards` and `system` only filled while somebody looks."""
+    cards: GpuReading | None = None
     system: SystemSample | None = None
 
     @property
@@ -141,3 +141,34 @@ class Snapshot:
 
 
 STOPPED = Snapshot(state="stopped")
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One profile, as `GET /models` lists it."""
+
+    name: str
+    aliases: tuple[str, ...]
+    title: str
+    description: str
+    file: str
+    """Path of the model file, relative to the models folder."""
+    size_bytes: int | None
+    """Of the file on disk, else as the profile says; None where neither is known."""
+    on_disk: bool
+    context_tokens: int | None
+    """What the profile asks for; None where llama-server fits it to the memory."""
+    tested_on: str | None
+    verdict: str
+    """Whether it fits into this machine's memory, in words."""
+    active: bool
+    """Whether `local-llama` means it."""
+    loaded: bool
+    """Whether it is in memory."""
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """The answer of `GET /models`."""
+
+    models: tuple[ModelEntry, ...]

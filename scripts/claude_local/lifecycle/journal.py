@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from claude_local.foundation.errors import StateNotWritten
+from claude_local.foundation.errors import StateNotWritten, UserError
 from claude_local.lifecycle.transaction import Journal
 from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import JOURNAL
 
-FILE = "journal.json"
 SIZE_LIMIT_BYTES = 64_000
 
 _journals = TypeAdapter(Journal)
@@ -25,10 +25,22 @@ def read(settings: Settings) -> Journal:
     Nothing is lost then but the wish to restart and the last switch: the engine tells what serves.
     """
     try:
-        with (settings.state_dir / FILE).open("rb") as file:
+        with (JOURNAL.below(settings.state_dir)).open("rb") as file:
             return _journals.validate_json(file.read(SIZE_LIMIT_BYTES), strict=False)
     except (OSError, ValidationError, ValueError):
         return Journal()
+
+
+def served_last(settings: Settings) -> str:
+    """The profile that serves, else the one that served last. Raises UserError if there was none yet."""
+    record = read(settings)
+    last = record.last
+    served = record.serving or (
+        last and (last.to_profile if last.outcome == "switched" else last.from_profile)
+    )
+    if not served:
+        raise UserError("which model? none has served yet", hint='name one: {"model": "demo"}')
+    return served
 
 
 def write(settings: Settings, journal: Journal) -> None:
@@ -36,7 +48,7 @@ def write(settings: Settings, journal: Journal) -> None:
     content: dict[str, Any] = dataclasses.asdict(journal)
     try:
         private_directory(settings.state_dir)
-        write_atomic(settings.state_dir / FILE, json.dumps(content).encode(), mode=PRIVATE_FILE)
+        write_atomic(JOURNAL.below(settings.state_dir), json.dumps(content).encode(), mode=PRIVATE_FILE)
     except OSError as error:
         raise StateNotWritten(
             f"the journal in {settings.state_dir} cannot be written: {error.strerror}",

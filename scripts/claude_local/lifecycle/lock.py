@@ -17,8 +17,8 @@ import psutil
 from claude_local.foundation.errors import Busy
 from claude_local.machine.files import PRIVATE_FILE, private_directory
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import LOCK
 
-LOCK = "lock"
 POLL_SECONDS = 0.1
 UNNAMED_SECONDS = 1.0
 """A holder has no name for a moment after it takes the lock and before it lets go."""
@@ -35,7 +35,7 @@ def hold(
     to somebody who asks for something.
     """
     private_directory(settings.state_dir)
-    path = settings.state_dir / LOCK
+    path = LOCK.below(settings.state_dir)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     with os.fdopen(descriptor, "r+") as file:
         unnamed_until = time.monotonic() + UNNAMED_SECONDS
@@ -60,7 +60,7 @@ def holder(settings: Settings) -> Holder | None:
 
     Does not touch the lock, so that looking never stands in somebody's way.
     """
-    held = _read_holder(settings.state_dir / LOCK)
+    held = _read_holder(LOCK.below(settings.state_dir))
     try:
         # A number that a later process got again is not the holder's.
         alive = held and psutil.Process(held.process_id).create_time() <= held.since + 1

@@ -9,7 +9,7 @@ from claude_local.models.fit import plan
 
 if TYPE_CHECKING:
     from claude_local.profiles.profile import Profile
-    from claude_local.server.engines import Engine
+    from claude_local.server.engines.engine import Engine
 
 
 def check_memory(settings: Settings, profile: Profile, engine: Engine, *, is_running: bool) -> None:
@@ -19,5 +19,5 @@ def check_memory(settings: Settings, profile: Profile, engine: Engine, *, is_run
     """
     hardware = plan.hardware_now()
     # Without cards the model file tells as much as llama-fit-params does, and at once.
-    quick = is_running or not hardware.cards or engine.name == "embedded"
+    quick = is_running or not hardware.cards or engine.plans_from_file
     plan.check(plan.verdict(settings, profile, hardware=hardware, quick=quick, is_loaded=is_running))

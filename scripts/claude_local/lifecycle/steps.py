@@ -1,73 +1,87 @@
-"""What a switch does to the machine, step by step. `switch` decides which step comes next."""
+"""What a switch does to the machine, step by step. `transaction` decides which step comes next."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from claude_local.foundation.errors import EngineFailed, NotIdle, StateNotWritten, UserError
 from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import journal, preflight
 from claude_local.lifecycle.transaction import Journal
+from claude_local.lifecycle.wish import UNWATCHED, Observer, Progress, Wish, no_progress
 from claude_local.machine import ports, state
 from claude_local.machine.settings import Settings
 from claude_local.models import present
 from claude_local.profiles.profile import Profile
 from claude_local.server import chat_templates, probe
-from claude_local.server.engines import Engine
+from claude_local.server.engines.engine import Engine
 from claude_local.server.llama_http import own_server
 
 POLL_SECONDS = 0.15
 FIRST_POLL_SECONDS = 0.01
 LOG_LINES = 8
-IDLE_LIMIT_SECONDS = 120.0
-# How long an engine may say neither yes nor no. Loading itself has no limit: large files take minutes.
 SILENCE_LIMIT_SECONDS = 120.0
+"""How long an engine may say neither yes nor no. Loading itself has no limit: large files take minutes."""
 UNLOADED_LIMIT_SECONDS = 5.0
 
-Progress = Callable[[Snapshot, str], None]
-"""Called while a model loads, with the snapshot and the last line of the server's log."""
 
+class RecoverySteps:
+    """The steps that finish or undo what was begun, as `transaction.RecoveryEffects` wants them."""
 
-def no_progress(now: Snapshot, log_line: str) -> None:
-    """For callers that nobody watches."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What somebody wants to serve: a profile out of all profiles, with someone watching."""
-
-    profile: Profile
-    profiles: Mapping[str, Profile]
-    progress: Progress = no_progress
-    cut_replies: bool = False
-    """Whether replies that are being written may be cut; otherwise their end is waited for."""
-    idle_limit_seconds: float = IDLE_LIMIT_SECONDS
-    """How long their end is waited for."""
-    force: bool = False
-    """Whether to try what does not fit by its plan."""
-    on_begin: Callable[[], None] = lambda: None
-    """Called when all checks have passed and something begins to happen."""
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The steps with one engine, as `switch.Effects` wants them."""
-
-    settings: Settings
-    engine: Engine
-    request: Request
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        profiles: Mapping[str, Profile],
+        observer: Observer = UNWATCHED,
+    ) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.profiles = profiles
+        self.observer = observer
 
     def now(self) -> float:
         return time.time()
+
+    def start(self, profile: str) -> None:
+        self.engine.activate(self._profile(profile))
+
+    def verify(self, profile: str) -> None:
+        wanted = self._profile(profile)
+        now = _wait_until_ready(self.engine, wanted, self.observer.progress)
+        _check_identity(now, wanted)
+        probe.check_locked(self.settings.base_url)
+        probe.check_answers(own_server(self.settings), profile)
+
+    def stop_all(self) -> None:
+        self.engine.stop()
+
+    def write(self, record: Journal) -> None:
+        journal.write(self.settings, record)
+        self.observer.on_begin()
+
+    def _profile(self, name: str) -> Profile:
+        if name not in self.profiles:
+            raise UserError(f"profile `{name}` is not there any more", hint="see: invoke profiles")
+        return self.profiles[name]
+
+
+class Steps(RecoverySteps):
+    """The steps of a switch, as `transaction.Effects` wants them."""
+
+    def __init__(
+        self, settings: Settings, engine: Engine, wish: Wish, observer: Observer = UNWATCHED
+    ) -> None:
+        super().__init__(settings, engine, wish.profiles, observer)
+        self.wish = wish
 
     def check(self, profile: str) -> None:
         wanted = self._profile(profile)
         is_running = self.engine.is_running()
         self.engine.check(wanted)
         present.check_model_file(self.settings, wanted)
-        if not self.request.force:
+        if not self.wish.force:
             preflight.check_memory(self.settings, wanted, self.engine, is_running=is_running)
         try:
             state.prepare(self.settings)
@@ -78,44 +92,22 @@ class Steps:
             ports.check_port(self.settings.llama_port)
 
     def is_busy(self) -> bool:
-        return not self.request.cut_replies and self.engine.is_busy()
+        return not self.wish.cut_replies and self.engine.is_busy()
 
     def wait_until_idle(self, since: float) -> None:
         while self.is_busy():
             now = self.engine.pulse()
-            if now.loaded_profile and self.now() - since > self.request.idle_limit_seconds:
-                again = f"invoke switch {self.request.profile.name} --now"
+            if now.loaded_profile and self.now() - since > self.wish.idle_limit_seconds:
+                again = f"invoke switch {self.wish.profile.name} --now"
                 raise NotIdle(
-                    f"`{now.loaded_profile}` is still answering after {self.request.idle_limit_seconds:g} s",
+                    f"`{now.loaded_profile}` is still answering after {self.wish.idle_limit_seconds:g} s",
                     hint=f'try again later, or cut the reply: {again} (API: `"when": "now"`)',
                 )
-            self.request.progress(now, "waiting until the running reply is complete")
+            self.observer.progress(now, "waiting until the running reply is complete")
             time.sleep(POLL_SECONDS)
 
     def stop_old(self) -> None:
         self.engine.release()
-
-    def start(self, profile: str) -> None:
-        self.engine.activate(self._profile(profile))
-
-    def verify(self, profile: str) -> None:
-        wanted = self._profile(profile)
-        now = _wait_until_ready(self.engine, wanted, self.request.progress)
-        _check_identity(now, wanted)
-        probe.check_locked(self.settings.base_url)
-        probe.check_answers(own_server(self.settings), profile)
-
-    def stop_all(self) -> None:
-        self.engine.stop()
-
-    def write(self, record: Journal) -> None:
-        journal.write(self.settings, record)
-        self.request.on_begin()
-
-    def _profile(self, name: str) -> Profile:
-        if name not in self.request.profiles:
-            raise UserError(f"profile `{name}` is not there any more", hint="see: invoke profiles")
-        return self.request.profiles[name]
 
 
 def _check_identity(now: Snapshot, profile: Profile) -> None:

@@ -62,23 +62,11 @@ class Journal:
         return Journal(engine=engine, serving=serving, last=last)
 
 
-class Effects(Protocol):
-    """What a switch does to the machine. Each raises UserError with the reason if it cannot."""
+class RecoveryEffects(Protocol):
+    """What recovery does to the machine. Each raises UserError with the reason if it cannot."""
 
     def now(self) -> float:
         """Seconds since 1970."""
-
-    def check(self, profile: str) -> None:
-        """Everything that can be known before anything is stopped."""
-
-    def is_busy(self) -> bool:
-        """Whether a reply is being written that may not be cut."""
-
-    def wait_until_idle(self, since: float) -> None:
-        """Returns when there is none. Gives up when that takes too long since then, in seconds since 1970."""
-
-    def stop_old(self) -> None:
-        """Takes the old model out of memory."""
 
     def start(self, profile: str) -> None:
         """Begins to load a profile, whatever is loaded now."""
@@ -91,6 +79,25 @@ class Effects(Protocol):
 
     def write(self, journal: Journal) -> None:
         """Writes the journal down."""
+
+
+class Effects(RecoveryEffects, Protocol):
+    """What a switch does to the machine, besides."""
+
+    def check(self, profile: str) -> None:
+        """Everything that can be known before anything is stopped."""
+
+    def is_busy(self) -> bool:
+        """Whether a reply is being written that may not be cut."""
+
+    def wait_until_idle(self, since: float) -> None:
+        """Blocks until no reply is being written. Raises NotIdle when the limit is over.
+
+        The limit is counted from `since`, in seconds since 1970.
+        """
+
+    def stop_old(self) -> None:
+        """Takes the old model out of memory."""
 
 
 def run(effects: Effects, journal: Journal, *, engine: str, old: str | None, new: str) -> Journal:
@@ -145,7 +152,7 @@ def after_crash(journal: Journal, now: Snapshot) -> Decision:
     return "go back"
 
 
-def recover(effects: Effects, journal: Journal, now: Snapshot) -> Journal:
+def recover(effects: RecoveryEffects, journal: Journal, now: Snapshot) -> Journal:
     """Finishes or undoes what a process that died left behind. Raises EngineFailed if neither works."""
     decision = after_crash(journal, now)
     if decision == "nothing":
@@ -183,7 +190,7 @@ def _go_back(effects: Effects, journal: Journal, failure: BaseException) -> Base
     return EngineFailed(_told(failure), details=getattr(failure, "details", ""), hint=f"`{old}` serves again")
 
 
-def _undo(effects: Effects, journal: Journal, reason: str) -> Journal:
+def _undo(effects: RecoveryEffects, journal: Journal, reason: str) -> Journal:
     assert journal.attempt
     old = journal.attempt.old
     _note(effects, journal.at("going back"))
@@ -199,13 +206,15 @@ def _undo(effects: Effects, journal: Journal, reason: str) -> Journal:
     return _close(effects, journal, "went back", reason)
 
 
-def _close(effects: Effects, journal: Journal, outcome: Outcome, reason: str | None = None) -> Journal:
+def _close(
+    effects: RecoveryEffects, journal: Journal, outcome: Outcome, reason: str | None = None
+) -> Journal:
     closed = journal.closed(outcome, effects.now(), reason)
     _note(effects, closed)
     return closed
 
 
-def _note(effects: Effects, journal: Journal) -> None:
+def _note(effects: RecoveryEffects, journal: Journal) -> None:
     """Writes the journal if that is possible: the way on leads through the engine, which is the truth.
 
     A phase that is missing in the journal leads to the same decision after a crash.

@@ -1,4 +1,4 @@
-"""What to do next, said so that it works in the folder where somebody reads it."""
+"""The next step as it works in the folder where the person is."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def from_here(text: str, root: Path) -> str:
 
 def failure(error: UserError, root: Path) -> str:
     """All lines of an error, and where its hints work if that is not here."""
-    told = error.describe()
-    way = from_here(told, root)
-    return f"{told}\n  hint: {way}" if way else told
+    text = error.describe()
+    way = from_here(text, root)
+    return f"{text}\n  hint: {way}" if way else text

@@ -36,7 +36,7 @@ REST = struct.Struct("=64xII")
 """inet_diag_msg: the user id and the inode, behind what is read by SOCKET_ID."""
 
 
-class Listener(NamedTuple):
+class ListeningSocket(NamedTuple):
     """A socket that listens. Its inode is another one whenever a program listens anew."""
 
     address: bytes
@@ -45,8 +45,8 @@ class Listener(NamedTuple):
     inode: int
 
 
-def listeners_on(port: int) -> frozenset[Listener]:
-    """All who may get what is sent to the port on 127.0.0.1; empty where nobody listens."""
+def listeners_on(port: int) -> frozenset[ListeningSocket]:
+    """Every socket that may get what is sent to the port on 127.0.0.1; empty where no program listens."""
     try:
         found = list(listeners_by_netlink(port))
     except OSError:  # a kernel without inet_diag
@@ -59,7 +59,7 @@ def owner_ids(port: int) -> set[int]:
     return {listener.user_id for listener in listeners_on(port)}
 
 
-def listeners_by_netlink(port: int, protocol: int = socket.IPPROTO_TCP) -> Iterator[Listener]:
+def listeners_by_netlink(port: int, protocol: int = socket.IPPROTO_TCP) -> Iterator[ListeningSocket]:
     """Those on one port. Raises OSError where the kernel does not tell."""
     for family in (socket.AF_INET, socket.AF_INET6):
         wanted = SOCKET_ID.pack(port, 0, b"", b"")
@@ -72,7 +72,7 @@ def listeners_by_netlink(port: int, protocol: int = socket.IPPROTO_TCP) -> Itera
             for message in _messages(kernel):
                 number, _, address, _ = SOCKET_ID.unpack_from(message, 4)
                 own = address[: 4 if family == socket.AF_INET else 16]
-                yield Listener(own, number, *REST.unpack_from(message))
+                yield ListeningSocket(own, number, *REST.unpack_from(message))
 
 
 def _messages(kernel: socket.socket) -> Iterator[bytes]:
@@ -91,7 +91,7 @@ def _messages(kernel: socket.socket) -> Iterator[bytes]:
             yield content
 
 
-def listeners_by_table(tables: Path = Path("/proc/net")) -> Iterator[Listener]:
+def listeners_by_table(tables: Path = Path("/proc/net")) -> Iterator[ListeningSocket]:
     """The same for all ports, out of the kernel's tables."""
     for name in ("tcp", "tcp6"):
         try:
@@ -101,7 +101,7 @@ def listeners_by_table(tables: Path = Path("/proc/net")) -> Iterator[Listener]:
         for fields in map(str.split, lines):
             address, _, number = fields[1].partition(":")
             if int(fields[3], 16) == TCP_LISTEN:
-                yield Listener(_address(address), int(number, 16), int(fields[7]), int(fields[9]))
+                yield ListeningSocket(_address(address), int(number, 16), int(fields[7]), int(fields[9]))
 
 
 def _address(text: str) -> bytes:

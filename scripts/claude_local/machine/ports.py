@@ -23,7 +23,7 @@ def check_port(port: int, setting: str = "CLAUDE_LOCAL_LLAMA_PORT") -> None:
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody uses at the moment."""
+    """A port on 127.0.0.1 that no program uses at the moment."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

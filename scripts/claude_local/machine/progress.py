@@ -16,6 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from claude_local.foundation import figures
 from claude_local.machine import terminal
 
 LINES_WITHOUT_TERMINAL = 10
@@ -39,17 +40,9 @@ def transfer(label: str, total_bytes: int, *, have_bytes: int = 0) -> Iterator[A
         yield lambda position: bars.update(task, completed=position)
 
 
-def size_text(size_bytes: int) -> str:
-    """A size as people read it: `17.6 GB`, `3.1 MB`, `512 bytes`."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size_bytes >= unit:
-            return f"{size_bytes / unit:.1f} {name}"
-    return f"{size_bytes} bytes"
-
-
 def _lines(label: str, total_bytes: int, have_bytes: int) -> At:
     """Says a line at each tenth."""
-    terminal.say(f"{label}: {size_text(have_bytes)} of {size_text(total_bytes)}")
+    terminal.say(f"{label}: {figures.size(have_bytes)} of {figures.size(total_bytes)}")
     said = have_bytes * LINES_WITHOUT_TERMINAL // max(total_bytes, 1)
 
     def at(position: int) -> None:

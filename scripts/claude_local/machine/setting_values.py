@@ -1,8 +1,10 @@
-"""What a setting's text means: paths, ports, addresses. Each raises WrongSetting for a text that cannot be meant."""
+"""Readers of a setting's text: paths, ports, addresses. Each raises WrongSetting for a text that makes no sense."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -13,70 +15,100 @@ URL_EXAMPLE = "http://127.0.0.1:11434"
 HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-def path(variable: str, value: str) -> Path:
+@dataclass(frozen=True)
+class Given:
+    """The text of one setting, and what it takes to read it."""
+
+    variable: str
+    text: str
+    home: Path
+    """What `~` means."""
+
+    def wrong(self, problem: str, *, hint: str = "") -> WrongSetting:
+        """The error for this text."""
+        return WrongSetting(self.variable, problem, hint=hint)
+
+
+def path(given: Given) -> Path:
     """An absolute path."""
-    if not value.startswith("/"):
-        raise WrongSetting(variable, f"should be an absolute path, not `{value}`")
-    if not value.isprintable():
-        raise WrongSetting(variable, "should have no line breaks or control characters")
-    return Path(value)
+    return _absolute(given, given.text)
 
 
-def optional_path(variable: str, value: str) -> Path | None:
-    """An absolute path, or nothing."""
-    return path(variable, value) if value else None
+def optional_path(given: Given) -> Path | None:
+    """An absolute path; None for no text."""
+    return path(given) if given.text else None
 
 
-def paths(variable: str, value: str, home: Path) -> tuple[Path, ...]:
-    """Absolute paths from `a:~/b`."""
-    parts = [part for part in value.split(":") if part]
-    return tuple(path(variable, f"{home}{part[1:]}" if part.startswith("~/") else part) for part in parts)
+def paths(given: Given) -> tuple[Path, ...]:
+    """Absolute paths from `/a:~/b`."""
+    parts = [part for part in given.text.split(":") if part]
+    return tuple(
+        _absolute(given, f"{given.home}{part[1:]}" if part.startswith("~/") else part) for part in parts
+    )
 
 
-def choice(variable: str, value: str, choices: tuple[str, ...]) -> str:
-    """One of some words."""
-    if value not in choices:
-        raise WrongSetting(variable, f"should be one of {', '.join(choices)}, not `{value}`")
-    return value
+def choice(*choices: str) -> Callable[[Given], str]:
+    """A reader that takes one of these words."""
+
+    def read(given: Given) -> str:
+        if given.text not in choices:
+            raise given.wrong(f"should be one of {', '.join(choices)}, not `{given.text}`")
+        return given.text
+
+    return read
 
 
-def word(variable: str, value: str) -> str:
+def yes_or_no(given: Given) -> bool:
+    """True for `yes`, False for `no`."""
+    return choice("yes", "no")(given) == "yes"
+
+
+def word(given: Given) -> str:
     """Printable ASCII without spaces."""
-    if not _is_word(value):
-        raise WrongSetting(variable, f"should be one printable word, not `{value}`")
-    return value
+    if not _is_word(given.text):
+        raise given.wrong(f"should be one printable word, not `{given.text}`")
+    return given.text
 
 
-def port(variable: str, value: str) -> int:
+def port(given: Given) -> int:
     """A TCP port."""
-    if not _is_port(value):
-        raise WrongSetting(variable, f"should be a port from 1 to 65535, not `{value}`")
-    return int(value)
+    if not _is_port(given.text):
+        raise given.wrong(f"should be a port from 1 to 65535, not `{given.text}`")
+    return int(given.text)
 
 
-def port_or_off(variable: str, value: str) -> int | None:
+def port_or_off(given: Given) -> int | None:
     """A TCP port; None for `off`."""
-    if value == "off":
+    if given.text == "off":
         return None
-    if not _is_port(value):
-        raise WrongSetting(variable, f"should be a port from 1 to 65535, or `off`, not `{value}`")
-    return int(value)
+    if not _is_port(given.text):
+        raise given.wrong(f"should be a port from 1 to 65535, or `off`, not `{given.text}`")
+    return int(given.text)
 
 
-def megabytes(variable: str, value: str) -> str:
-    """MiB, one number or several between commas, as they are; "" for none."""
-    if value and not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in value.split(",")):
-        raise WrongSetting(variable, f"should be MiB such as `768` or `768,2048`, not `{value}`")
-    return value
+def megabytes(given: Given) -> str:
+    """MiB, one number or several between commas, unchanged; "" for no text."""
+    parts = given.text.split(",") if given.text else []
+    if not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in parts):
+        raise given.wrong(f"should be MiB such as `768` or `768,2048`, not `{given.text}`")
+    return given.text
 
 
-def url(variable: str, value: str) -> str:
-    """The base URL of a server, without a trailing slash; "" for none."""
-    value = value.rstrip("/")
+def url(given: Given) -> str:
+    """The base URL of a server, without a trailing slash; "" for no text."""
+    value = given.text.rstrip("/")
     problem = _url_problem(value) if value else ""
     if problem:
-        raise WrongSetting(variable, problem, hint=f"for instance: {URL_EXAMPLE}")
+        raise given.wrong(problem, hint=f"for instance: {URL_EXAMPLE}")
     return value
+
+
+def _absolute(given: Given, text: str) -> Path:
+    if not text.startswith("/"):
+        raise given.wrong(f"should be an absolute path, not `{text}`")
+    if not text.isprintable():
+        raise given.wrong("should have no line breaks or control characters")
+    return Path(text)
 
 
 def _url_problem(value: str) -> str:

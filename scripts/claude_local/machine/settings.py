@@ -1,18 +1,30 @@
-"""Where things are on this machine, read once from the environment."""
+"""The settings of this machine: one table. Loading, settings.yaml and docs/settings.md follow from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from claude_local.foundation.errors import UserError
-from claude_local.machine import setting_values
+from claude_local.machine import state_folder
+from claude_local.machine.setting_table import Places, Setting, declared_in, setting
+from claude_local.machine.setting_values import (
+    URL_EXAMPLE,
+    choice,
+    megabytes,
+    optional_path,
+    path,
+    paths,
+    port,
+    port_or_off,
+    url,
+    word,
+    yes_or_no,
+)
 
-PREFIX = "CLAUDE_LOCAL_"
 SANDBOXES = ("jail", "bash", "container")
 ENGINES = ("auto", "docker", "embedded", "external")
-
 
 FALLBACK_USER_ID = 10001
 """The container's unprivileged user where root runs us."""
@@ -22,8 +34,9 @@ FALLBACK_USER_ID = 10001
 class Settings:
     """Places, ports and choices of this machine.
 
-    Every field below `home` can be set by an environment variable: its name in capitals after
-    `CLAUDE_LOCAL_`, for instance `CLAUDE_LOCAL_MODELS_DIR`.
+    The fields below `home` are set by environment variables: a name in capitals after `CLAUDE_LOCAL_`, for
+    instance `CLAUDE_LOCAL_MODELS_DIR`. An empty variable is the default. Words between backticks in a default
+    or meaning are as docs/settings.md shows them.
     """
 
     root: Path
@@ -32,55 +45,75 @@ class Settings:
     group_id: int
     home: Path
     """The user's home folder."""
-    state_dir: Path
-    """API key, lock, journal and logs. `.state/` in the checkout where that folder exists (made by
-    `scripts/quickstart`), else `$XDG_STATE_HOME/claude-local`."""
-    build_dir: Path
-    """What `invoke render` writes. Default: `build/` in the checkout."""
-    models_dir: Path
-    """GGUF files. Default: `models/` in the checkout."""
-    python: Path
-    """The Python that runs our tasks. Default: `.venv/bin/python` in the checkout."""
-    profiles_dir: Path
-    """Model profiles. Default: `profiles/` in the checkout."""
-    client_dir: Path
-    """Claude Code's config directory for local sessions. Default: `~/.claude-local`, or
-    `.state/claude-local` where `.state/` exists."""
-    engine: str
-    """`auto`, `docker`, `embedded` or `external`."""
-    external_url: str
-    """Base URL of a server that someone else runs; makes `external` the automatic choice."""
-    external_key_file: Path | None
-    """File with the API key of that server, if it wants one."""
-    sandbox: str
-    """How sessions are confined: `jail`, `bash` or `container`. Default: `jail`. `off` is asked for each time."""
-    jail_read_only: tuple[Path, ...]
-    """Tool chains that the jail shows read-only, for instance `~/.cargo:~/.nvm`. Default: none."""
-    jail_switching: bool
-    """Whether a session in the jail may list and switch models. Default: `yes`."""
-    client_image: str
-    """The image with Claude Code for `--sandbox container`. Default: `claude-local/client:latest`."""
-    llama_port: int
-    """TCP port of llama-server on 127.0.0.1. Default: 8080."""
-    management_port: int | None
-    """TCP port of the management API on 127.0.0.1; None where it is off. Default: 8081."""
-    management_token_file: Path | None
-    """File with a secret that everything but looking needs. Default: none."""
-    image: str
-    """The container image that runs llama-server. Default: `claude-local/llama:latest`."""
-    compose_project: str
-    """Name of the Compose project. Default: `claude-local`."""
-    fit_target: str = ""
-    """MiB that llama-server leaves free, one value or one per card in PCI order. Default: by card."""
+    state_dir: Path = setting(
+        path,
+        lambda at: at.private or at.state_home / "claude-local",
+        "API key, lock, logs",
+        shown="`.state/` if quickstart made it, else `~/.local/state/claude-local`",
+    )
+    build_dir: Path = setting(
+        path, lambda at: at.root / "build", "what `invoke render` writes", shown="`build/` in the checkout"
+    )
+    models_dir: Path = setting(
+        path, lambda at: at.root / "models", "GGUF files", shown="`models/` in the checkout"
+    )
+    python: Path = setting(
+        path,
+        lambda at: at.root / ".venv" / "bin" / "python",
+        "what `claude-local --model`, `--start` and `status` run",
+        shown="the one that runs `invoke`",
+    )
+    profiles_dir: Path = setting(
+        path, lambda at: at.root / "profiles", "model profiles", shown="`profiles/` in the checkout"
+    )
+    client_dir: Path = setting(
+        path,
+        lambda at: state_folder.PRIVATE_CLIENT.below(at.private) if at.private else at.home / ".claude-local",
+        "Claude Code's folder for local sessions",
+        shown="`.state/claude-local` or `~/.claude-local`",
+    )
+    engine: str = setting(choice(*ENGINES), "auto", "`docker`, `embedded`, `external`")
+    external_url: str = setting(url, "", "base URL of somebody else's server, without a password in it")
+    external_key_file: Path | None = setting(optional_path, "", "file with that server's API key")
+    sandbox: str = setting(
+        choice(*SANDBOXES),
+        "jail",
+        "how sessions are confined: `jail`, `container`, `bash`",
+        words={False: "off"},  # refused, under the name by which it was meant
+    )
+    jail_read_only: tuple[Path, ...] = setting(
+        paths, "", "tool chains that the jail shows read-only, such as `~/.cargo:~/.nvm`", separator=":"
+    )
+    jail_switching: bool = setting(
+        yes_or_no,
+        "yes",
+        "whether a session in the jail may list and switch models",
+        words={True: "yes", False: "no"},
+    )
+    llama_port: int = setting(port, "8080", "port on 127.0.0.1")
+    management_port: int | None = setting(
+        port_or_off, "8081", "port of the management API on 127.0.0.1; `off`: none", words={False: "off"}
+    )
+    management_token_file: Path | None = setting(
+        optional_path, "", "file with a secret that everything but looking needs"
+    )
+    client_image: str = setting(
+        word, "claude-local/client:latest", "image with Claude Code for `--sandbox container`"
+    )
+    image: str = setting(word, "claude-local/llama:latest", "container image")
+    compose_project: str = setting(word, "claude-local", "name of the Compose project")
+    fit_target: str = setting(
+        megabytes,
+        "",
+        "MiB that stay free on each card, `768,2048`; default 768, on a card that drives a display 2048",
+        shown="by card",
+        separator=",",
+    )
 
     def to_environment(self) -> dict[str, str]:
         """The variables that lead `load_settings` to these settings again."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            PREFIX + name.upper(): _text(value)
-            for name, value in given.items()
-            if name not in ("root", "user_id", "group_id", "home") and value not in (None, "", ())
-        } | ({} if self.management_port else {PREFIX + "MANAGEMENT_PORT": "off"})
+        texts = {one.variable: one.text(getattr(self, one.name)) for one in TABLE.values()}
+        return {variable: text for variable, text in texts.items() if text}
 
     @property
     def container_user(self) -> str:
@@ -96,7 +129,7 @@ class Settings:
     @property
     def runtime_dir(self) -> Path:
         """What the llama-server container reads: presets and key. Mounted read-only."""
-        return self.state_dir / "llama"
+        return state_folder.LLAMA.below(self.state_dir)
 
     @property
     def api_key_file(self) -> Path:
@@ -105,12 +138,12 @@ class Settings:
 
     @property
     def is_external(self) -> bool:
-        """Whether somebody else runs the server."""
+        """Whether the server is one that we do not run."""
         return bool(self.external_url) and self.engine in ("auto", "external")
 
     @property
     def client_key_file(self) -> Path | None:
-        """The key that clients send; None where the server of somebody else wants none."""
+        """The key that clients send; None where an external server wants none."""
         return self.external_key_file if self.is_external else self.api_key_file
 
     @property
@@ -119,55 +152,27 @@ class Settings:
         return self.external_url if self.is_external else f"http://127.0.0.1:{self.llama_port}"
 
 
+TABLE: dict[str, Setting] = {one.name: one for one in declared_in(Settings)}
+"""Every setting by its name, in the order of docs/settings.md."""
+
+
 def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, group_id: int) -> Settings:
-    """The settings of this machine. Raises WrongSetting for a value that cannot be meant."""
-    private = root / ".state"
-    home = Path(environment.get("HOME") or "/")
-    xdg_state = Path(environment.get("XDG_STATE_HOME") or ".")
-    if not xdg_state.is_absolute():  # its specification says: ignore it then
-        xdg_state = home / ".local" / "state"
-
-    def given(name: str, default: str | Path = "") -> tuple[str, str]:
-        return PREFIX + name, environment.get(PREFIX + name) or str(default)
-
-    settings = Settings(
-        root=root,
-        user_id=user_id,
-        group_id=group_id,
-        home=home,
-        state_dir=setting_values.path(
-            *given("STATE_DIR", private if private.is_dir() else xdg_state / "claude-local")
-        ),
-        build_dir=setting_values.path(*given("BUILD_DIR", root / "build")),
-        models_dir=setting_values.path(*given("MODELS_DIR", root / "models")),
-        python=setting_values.path(*given("PYTHON", root / ".venv" / "bin" / "python")),
-        profiles_dir=setting_values.path(*given("PROFILES_DIR", root / "profiles")),
-        client_dir=setting_values.path(
-            *given("CLIENT_DIR", private / "claude-local" if private.is_dir() else home / ".claude-local")
-        ),
-        engine=setting_values.choice(*given("ENGINE", "auto"), ENGINES),
-        external_url=setting_values.url(*given("EXTERNAL_URL")),
-        external_key_file=setting_values.optional_path(*given("EXTERNAL_KEY_FILE")),
-        sandbox=setting_values.choice(*given("SANDBOX", "jail"), SANDBOXES),
-        jail_read_only=setting_values.paths(*given("JAIL_READ_ONLY"), home),
-        jail_switching=setting_values.choice(*given("JAIL_SWITCHING", "yes"), ("yes", "no")) == "yes",
-        client_image=setting_values.word(*given("CLIENT_IMAGE", "claude-local/client:latest")),
-        llama_port=setting_values.port(*given("LLAMA_PORT", "8080")),
-        management_port=setting_values.port_or_off(*given("MANAGEMENT_PORT", "8081")),
-        management_token_file=setting_values.optional_path(*given("MANAGEMENT_TOKEN_FILE")),
-        image=setting_values.word(*given("IMAGE", "claude-local/llama:latest")),
-        compose_project=setting_values.word(*given("COMPOSE_PROJECT", "claude-local")),
-        fit_target=setting_values.megabytes(*given("FIT_TARGET")),
-    )
+    """The settings of this machine. Raises WrongSetting for a text that makes no sense."""
+    places = _places(environment, root)
+    values = {name: one.value(environment, places) for name, one in TABLE.items()}
+    settings = Settings(root=root, user_id=user_id, group_id=group_id, home=places.home, **values)
     if settings.engine == "external" and not settings.external_url:
         raise UserError(
             "the external engine needs the address of a server",
-            hint=f"for instance: {PREFIX}EXTERNAL_URL={setting_values.URL_EXAMPLE}",
+            hint=f"for instance: {TABLE['external_url'].variable}={URL_EXAMPLE}",
         )
     return settings
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _places(environment: Mapping[str, str], root: Path) -> Places:
+    home = Path(environment.get("HOME") or "/")
+    state_home = Path(environment.get("XDG_STATE_HOME") or ".")
+    if not state_home.is_absolute():  # its specification says: ignore it then
+        state_home = home / ".local" / "state"
+    private = root / ".state"
+    return Places(root, home, state_home, private if private.is_dir() else None)

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from claude_local.foundation.errors import UserError, WrongSetting
 from claude_local.foundation.strict_yaml import YamlSource, place, read_yaml
-from claude_local.machine.settings import PREFIX, Settings, load_settings
+from claude_local.machine.settings import TABLE, Settings, load_settings
 
 FILE = "settings.yaml"
-NOT_SETTINGS = ("root", "user_id", "group_id", "home")
-SEPARATORS = {"jail_read_only": ":", "fit_target": ","}
-"""Settings that can be lists, and what stands between their parts in one text."""
-BOOLEANS = {
-    ("jail_switching", True): "yes",
-    ("jail_switching", False): "no",
-    ("management_port", False): "off",
-    ("sandbox", False): "off",
-}
-"""What YAML makes of a bare yes, no, on or off, where a setting has such a word."""
 BARE_WORD = "YAML reads a bare on/off/yes/no as a boolean: quote it"
 QUOTE = "quote what should be a text: a bare ~ is nothing to YAML, a bare on/off/yes/no a boolean"
 
@@ -50,7 +40,7 @@ def load(
     Raises UserError that names the place of a value that cannot be meant.
     """
     entries = read(root)
-    option = {PREFIX + "ENGINE": engine} if engine else {}
+    option = {TABLE["engine"].variable: engine} if engine else {}
     texts = {variable: entry.text for variable, entry in entries.items()}
     places = {variable: entry.place for variable, entry in entries.items()}
     places |= {variable: variable for variable in environment} | dict.fromkeys(option, "--engine")
@@ -74,15 +64,14 @@ def read(root: Path) -> dict[str, Entry]:
         source = read_yaml(file)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from None
-    known = [field.name for field in fields(Settings) if field.name not in NOT_SETTINGS]
-    wrong = sorted([*_yaml_mistakes(source), *_value_mistakes(source, known)])
+    wrong = sorted([*_yaml_mistakes(source), *_value_mistakes(source)])
     if wrong:
         raise UserError(
             "\n".join(f"{file}:{line}: {message}" for line, message, _ in wrong),
             hint="\n".join(dict.fromkeys(hint for *_, hint in wrong if hint)),
         )
     return {
-        PREFIX + name.upper(): Entry(_text(name, value), f"{file}:{source.lines[(name,)]}: {name}")
+        TABLE[name].variable: Entry(TABLE[name].text(value), f"{file}:{source.lines[(name,)]}: {name}")
         for name, value in source.data.items()
         if value is not None
     }
@@ -95,15 +84,15 @@ def _yaml_mistakes(source: YamlSource) -> Iterator[tuple[int, str, str]]:
         yield mistake.line, f"{where}{mistake.message}", mistake.hint
 
 
-def _value_mistakes(source: YamlSource, known: list[str]) -> Iterator[tuple[int, str, str]]:
+def _value_mistakes(source: YamlSource) -> Iterator[tuple[int, str, str]]:
     """Line, message and hint of names that are no setting, and of values that cannot be one's text."""
     for name, value in source.data.items():
         line = source.lines[(name,)]
-        if name not in known:
-            yield line, f"there is no setting `{place((name,))}`", f"settings are: {', '.join(sorted(known))}"
-        elif isinstance(value, bool) and (name, value) not in BOOLEANS:
+        if name not in TABLE:
+            yield line, f"there is no setting `{place((name,))}`", f"settings are: {', '.join(sorted(TABLE))}"
+        elif isinstance(value, bool) and value not in TABLE[name].words:
             yield line, f"{name} should be a text, not {value}", BARE_WORD
-        elif isinstance(value, list) and name not in SEPARATORS:
+        elif isinstance(value, list) and not TABLE[name].separator:
             yield line, f"{name} should be one value, not a list", ""
         elif any(isinstance(part, (dict, list, bool)) or part is None for part in _parts(value)):
             yield line, f"{name} should be made of texts", QUOTE
@@ -114,9 +103,3 @@ def _parts(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     return [value] if isinstance(value, dict) else []
-
-
-def _text(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return BOOLEANS[(name, value)]
-    return SEPARATORS[name].join(map(str, value)) if isinstance(value, list) else str(value)

@@ -33,9 +33,9 @@ def api_key(settings: Settings) -> str:
 
 
 def client_key(settings: Settings) -> str:
-    """The key that clients send: ours, or that of somebody else's server; "local" where that wants none.
+    """The key that clients send: ours, or that of an external server; "local" where that wants none.
 
-    Our own is not for strangers. Raises UserError for a key file that cannot be read or holds no key.
+    An external server never gets ours. Raises UserError for a key file that cannot be read or holds no key.
     """
     if not settings.is_external:
         return api_key(settings)

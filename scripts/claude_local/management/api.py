@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
 import bottle
 
+from claude_local import __version__
 from claude_local.foundation import errors
 from claude_local.foundation.plain_text import harmless
-from claude_local.lifecycle import up_down
+from claude_local.foundation.snapshot import ModelEntry, ModelList, Snapshot
+from claude_local.lifecycle import journal
 from claude_local.machine.settings import Settings
 from claude_local.management import answers, web_files
 from claude_local.management.guard import why_not
@@ -28,6 +31,8 @@ from claude_local.management.supervisor import Supervisor
 from claude_local.models import present
 from claude_local.models.fit import plan
 from claude_local.models.fit.verdicts import Hardware
+from claude_local.profiles.profile import Profile
+from claude_local.server.engines import registry
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -57,47 +62,44 @@ class Api:
         return {"status": "ok"}
 
     def models(self) -> dict[str, Any]:
-        now, hardware = self.supervisor.status(), plan.hardware_now()
+        now, hardware = self.supervisor.watcher.status(), plan.hardware_now()
         profiles = self.operations.profiles().values()
-        return {"models": [self._model(profile, now, hardware) for profile in profiles]}
+        return asdict(ModelList(tuple(self._model(profile, now, hardware) for profile in profiles)))
 
     def status(self) -> bytes:
-        return self.supervisor.status_json()
+        return self.supervisor.watcher.status_json()
 
     def metrics(self) -> str:
-        counts = {"restarts_total": self.supervisor.restarts, "listeners": len(self.supervisor.events)}
-        return metrics_text(self.supervisor.status(), counts)
+        watched = self.supervisor
+        counts = {"restarts_total": watched.keeper.restarts, "listeners": len(watched.teller.events)}
+        return metrics_text(watched.watcher.status(), counts)
 
     def logs(self, query: LogsQuery) -> dict[str, Any]:
-        engine = up_down.log_engine(self.settings)
+        engine = registry.with_log(self.settings)
         lines = engine.log_lines(tail=query.tail, follow=False)
         return {"engine": engine.name, "lines": [harmless(line) for line in lines]}
 
     def events(self) -> Iterable[bytes]:
-        listener = self.supervisor.listen()
-        if listener is None:
+        subscriber = self.supervisor.listen()
+        if subscriber is None:
             raise errors.EngineUnavailable("too many listeners", hint="close a dashboard")
-        return iter(listener)
+        return iter(subscriber)
 
     def openapi(self) -> dict[str, Any]:
-        return openapi("0.1.0", self.settings.management_port or 0)
+        return openapi(__version__, self.settings.management_port or 0)
 
     def switch(self, body: SwitchBody) -> dict[str, Any]:
-        job = self.operations.switch(
-            body.model,
-            cut_replies=body.when == "now",
-            idle_limit_seconds=body.idle_limit_seconds,
-            force=body.force,
-        )
+        job = self.operations.switch(body.wish(self.operations.profiles()))
         return self._told(job, body.wait, done="switched", unchanged="already active")
 
     def start(self, body: StartBody) -> dict[str, Any]:
-        job = self.operations.start(body.model, force=body.force)
+        wish = body.wish(self.operations.profiles(), lambda: journal.served_last(self.settings))
+        job = self.operations.start(wish)
         return self._told(job, body.wait, done="started", unchanged="already active")
 
     def stop(self, _: Body) -> dict[str, Any]:
         names = self.operations.stop()
-        self.supervisor.look_now()
+        self.supervisor.watcher.look_again()
         return {"outcome": "stopped" if names else "nothing was running", "engines": names}
 
     def _told(self, job: Job, wait: bool, *, done: str, unchanged: str) -> dict[str, Any]:
@@ -107,27 +109,26 @@ class Api:
                 bottle.response.status = 202
                 return {"outcome": "accepted", "follow": ["/status", "/events"]}
         finally:
-            self.supervisor.look_now()
-        status = self.supervisor.status().to_dict()
+            self.supervisor.watcher.look_again()
+        status = self.supervisor.watcher.status().to_dict()
         return {"outcome": done if job.has_begun else unchanged, "status": status}
 
-    def _model(self, profile: Any, now: Any, hardware: Hardware) -> dict[str, Any]:
-        return {
-            "name": profile.name,
-            "aliases": list(profile.aliases),
-            "title": profile.title,
-            "description": profile.description,
-            "file": profile.model.file,
-            "size_bytes": present.model_size_bytes(self.settings, profile),
-            "on_disk": (self.settings.models_dir / profile.model.file).is_file(),
-            "context_tokens": profile.server.ctx_size,
-            "tested_on": profile.tested_on,
-            "verdict": plan.verdict(
-                self.settings, profile, hardware=hardware, quick=True, is_loaded=True
-            ).text,
-            "active": profile.name == now.profile,
-            "loaded": profile.name == now.loaded_profile,
-        }
+    def _model(self, profile: Profile, now: Snapshot, hardware: Hardware) -> ModelEntry:
+        verdict = plan.verdict(self.settings, profile, hardware=hardware, quick=True, is_loaded=True)
+        return ModelEntry(
+            name=profile.name,
+            aliases=tuple(profile.aliases),
+            title=profile.title,
+            description=profile.description,
+            file=profile.model.file,
+            size_bytes=present.model_size_bytes(self.settings, profile),
+            on_disk=(self.settings.models_dir / profile.model.file).is_file(),
+            context_tokens=profile.server.ctx_size,
+            tested_on=profile.tested_on,
+            verdict=verdict.text,
+            active=profile.name == now.profile,
+            loaded=profile.name == now.loaded_profile,
+        )
 
     def _guarded(self, app: WsgiApp) -> WsgiApp:
         known: dict[tuple[str, str], Route] = {(route.method, route.path): route for route in ROUTES}

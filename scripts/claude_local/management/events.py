@@ -1,4 +1,4 @@
-"""Tells everybody who listens what happens. Who reads slowly misses the oldest, never the newest."""
+"""Sends events to every listener. A slow reader misses the oldest, never the newest."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Events:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: set[Listener] = set()
+        self._listeners: set[Subscriber] = set()
         self._is_closed = False
 
-    def listen(self, greeting: bytes | None = None) -> Listener | None:
+    def listen(self, greeting: bytes | None = None) -> Subscriber | None:
         """A new listener, who hears the greeting first, or None if there are too many."""
         with self._lock:
             if len(self._listeners) >= LISTENERS or self._is_closed:
                 return None
-            listener = Listener(self)
+            listener = Subscriber(self)
             if greeting:
                 listener.put(greeting)
             self._listeners.add(listener)
@@ -48,7 +48,7 @@ class Events:
             for listener in listeners:
                 listener.put(message)
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: Subscriber) -> None:
         with self._lock:
             self._listeners.discard(listener)
 
@@ -65,7 +65,7 @@ class Events:
             return len(self._listeners)
 
 
-class Listener:
+class Subscriber:
     """One reader's events, as the bytes that go over the wire."""
 
     def __init__(self, events: Events) -> None:

@@ -47,7 +47,7 @@ def _gauges(now: Snapshot) -> Iterator[Sample]:
 
 
 def _hardware(now: Snapshot) -> Iterator[Sample]:
-    for gpu in now.gpus.gpus if now.gpus else ():
+    for gpu in now.cards.gpus if now.cards else ():
         labels = {"gpu": str(gpu.index), "uuid": gpu.uuid or ""}
         yield "gpu_memory_used_bytes", labels, gpu.memory_used_bytes
         yield "gpu_memory_total_bytes", labels, gpu.memory_total_bytes

@@ -10,10 +10,15 @@ from typing import Any
 
 from claude_local.build import build_folder
 from claude_local.foundation.errors import UserError
-from claude_local.lifecycle import journal, up_down
-from claude_local.lifecycle.steps import Request
+from claude_local.lifecycle import up_down
+from claude_local.lifecycle.wish import Observer, Wish
 from claude_local.machine.settings import Settings
-from claude_local.profiles.profile import DEFAULTS_FILE, Profile, find_profile, load_profiles, profile_files
+from claude_local.profiles.load import DEFAULTS_FILE, load_profiles, profile_files
+from claude_local.profiles.profile import Profile
+from claude_local.server.engines import registry
+
+FOLLOW_LIMIT_SECONDS = 0.1
+"""A model that is answering again is not followed now: the next look decides anew."""
 
 
 class Job:
@@ -27,8 +32,12 @@ class Job:
         self._progress = threading.Event()
         self.thread = threading.Thread(target=self._run, name=purpose, daemon=True)
 
+    @property
+    def observer(self) -> Observer:
+        return Observer(on_begin=self.begin)
+
     def begin(self) -> None:
-        """From now on something is changed; who does not want to wait gets an answer."""
+        """From now on something is changed; a request that does not wait for the end is answered."""
         self.has_begun = True
         self._progress.set()
 
@@ -70,43 +79,34 @@ class Operations:
             self._profiles = (mark, load_profiles(folder))
         return self._profiles[1]
 
-    def switch(self, model: str, *, cut_replies: bool, idle_limit_seconds: float, force: bool = False) -> Job:
-        profile = find_profile(self.profiles(), model)
+    def switch(self, wish: Wish) -> Job:
+        """Makes a profile the active one of the running engine."""
 
         def call(job: Job) -> None:
-            request = Request(
-                profile,
-                self._rendered_profiles(),
-                on_begin=job.begin,
-                cut_replies=cut_replies,
-                idle_limit_seconds=idle_limit_seconds,
-                force=force,
-            )
-            up_down.switch(self.settings, request)
+            self._render(wish.profiles)
+            up_down.switch(self.settings, wish, job.observer)
 
-        return self._start(call, f"switch {profile.name}")
+        return self._start(call, f"switch {wish.profile.name}")
 
     def follow(self, loaded: str) -> Job:
-        """Gives `local-llama` to a profile that somebody loaded by its own name."""
+        """Gives `local-llama` to a profile that was loaded by its own name."""
 
         def call(job: Job) -> None:
             profiles = self._rendered_profiles()
-            request = Request(profiles[loaded], profiles, on_begin=job.begin, idle_limit_seconds=0.1)
-            up_down.follow(self.settings, request)
+            wish = Wish(profiles[loaded], profiles, idle_limit_seconds=FOLLOW_LIMIT_SECONDS)
+            up_down.follow(self.settings, wish, job.observer)
 
         return self._start(call, f"follow {loaded}")
 
-    def start(self, model: str | None, *, force: bool = False) -> Job:
-        """Starts a profile; without a name the one that served last."""
-        name = model or _served_last(self.settings)
-        profile = find_profile(self.profiles(), name)
+    def start(self, wish: Wish) -> Job:
+        """Starts a profile with the engine that this machine has."""
 
         def call(job: Job) -> None:
-            engine, _ = up_down.choose_engine(self.settings)
-            request = Request(profile, self._rendered_profiles(), on_begin=job.begin, force=force)
-            up_down.up(self.settings, engine, request)
+            engine, _ = registry.choose(self.settings)
+            self._render(wish.profiles)
+            up_down.up(self.settings, engine, wish, job.observer)
 
-        return self._start(call, f"start {name}")
+        return self._start(call, f"start {wish.profile.name}")
 
     def stop(self) -> list[str]:
         """The names of the engines that were stopped."""
@@ -131,8 +131,11 @@ class Operations:
 
     def _rendered_profiles(self) -> Mapping[str, Profile]:
         profiles = self.profiles()
-        build_folder.refresh(build_folder.last_settings(self.settings), profiles)
+        self._render(profiles)
         return profiles
+
+    def _render(self, profiles: Mapping[str, Profile]) -> None:
+        build_folder.refresh(build_folder.last_settings(self.settings), profiles)
 
     def _start(self, call: Callable[[Job], None], purpose: str) -> Job:
         job = Job(call, purpose)
@@ -148,14 +151,3 @@ def _version(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
-
-
-def _served_last(settings: Settings) -> str:
-    record = journal.read(settings)
-    last = record.last
-    served = record.serving or (
-        last and (last.to_profile if last.outcome == "switched" else last.from_profile)
-    )
-    if not served:
-        raise UserError("which model? none has served yet", hint='name one: {"model": "demo"}')
-    return served

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from claude_local.foundation.snapshot import Snapshot
+from claude_local.foundation.snapshot import ModelList, Snapshot
+from claude_local.lifecycle.wish import IDLE_LIMIT_SECONDS, Wish
+from claude_local.profiles.load import find_profile
+from claude_local.profiles.profile import Profile
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -42,10 +46,20 @@ class SwitchBody(Body):
     """Whether the answer comes when the new model serves; else it comes at once, with 202."""
     when: Literal["idle", "now"] = "idle"
     """`idle` waits for the end of replies that are being written; `now` cuts them."""
-    idle_limit_seconds: Annotated[float, Field(gt=0, le=3600)] = 120
+    idle_limit_seconds: Annotated[float, Field(gt=0, le=3600)] = IDLE_LIMIT_SECONDS
     """How long `idle` waits before it gives up and changes nothing."""
     force: bool = False
     """Whether to try a model that does not fit by its plan."""
+
+    def wish(self, profiles: Mapping[str, Profile]) -> Wish:
+        """The same for the lifecycle. Raises UnknownProfile."""
+        return Wish(
+            find_profile(profiles, self.model),
+            profiles,
+            force=self.force,
+            cut_replies=self.when == "now",
+            idle_limit_seconds=self.idle_limit_seconds,
+        )
 
 
 class StartBody(Body):
@@ -54,6 +68,10 @@ class StartBody(Body):
     model: ModelName | None = None
     wait: bool = True
     force: bool = False
+
+    def wish(self, profiles: Mapping[str, Profile], served_last: Callable[[], str]) -> Wish:
+        """The same for the lifecycle. Raises UnknownProfile."""
+        return Wish(find_profile(profiles, self.model or served_last()), profiles, force=self.force)
 
 
 class StopBody(Body):
@@ -100,7 +118,14 @@ def _order(name: str, summary: str, body: type[Body], statuses: tuple[int, ...])
 
 ROUTES = (
     Route("GET", "/health", "health", "Whether this server answers. Asks nobody else."),
-    Route("GET", "/models", "models", "The profiles, which are on disk, and which is active.", (200, 503)),
+    Route(
+        "GET",
+        "/models",
+        "models",
+        "The profiles, which are on disk, and which is active.",
+        statuses=(200, 503),
+        schema=TypeAdapter(ModelList),
+    ),
     Route("GET", "/status", "status", "What is true now.", schema=TypeAdapter(Snapshot)),
     Route("GET", "/metrics", "metrics", "The same as numbers for Prometheus.", media_type="text/plain"),
     Route(

@@ -20,6 +20,7 @@ from claude_local.machine import ports
 from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.machine.processes import start_detached, tail
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import MANAGEMENT
 from claude_local.management import service
 
 START_SECONDS = 30
@@ -188,7 +189,7 @@ def _has_ended(pid: int) -> bool:
 
 
 def _folder(settings: Settings) -> Path:
-    return settings.state_dir / "management"
+    return MANAGEMENT.below(settings.state_dir)
 
 
 def _record(settings: Settings) -> Path:

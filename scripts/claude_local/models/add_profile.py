@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from claude_local.foundation import figures
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader
 from claude_local.machine.files import write_atomic
-from claude_local.machine.progress import size_text
 from claude_local.machine.settings import Settings
 from claude_local.models.profile_sources import Source, find_source
 from claude_local.profiles.edit import text_diff, value_text
-from claude_local.profiles.profile import DEFAULTS_FILE, Profile, find_profile, load_profiles
+from claude_local.profiles.load import DEFAULTS_FILE, find_profile, load_profiles
+from claude_local.profiles.profile import Profile
 from claude_local.server.template_check import Verdict, check
 
 USUAL_CONTEXT = 131072
@@ -125,7 +126,8 @@ def _quant(source: Source) -> str:
 
 def _description(source: Source) -> str:
     kind = "MoE" if source.header.expert_count else "Dense"
-    return f"{kind} model ({source.header.architecture}). {size_text(source.size_bytes)} file. Say what it is good for."
+    size = figures.size(source.size_bytes)
+    return f"{kind} model ({source.header.architecture}). {size} file. Say what it is good for."
 
 
 def _stem(file: str) -> str:

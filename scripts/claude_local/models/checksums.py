@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
+from claude_local.machine.state_folder import CHECKSUMS, CHECKSUMS_LOCK
 
 CHUNK_BYTES = 4 * 2**20
 
@@ -59,13 +60,9 @@ def _fingerprint(file: Path) -> dict[str, Any]:
     return {"size_bytes": seen.st_size, "changed_ns": seen.st_mtime_ns, "sha256": ""}
 
 
-def _record(state_dir: Path) -> Path:
-    return state_dir / "checksums.json"
-
-
 def _read(state_dir: Path) -> dict[str, Any]:
     try:
-        seen = json.loads(_record(state_dir).read_text(encoding="utf-8"))
+        seen = json.loads(CHECKSUMS.below(state_dir).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return seen if isinstance(seen, dict) else {}
@@ -73,8 +70,8 @@ def _read(state_dir: Path) -> dict[str, Any]:
 
 def _remember(state_dir: Path, file: Path, entry: dict[str, Any]) -> None:
     private_directory(state_dir)
-    with (state_dir / "checksums.lock").open("a") as lock:  # two commands may end at the same time
+    with CHECKSUMS_LOCK.below(state_dir).open("a") as lock:  # two commands may end at the same time
         fcntl.flock(lock, fcntl.LOCK_EX)
         seen = {path: known for path, known in _read(state_dir).items() if Path(path).exists()}
         text = json.dumps(seen | {str(file.resolve()): entry}, indent=1, sort_keys=True)
-        write_atomic(_record(state_dir), text.encode(), mode=PRIVATE_FILE)
+        write_atomic(CHECKSUMS.below(state_dir), text.encode(), mode=PRIVATE_FILE)

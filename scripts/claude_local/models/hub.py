@@ -20,7 +20,7 @@ from claude_local.foundation.errors import HubFailed, UserError
 TIMEOUT_SECONDS = 10
 BUFFER_BYTES = 4 * 2**20
 CHUNK_BYTES = 2**20
-"""What is lost at most when a connection breaks, and how often progress is told."""
+"""What is lost at most when a connection breaks, and how often progress is shown."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LOGIN_HINT = "log in with a token that may read it: hf auth login"
 RETRY_HINT = "start it again, it goes on where it stopped; a mirror: HF_ENDPOINT=https://..."
@@ -68,7 +68,7 @@ def endpoint() -> str:
 def find(place: Place, *, timeout_seconds: float = TIMEOUT_SECONDS) -> RemoteFile:
     """Asks for size, checksum and commit of a file. Raises HubFailed with the cause."""
     hub = _library()
-    with _told(place):
+    with _hub_errors(place):
         url = hub.hf_hub_url(place.repo, place.path, revision=place.revision)
         seen = hub.get_hf_file_metadata(url, timeout=timeout_seconds)
     if not (seen.commit_hash and seen.etag and seen.size is not None):
@@ -86,7 +86,7 @@ def fetch(remote: RemoteFile, into: BinaryIO, *, have_bytes: int = 0) -> None:
     A broken connection is taken up again some times. Raises HubFailed; what came stays in `into`.
     """
     hub = _library()
-    with _told(remote.place):
+    with _hub_errors(remote.place):
         hub.file_download.http_get(
             remote.url,
             into,
@@ -114,7 +114,7 @@ def read_text(place: Place, *, limit_bytes: int) -> str | None:
 def repository(repo: str, revision: str | None = None) -> Repository:
     """Commit, files and card of a repository. Raises HubFailed."""
     hub = _library()
-    with _told(Place(repo, "", revision)):
+    with _hub_errors(Place(repo, "", revision)):
         seen = hub.HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS)
     sizes = {file.rfilename: file.size or 0 for file in seen.siblings or []}
     card = seen.card_data.to_dict() if seen.card_data else {}
@@ -173,14 +173,14 @@ def _read_range(remote: RemoteFile, start: int, count: int) -> bytes:
     hub = _library()
     part = _Bounded(count)
     headers = {**hub.utils.build_hf_headers(), "Range": f"bytes={start}-{start + count - 1}"}
-    with _told(remote.place):
+    with _hub_errors(remote.place):
         if count:
             hub.file_download.http_get(remote.url, part, headers=headers, expected_size=count)
     return part.getvalue()
 
 
 def _library() -> Any:
-    """huggingface_hub, told to be quiet, to send nothing about this machine, and to use plain HTTP."""
+    """huggingface_hub, made quiet, with plain HTTP, and sending nothing about this machine."""
     import huggingface_hub
     import huggingface_hub.file_download
     import huggingface_hub.utils.logging
@@ -195,7 +195,7 @@ def _library() -> Any:
 
 
 @contextlib.contextmanager
-def _told(place: Place) -> Iterator[None]:
+def _hub_errors(place: Place) -> Iterator[None]:
     """Turns what huggingface_hub raises into one line and a next step."""
     errors = _library().errors
     try:

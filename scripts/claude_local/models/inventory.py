@@ -21,7 +21,7 @@ from claude_local.profiles.profile import Profile
 
 @dataclass(frozen=True)
 class ProfileFiles:
-    """The files of one profile. `size_bytes` is None where nobody knows it."""
+    """The files of one profile. `size_bytes` is None where it is not known."""
 
     name: str
     state: str

@@ -8,9 +8,9 @@ import sys
 from rich.markup import escape
 from rich.table import Table
 
+from claude_local.foundation import figures
 from claude_local.foundation.gguf_header import GgufHeader, read_model
 from claude_local.foundation.plain_text import harmless
-from claude_local.machine.progress import size_text
 from claude_local.machine.settings import Settings
 from claude_local.machine.terminal import confirm, data, say
 from claude_local.models import inventory
@@ -24,7 +24,7 @@ def show_pulled(settings: Settings, profile: Profile, pulled: list[Pulled]) -> N
     for file in pulled:
         how = "downloaded" if file.downloaded else "already there"
         checked = f"sha256 as {file.checked} says" if file.checked else f"sha256 {file.sha256}, not compared"
-        say(f"{file.target.name}: {how}, {size_text(file.size_bytes)}, {checked}")
+        say(f"{file.target.name}: {how}, {figures.size(file.size_bytes)}, {checked}")
     say(f"{profile.name}: {describe(read_model(settings.models_dir / profile.model.file))}")
     if profile.model.sha256 is None:
         say(f"its checksum is not in the profile yet: invoke pull {profile.name} --record")
@@ -52,22 +52,22 @@ def show_inventory(seen: Inventory, *, as_json: bool) -> None:
     for title in ("profile", "on disk", "of", "state"):
         table.add_column(title, justify="right" if title in ("on disk", "of") else "left")
     for row in seen.profiles:
-        size = size_text(row.size_bytes) if row.size_bytes else "?"
-        here = size_text(row.on_disk_bytes) if row.on_disk_bytes else ""
+        size = figures.size(row.size_bytes)
+        here = figures.size(row.on_disk_bytes) if row.on_disk_bytes else ""
         table.add_row(f"[bold]{escape(row.name)}[/bold]", here, size, escape(row.state))
     data.print(table)
     for extra in seen.extras:
         data.print(
-            f"{escape(harmless(extra.path))}  {size_text(extra.size_bytes)}  [yellow]{extra.why}[/yellow]"
+            f"{escape(harmless(extra.path))}  {figures.size(extra.size_bytes)}  [yellow]{extra.why}[/yellow]"
         )
     if seen.deletable:
         total = sum(extra.size_bytes for extra in seen.deletable)
-        say(f"{size_text(total)} belong to no profile; delete them: invoke models --prune")
-    say(f"{size_text(seen.free_bytes)} free in {seen.models_dir}")
+        say(f"{figures.size(total)} belong to no profile; delete them: invoke models --prune")
+    say(f"{figures.size(seen.free_bytes)} free in {seen.models_dir}")
 
 
 def prune(settings: Settings, seen: Inventory, *, ask: bool) -> None:
     """Deletes what belongs to no profile, with `ask` only if the person at the terminal says yes."""
     question = f"delete these {len(seen.deletable)} file(s)?"
     if not ask or confirm(question, hint="delete them without asking: invoke models --prune --yes"):
-        say(f"freed: {size_text(inventory.prune(settings, seen.deletable))}")
+        say(f"freed: {figures.size(inventory.prune(settings, seen.deletable))}")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
-from claude_local.machine.progress import size_text
 from claude_local.machine.settings import Settings
 from claude_local.models import hub
 
@@ -73,9 +73,9 @@ def _local(settings: Settings, path: Path) -> Source:
             f"{path} lies outside {settings.models_dir}, where the server looks",
             hint=f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={path.parent}",
         )
-    sampling, told_by = _file_sampling(header)
+    sampling, said_by = _file_sampling(header)
     model: dict[str, str | int | list[str]] = {"file": str(path.relative_to(settings.models_dir))}
-    return Source(header, model, header.file_bytes, sampling, told_by)
+    return Source(header, model, header.file_bytes, sampling, said_by)
 
 
 def _remote(repo: str, choice: str) -> Source:
@@ -90,11 +90,11 @@ def _remote(repo: str, choice: str) -> Source:
     model: dict[str, str | int | list[str]] = {"repo": repo, "revision": seen.commit, "file": path}
     if len(sums) == len(shards):
         model |= {"sha256": sums[0], **({"more_sha256": sums[1:]} if sums[1:] else {})}
-    sampling, told_by = _file_sampling(header)
+    sampling, said_by = _file_sampling(header)
     if not sampling:
-        sampling, told_by = _card_sampling(repo, seen)
+        sampling, said_by = _card_sampling(repo, seen)
     projector = next((n for n in sorted(seen.sizes) if _is_projector(n)), None)
-    return Source(header, {**model, "size_bytes": size}, size, sampling, told_by, projector)
+    return Source(header, {**model, "size_bytes": size}, size, sampling, said_by, projector)
 
 
 def choose_file(repo: str, sizes: Mapping[str, int], choice: str) -> str:
@@ -118,7 +118,7 @@ def choose_file(repo: str, sizes: Mapping[str, int], choice: str) -> str:
 
 
 def _offer(repo: str, files: list[str], sizes: Mapping[str, int]) -> str:
-    return "\n".join(f"{repo}:{name}  {size_text(sizes[name])}" for name in files[:40])
+    return "\n".join(f"{repo}:{name}  {figures.size(sizes[name])}" for name in files[:40])
 
 
 def _is_model(name: str) -> bool:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from claude_local.foundation import figures
 from claude_local.foundation.errors import Busy, HubFailed, UserError
-from claude_local.machine.progress import size_text
 from claude_local.machine.settings import Settings
 from claude_local.models import checksums, hub
 from claude_local.models.model_files import PARTIAL, Wanted, wanted_files
@@ -107,7 +107,7 @@ def _check_space(settings: Settings, missing: dict[Wanted, hub.RemoteFile]) -> N
     free = shutil.disk_usage(settings.models_dir).free
     if sum(sizes) > free:
         raise UserError(
-            f"{size_text(sum(sizes))} are to come, and {settings.models_dir} has {size_text(free)} free",
+            f"{figures.size(sum(sizes))} are to come, and {settings.models_dir} has {figures.size(free)} free",
             hint="make room (invoke models --prune), or use another disk: CLAUDE_LOCAL_MODELS_DIR",
         )
 
@@ -124,7 +124,7 @@ def _download(settings: Settings, item: Wanted, remote: hub.RemoteFile, show: Sh
         first = "make room" if full else f"see that you may write in {item.target.parent}"
         raise UserError(
             f"{item.target} cannot be written: {error.strerror or error}",
-            hint=f"{first}, then go on ({size_text(_size(partial))} are kept): invoke pull {item.profile}",
+            hint=f"{first}, then go on ({figures.size(_size(partial))} are kept): invoke pull {item.profile}",
         ) from None
     checksums.moved(settings.state_dir, item.target, sha256)
     source = "the profile" if item.sha256 else "the hub" if remote.sha256 else ""

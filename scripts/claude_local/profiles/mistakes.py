@@ -1,16 +1,16 @@
-"""Turns what the schema says about a profile into sentences with a file, a line and a hint."""
+"""The text of every mistake in a profile: file, line, place, what was expected, and a hint."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeVar, get_args
+from pathlib import Path
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from claude_local.foundation.errors import ProfileError
 from claude_local.foundation.strict_yaml import KeyPath, Mistake, YamlSource, place, printable
-
-Model = TypeVar("Model", bound=BaseModel)
 
 BOOLEAN_HINT = "YAML reads a bare on/off/yes/no as a boolean: quote it"
 
@@ -33,30 +33,34 @@ EXPECTATIONS = {
 }
 
 
-def describe(
-    model: type[Model], data: dict[str, Any], source: YamlSource, defaults: YamlSource
-) -> tuple[Model | None, list[Mistake]]:
-    """The validated `model`, or every mistake in the file that made it (or in the defaults)."""
-    try:
-        return model.model_validate(data), []
-    except ValidationError as error:
-        return None, _mistakes(model, error, source, defaults)
-
-
-def mistakes_of(source: YamlSource, path: KeyPath, message: str) -> list[Mistake]:
-    """One mistake at `path` of `source`."""
-    return [Mistake(source.file, source.lines.get(path, 1), place(path), message)]
-
-
-def _mistakes(
-    model: type[BaseModel], error: ValidationError, source: YamlSource, defaults: YamlSource
+def mistakes_of(
+    error: ValidationError, model: type[BaseModel], source: YamlSource, defaults: YamlSource
 ) -> list[Mistake]:
+    """Every mistake that pydantic found in a file that was merged over the defaults."""
     by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors():
         missing = detail["type"] == "missing"
         path = detail["loc"] if missing else _key_path(detail["loc"], source, defaults)
         by_path.setdefault(path, []).append(detail)
     return [_mistake(model, path, details, source, defaults) for path, details in by_path.items()]
+
+
+def mistake_at(source: YamlSource, path: KeyPath, message: str) -> Mistake:
+    """One mistake at `path` of `source`."""
+    return Mistake(source.file, source.lines.get(path, 1), place(path), message)
+
+
+def profile_error(mistakes: list[Mistake], directory: Path) -> ProfileError:
+    """All mistakes of a folder as one error, by file and line, each hint once."""
+    mistakes = sorted(dict.fromkeys(mistakes), key=lambda mistake: (mistake.file.name, mistake.line))
+
+    def line(mistake: Mistake) -> str:
+        at = f"{directory.name}/{mistake.file.name}:{mistake.line}: "
+        where = f"{mistake.where}: " if mistake.where else ""
+        return at + where + mistake.message
+
+    hints = list(dict.fromkeys(mistake.hint for mistake in mistakes if mistake.hint))
+    return ProfileError("\n".join(line(m) for m in mistakes), hint="\n".join(hints))
 
 
 def _key_path(loc: tuple[str | int, ...], source: YamlSource, defaults: YamlSource) -> KeyPath:

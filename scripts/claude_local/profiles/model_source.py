@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import shard_names
-from claude_local.profiles.parts import Part, Sha256, Text
+from claude_local.profiles.parts import ProfilePart, Sha256, Text
 
 Repository = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
@@ -27,7 +27,7 @@ class Shard:
     size_bytes: int | None
 
 
-class HubFile(Part):
+class HubFile(ProfilePart):
     """One GGUF file below the models folder, and its place on a model hub."""
 
     file: Text

@@ -31,7 +31,7 @@ Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Part(BaseModel):
+class ProfilePart(BaseModel):
     """A frozen, strict part of a profile: no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(

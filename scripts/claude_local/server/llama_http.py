@@ -108,6 +108,14 @@ def own_server(settings: Settings) -> LlamaHttp:
     return LlamaHttp(f"http://127.0.0.1:{settings.llama_port}", state.api_key(settings), owners)
 
 
+def server_of_clients(settings: Settings) -> LlamaHttp:
+    """The server that clients use, ours or an external one, with the key that they send.
+
+    Raises UserError for a key file of the external one that cannot be read.
+    """
+    return LlamaHttp(settings.base_url, state.client_key(settings))
+
+
 def error_text(error: urllib.error.HTTPError) -> str:
     """The sentence in a server's error answer, else its status."""
     try:

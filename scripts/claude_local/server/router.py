@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 from claude_local.foundation.errors import EngineFailed
 from claude_local.foundation.snapshot import SlotUse
-from claude_local.machine.listeners import Listener, listeners_on
+from claude_local.machine.listeners import ListeningSocket, listeners_on
 from claude_local.profiles.profile import ACTIVE_ALIAS
 from claude_local.server.llama_http import LlamaHttp, metric
 
@@ -49,17 +48,8 @@ class Router:
         return self.http.status_of("/models") == UNAUTHORIZED
 
     def is_locked(self) -> bool:
-        """Whether who has no key is refused; a server that asks for none is not ours."""
-        without_key = dataclasses.replace(self.http, key="")
-        listeners = listeners_on(urlsplit(without_key.base_url).port or 0)
-        check = (
-            _check_locked if listeners else _check_locked.__wrapped__
-        )  # nobody there is nobody to remember
-        try:
-            check(without_key, listeners)
-        except EngineFailed:
-            return False
-        return True
+        """Whether a request without our key is refused. A server that accepts it is not ours."""
+        return _known_locked.is_locked(self.http)
 
     def is_busy(self) -> bool:
         """Whether the model in memory answers somebody.
@@ -104,14 +94,27 @@ class Router:
         return server_facts(self.http, query)
 
 
-@functools.lru_cache(maxsize=8)
-def _check_locked(without_key: LlamaHttp, _: frozenset[Listener]) -> None:
-    """Raises EngineFailed unless a request without a key is refused.
+class KnownLocked:
+    """Remembers the programs that refused a request without a key: each such request is a warning in their log."""
 
-    Who listens is asked until it has refused once: each time it writes a warning into its log.
-    """
-    if without_key.status_of("/models") != UNAUTHORIZED:
-        raise EngineFailed("a server that asks for no key")
+    def __init__(self) -> None:
+        self._listeners: dict[int, frozenset[ListeningSocket]] = {}
+        """By port. A program that listens anew is another listener."""
+
+    def is_locked(self, http: LlamaHttp) -> bool:
+        """Whether the server refuses, now or since it began to listen."""
+        port = urlsplit(http.base_url).port or 0
+        listeners = listeners_on(port)
+        if listeners and self._listeners.get(port) == listeners:
+            return True
+        is_locked = dataclasses.replace(http, key="").status_of("/models") == UNAUTHORIZED
+        if is_locked and listeners:
+            self._listeners[port] = listeners
+        return is_locked
+
+
+_known_locked = KnownLocked()
+"""Of this process: engines are made anew for each look."""
 
 
 def _is_model(entry: Any) -> bool:

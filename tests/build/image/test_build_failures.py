@@ -1,4 +1,4 @@
-"""build_failures: the cause and the telling lines, from recorded output of builds that really failed."""
+"""build_failures: the cause and the error lines, from recorded output of builds that really failed."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ RECORDED = {
     "cmake-error": "CMake could not configure the source",
     "no-buildkit": "Docker has no BuildKit",
     "no-daemon": "Docker Engine does not answer",
-    "no-network-base": "something could not be downloaded",
-    "no-network-git": "something could not be downloaded",
+    "no-network-base": "a download failed",
+    "no-network-git": "a download failed",
     "index-expired": "the package index is out of date, or this machine's clock is wrong",
 }
 
 MEMORY = "a compiler ran out of memory and was killed"
 DRIVER = "the NVIDIA driver is too old for this image's CUDA"
 
-# What programs say that could not be made to say it here.
-SAID = [
+# Messages of programs that could not be recorded here.
+MESSAGES = [
     ("ggml_backend_cuda_buffer: cudaMalloc failed: out of memory", "the graphics card's memory is full"),
     (
         "nvcc fatal   : Unsupported gpu architecture 'compute_120a'",
-        "this CUDA is too old for one of the cards",
+        "the CUDA of the base image is too old for one of the cards",
     ),
-    ("error: -- unsupported GNU version! later than 14", "this CUDA does not know the base image's compiler"),
+    (
+        "error: -- unsupported GNU version! later than 14",
+        "the CUDA of the base image does not support its compiler",
+    ),
     ("nvcc error   : 'cicc' died due to signal 9 (Kill signal)", MEMORY),
     ('process "/bin/sh -c cmake" did not complete successfully: exit code: 137', MEMORY),
     (
         "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
-        "Docker Engine does not let this user in",
+        "this user has no permission to use Docker Engine",
     ),
     (
         "toomanyrequests: You have reached your pull rate limit",
@@ -57,7 +60,7 @@ def test_a_recorded_failure_has_its_cause(name: str) -> None:
     assert cause.sentence == RECORDED[name]
 
 
-@pytest.mark.parametrize(("line", "sentence"), SAID)
+@pytest.mark.parametrize(("line", "sentence"), MESSAGES)
 def test_a_line_has_its_cause(line: str, sentence: str) -> None:
     cause = explain(f"#9 1.0 something\n#9 2.0 {line}\n")
 
@@ -65,7 +68,7 @@ def test_a_line_has_its_cause(line: str, sentence: str) -> None:
     assert cause.sentence == sentence
 
 
-def test_a_build_that_went_well_has_no_cause() -> None:
+def test_a_successful_build_has_no_cause() -> None:
     assert explain((LOGS / "good.txt").read_text()) is None
 
 
@@ -73,7 +76,7 @@ def test_every_recorded_failure_is_tested() -> None:
     assert {file.stem for file in LOGS.iterdir()} - {"good"} == RECORDED.keys()
 
 
-def test_every_cause_says_what_helps() -> None:
+def test_every_cause_has_a_hint() -> None:
     assert [cause.sentence for _, cause in CAUSES if not cause.hint] == []
 
 
@@ -98,5 +101,5 @@ def test_every_cause_says_what_helps() -> None:
         ("no-buildkit", ["ERROR: BuildKit is enabled but the buildx component is missing or broken."]),
     ],
 )
-def test_the_telling_lines_are_what_the_step_said_not_its_command(name: str, lines: list[str]) -> None:
+def test_the_error_lines_are_the_output_of_the_step_not_its_command(name: str, lines: list[str]) -> None:
     assert telling_lines((LOGS / f"{name}.txt").read_text()).splitlines() == lines

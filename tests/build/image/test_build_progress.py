@@ -1,4 +1,4 @@
-"""build_progress: what a person sees while BuildKit prints, read from recorded output."""
+"""build_progress: what a user sees during a build, from recorded output of BuildKit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def after(*lines: str) -> BuildProgress:
 
 
 def seen(log: str) -> list[str]:
-    """Everything that was shown while a recorded build ran, without repetitions and numbers."""
+    """Everything shown during a recorded build, without repetitions and estimates."""
     now, shown = BuildProgress(), ["preparing"]
     for line in (LOGS / log).read_text().splitlines():
         now = advance(now, line)
@@ -50,7 +50,7 @@ def test_a_recorded_build_goes_through_its_stages_in_order() -> None:
     ]
 
 
-def test_the_estimate_goes_on_at_the_speed_so_far() -> None:
+def test_the_estimate_assumes_the_speed_so_far() -> None:
     now = after(
         "#11 [build 1/1] RUN cmake",
         "#11 10.0 [20/200] Building CXX object a",
@@ -78,7 +78,7 @@ def test_the_packages_of_the_result_are_not_shown_while_the_compiler_runs() -> N
     assert now.stage == "build"
 
 
-def test_what_looks_like_progress_in_other_lines_is_ignored() -> None:
+def test_other_lines_that_resemble_progress_are_ignored() -> None:
     now = after("#7 [internal] load build definition", "#7 1.0 [x/y] Building", "[3/4] no step", "", "#")
 
     assert now == BuildProgress()
@@ -102,5 +102,5 @@ def test_no_output_breaks_it(lines: list[str]) -> None:
         (36000, "10 h 00 min"),
     ],
 )
-def test_durations_are_said_as_people_do(seconds: float, words: str) -> None:
+def test_durations_are_written_for_people(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -1,4 +1,4 @@
-"""image, its pins and its spec: the exact command, names that mean one recipe, and only what is pinned."""
+"""image, its pins and its spec: the exact command, one name per recipe, and only pinned inputs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def watched() -> tuple[list[str], image.OnProgress]:
 # ---- The command
 
 
-def test_the_command_is_one_docker_build_with_every_argument_said() -> None:
+def test_the_command_is_one_docker_build_with_all_arguments() -> None:
     spec = replace(image_spec(), jobs=3)
     pins = VARIANTS["cuda"]
 
@@ -112,7 +112,7 @@ def test_the_command_is_one_docker_build_with_every_argument_said() -> None:
     ]
 
 
-def test_a_local_checkout_is_the_context_and_tells_its_own_version() -> None:
+def test_a_local_checkout_is_the_context_and_supplies_its_own_version() -> None:
     spec = image_spec("cpu", source=Path("/my/llama.cpp"))
 
     argv = build_argv(spec, tag="t", build_dir=Path("/b"))
@@ -140,7 +140,7 @@ def test_a_variant_has_its_own_backend_and_no_other(variant: str, own: set[str])
 # ---- The name
 
 
-def test_the_name_has_the_commit_and_changes_with_whatever_changes_the_result() -> None:
+def test_the_name_has_the_commit_and_changes_with_every_input_of_the_build() -> None:
     spec = image_spec()
     recipes = [
         (spec, "FROM a"),
@@ -179,7 +179,7 @@ def test_the_number_of_jobs_does_not_change_the_name() -> None:
         ("host:5000/me/llama:x", "host:5000/me/llama", "host:5000/me/llama:x-previous"),
     ],
 )
-def test_an_image_name_is_taken_apart(name: str, repository: str, previous: str) -> None:
+def test_an_image_name_is_split_into_repository_and_tag(name: str, repository: str, previous: str) -> None:
     assert (repository_of(name), previous_of(name)) == (repository, previous)
 
 
@@ -187,7 +187,7 @@ def test_an_image_named_by_digest_cannot_be_replaced() -> None:
     with pytest.raises(UserError) as caught:
         repository_of("me/llama@sha256:" + "0" * 64)
 
-    assert caught.value.message.endswith("is named by its digest, so no other can take its place")
+    assert caught.value.message.endswith("is named by its digest, so it cannot be replaced")
 
 
 # ---- This machine
@@ -224,20 +224,22 @@ def test_jobs_fit_into_cores_and_memory(cores: int, memory_bytes: int, variant: 
         ("lost-card", "89-real"),
     ],
 )
-def test_the_cards_that_the_driver_names_are_compiled_for(recording: str, architectures: str) -> None:
+def test_the_image_is_compiled_for_the_cards_that_the_driver_reports(
+    recording: str, architectures: str
+) -> None:
     spec = image.wanted("cuda", cards=lambda: read_gpus(NvmlReplay(recording)))
 
     assert spec.architectures == architectures
 
 
 @pytest.mark.parametrize("recording", ["no-driver", "driver-updated", "driver-without-cards"])
-def test_a_driver_that_names_no_card_leaves_the_default(recording: str) -> None:
+def test_a_driver_that_reports_no_card_leaves_the_default_architectures(recording: str) -> None:
     spec = image.wanted("cuda", cards=lambda: read_gpus(NvmlReplay(recording)))
 
     assert spec.architectures == DEFAULT_ARCHITECTURES
 
 
-def test_no_card_is_asked_for_where_its_answer_would_not_count() -> None:
+def test_the_driver_is_not_asked_when_its_answer_would_not_be_used() -> None:
     def never() -> GpuReading:
         raise AssertionError("the driver was asked")
 
@@ -246,31 +248,31 @@ def test_no_card_is_asked_for_where_its_answer_would_not_count() -> None:
     assert image.wanted("cpu", cards=never).architectures == ""
 
 
-def test_without_a_card_the_variant_for_cards_is_warned_of() -> None:
+def test_the_cuda_variant_without_a_card_is_a_warning() -> None:
     def warnings(variant: str, recording: str) -> list[str]:
         return image.warnings_of(image_spec(variant), cards=lambda: read_gpus(NvmlReplay(recording)))
 
     assert warnings("cuda", "no-driver") == [
-        "no card for the CUDA variant here (no NVIDIA driver on this machine). For this machine: --variant cpu; "
-        "without an image, on the CPU: invoke up --engine embedded"
+        "the CUDA variant needs an NVIDIA card (no NVIDIA driver on this machine); for this machine: --variant cpu; "
+        "to run on the CPU without an image: invoke up --engine embedded"
     ]
     assert warnings("cuda", "driver-without-cards") != []
     assert warnings("cuda", "rtx-4090-and-rtx-5070-ti") == warnings("cpu", "no-driver") == []
 
 
-def test_a_build_warns_before_it_begins(machine: Machine) -> None:
+def test_a_build_warns_before_it_starts(machine: Machine) -> None:
     done = machine.invoke("build-image", "--dry-run")
 
     warned = [line.removeprefix("warning: ") for line in done.stderr.splitlines()]
     assert warned == image.warnings_of(image_spec("cuda"))
 
 
-def test_jobs_are_those_of_this_machine_unless_said() -> None:
+def test_the_number_of_jobs_fits_this_machine_unless_it_is_given() -> None:
     assert 1 <= image.wanted("cpu").jobs <= (psutil.cpu_count() or 1)
     assert image.wanted("cpu", jobs=7).jobs == 7
 
 
-# ---- What cannot be meant
+# ---- Invalid options
 
 
 def refused(**options: Any) -> str:
@@ -280,28 +282,26 @@ def refused(**options: Any) -> str:
     return caught.value.message
 
 
-def test_what_cannot_be_meant_is_refused_with_a_hint() -> None:
+def test_invalid_options_are_refused_with_a_hint() -> None:
     assert refused(variant="rocm") == "no variant `rocm`"
-    assert refused(commit="b11515") == "`b11515` is no full commit id"
-    assert refused(commit="3D65C90D" * 5) == f"`{'3D65C90D' * 5}` is no full commit id"
-    assert refused(architectures="89; rm -rf /") == "`89; rm -rf /` is no list of CUDA architectures"
+    assert refused(commit="b11515") == "`b11515` is not a full commit id"
+    assert refused(commit="3D65C90D" * 5) == f"`{'3D65C90D' * 5}` is not a full commit id"
+    assert refused(architectures="89; rm -rf /") == "`89; rm -rf /` is not a list of CUDA architectures"
     assert refused(variant="cpu", prebuilt=True) == "no official cpu image is pinned"
-    assert refused(source=Path("/s"), prebuilt=True) == "--source builds a local checkout"
+    assert refused(source=Path("/s"), prebuilt=True) == "--source cannot be used with --prebuilt or --to"
 
 
-def test_a_folder_without_cmake_is_no_checkout(tmp_path: Path) -> None:
+def test_a_folder_without_cmakelists_is_not_a_checkout(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         image.wanted("cpu", source=str(tmp_path))
 
-    assert caught.value.message == f"{tmp_path} is no checkout of llama.cpp"
+    assert caught.value.message == f"{tmp_path} is not a checkout of llama.cpp"
 
 
 # ---- Building
 
 
-def test_docker_gets_exactly_the_command_that_was_said_and_uses_buildkit(
-    settings: Settings, programs: Path
-) -> None:
+def test_docker_gets_exactly_the_shown_command_and_uses_buildkit(settings: Settings, programs: Path) -> None:
     program(programs, "docker", f"printf '%s\\n' \"$DOCKER_BUILDKIT\" \"$@\" >'{programs}/arguments'")
     spec = image_spec(source=Path("/s"))
     _, on_progress = watched()
@@ -313,7 +313,7 @@ def test_docker_gets_exactly_the_command_that_was_said_and_uses_buildkit(
     assert built.tag in arguments
 
 
-def test_the_whole_output_is_kept_and_handed_over(settings: Settings, programs: Path) -> None:
+def test_the_whole_output_is_logged_and_passed_on(settings: Settings, programs: Path) -> None:
     program(programs, "docker", "echo '#1 one'; echo '#1 two' >&2")
     spec = image_spec(source=Path("/s"))
     lines, on_progress = watched()
@@ -325,7 +325,7 @@ def test_the_whole_output_is_kept_and_handed_over(settings: Settings, programs: 
     assert image.log_file(settings).read_text() == f"+ {command}\n#1 one\n#1 two\n"
 
 
-def test_a_failure_without_a_known_cause_tells_the_exit_code_and_the_last_lines(
+def test_a_failure_without_a_known_cause_shows_the_exit_code_and_the_last_lines(
     settings: Settings, programs: Path
 ) -> None:
     program(programs, "docker", "echo what; echo ever; exit 3")
@@ -334,12 +334,12 @@ def test_a_failure_without_a_known_cause_tells_the_exit_code_and_the_last_lines(
         image.build(settings, image_spec(source=Path("/s")), watched()[1])
 
     assert caught.value.message == (
-        "the image was not built, and the old one, if any, is untouched: docker ended with 3"
+        "the image was not built, and an existing one is unchanged: docker exited with code 3"
     )
     assert caught.value.details.splitlines()[-2:] == ["what", "ever"]
     assert caught.value.hint.splitlines() == [
-        "without an image, on the CPU: invoke up --engine embedded",
-        f"the whole output: {image.log_file(settings)}",
+        "to run on the CPU without an image: invoke up --engine embedded",
+        f"full output: {image.log_file(settings)}",
     ]
 
 
@@ -354,7 +354,7 @@ def test_without_docker_the_build_fails_with_an_expected_error(settings: Setting
 # ---- The pins
 
 
-def test_everything_that_an_image_is_built_from_is_pinned() -> None:
+def test_every_source_and_base_image_is_pinned() -> None:
     assert re.fullmatch(r"https://github\.com/[\w-]+/[\w.-]+", SOURCE.repository)
     assert re.fullmatch(r"[0-9a-f]{40}", SOURCE.commit)
     assert re.fullmatch(r"b\d+", SOURCE.build)

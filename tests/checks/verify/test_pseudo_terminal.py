@@ -1,4 +1,4 @@
-"""pseudo_terminal: a program sees a terminal, and we see what it shows."""
+"""pseudo_terminal: the program runs on a terminal, and its output can be read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def read_to_the_end(terminal: PseudoTerminal) -> None:
         terminal.read(1)
 
 
-def test_the_program_has_a_terminal_of_its_own_of_a_usual_size() -> None:
+def test_the_program_runs_on_a_terminal_with_120_columns_and_40_rows() -> None:
     with shell("test -t 0 && test -t 2 && stty size </dev/tty; exit 3") as terminal:
         read_to_the_end(terminal)
         code = terminal.exit_code()
@@ -30,7 +30,7 @@ def test_keys_reach_the_program() -> None:
     assert terminal.text.endswith("got:somewords")
 
 
-def test_what_is_seen_is_without_escape_sequences_and_spaces() -> None:
+def test_text_has_no_escape_sequences_and_no_spaces() -> None:
     with shell(r"printf '\033[1;31mred\033[0m \033]0;a title\007and\033[2C\033(Bblue\033=\n'") as terminal:
         read_to_the_end(terminal)
 
@@ -45,7 +45,7 @@ def test_keys_after_the_end_do_nothing() -> None:
     assert terminal.exit_code() == 0
 
 
-def test_leaving_hangs_up() -> None:
+def test_leaving_the_block_hangs_up_the_terminal() -> None:
     with shell("echo ready; exec sleep 100") as terminal:
         while "ready" not in terminal.text:
             terminal.read(1)

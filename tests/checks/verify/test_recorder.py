@@ -1,4 +1,4 @@
-"""recorder: it answers as the Messages API does, and forgets nothing."""
+"""recorder: answers like the Messages API and records every request."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def use_a_tool(_request: Recorded) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_message_is_answered_whole() -> None:
+def test_a_message_without_stream_is_answered_as_one_json_object() -> None:
     with Recorder() as recorder:
         answer, content = send(recorder, "POST", "/v1/messages?beta=true", BODY)
 
@@ -79,7 +79,7 @@ def test_the_script_sees_the_request_that_it_answers() -> None:
     assert json.loads(content)["content"] == [{"type": "text", "text": "hi"}]
 
 
-def test_a_request_is_kept_with_its_headers_and_its_body() -> None:
+def test_a_request_is_recorded_with_its_headers_and_body() -> None:
     with Recorder() as recorder:
         send(recorder, "POST", "/v1/messages?beta=true", BODY, {"X-Api-Key": "secret-word"})
 
@@ -92,13 +92,13 @@ def test_a_request_is_kept_with_its_headers_and_its_body() -> None:
     assert request.raw.endswith(json.dumps(BODY))
 
 
-def test_a_body_that_is_no_object_reads_as_empty() -> None:
+def test_a_body_that_is_not_an_object_reads_as_empty() -> None:
     requests = [Recorded("POST", "/", {}, body) for body in (b"", b"no json", b"[1]", b"\xff")]
 
     assert [request.json() for request in requests] == [{}, {}, {}, {}]
 
 
-def test_counting_tokens_health_and_head_are_answered_and_kept() -> None:
+def test_count_tokens_health_and_head_are_answered_and_recorded() -> None:
     with Recorder() as recorder:
         _, counted = send(recorder, "POST", "/v1/messages/count_tokens", BODY)
         _, health = send(recorder, "GET", "/health")
@@ -115,7 +115,7 @@ def test_counting_tokens_health_and_head_are_answered_and_kept() -> None:
     assert recorder.messages() == []
 
 
-def test_a_proxy_request_is_refused_and_kept() -> None:
+def test_a_proxy_request_is_refused_and_recorded() -> None:
     with Recorder() as recorder, socket.create_connection(("127.0.0.1", recorder.port), 10) as connection:
         connection.sendall(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n")
         status = connection.makefile("rb").readline()
@@ -126,7 +126,7 @@ def test_a_proxy_request_is_refused_and_kept() -> None:
     ]
 
 
-def test_with_a_key_it_answers_only_those_who_bring_it() -> None:
+def test_with_a_key_only_requests_with_that_key_are_answered() -> None:
     with Recorder(key="the-key") as recorder:
         statuses = [
             send(recorder, method, path, BODY if method == "POST" else None, headers)[0].status
@@ -138,7 +138,7 @@ def test_with_a_key_it_answers_only_those_who_bring_it() -> None:
     assert len(recorder.requests) == 6
 
 
-def test_several_requests_at_once_are_all_answered() -> None:
+def test_parallel_requests_are_all_answered() -> None:
     everyone_is_here = threading.Barrier(8, timeout=10)
 
     def wait_for_all(_request: Recorded) -> list[dict[str, Any]]:
@@ -162,7 +162,7 @@ def test_several_requests_at_once_are_all_answered() -> None:
     assert len(recorder.messages()) == 8
 
 
-def test_two_recorders_know_nothing_of_each_other() -> None:
+def test_two_recorders_share_no_requests() -> None:
     with Recorder() as one, Recorder() as other:
         send(one, "GET", "/one")
 

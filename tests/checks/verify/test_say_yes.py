@@ -1,4 +1,4 @@
-"""say_yes: a real second process that speaks the Model Context Protocol and agrees."""
+"""say_yes: a real second process that speaks the Model Context Protocol and approves every tool call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claude_local.checks.verify import say_yes
 
 
 def conversation(*requests: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the server, started as Claude Code starts it, answers to these messages."""
+    """The answers to these messages of a server started as Claude Code starts it."""
     server = say_yes.configuration(sys.executable)["mcpServers"]["yes"]
     text = "".join(json.dumps({"jsonrpc": "2.0", **request}) + "\n" for request in requests)
     done = subprocess.run([server["command"], *server["args"]], input=text, capture_output=True, text=True)
@@ -30,7 +30,7 @@ def test_it_has_the_tool_that_the_argument_names() -> None:
     assert say_yes.ARGUMENTS[1] == f"mcp__yes__{tool['name']}"
 
 
-def test_it_allows_what_was_asked_for_as_it_is() -> None:
+def test_it_allows_a_tool_call_unchanged() -> None:
     asked = {"command": "rm -rf 'ä'"}
     call = {"name": "approve", "arguments": {"tool_name": "Bash", "input": asked}}
 
@@ -41,5 +41,5 @@ def test_it_allows_what_was_asked_for_as_it_is() -> None:
     assert json.loads(content["text"]) == {"behavior": "allow", "updatedInput": asked}
 
 
-def test_a_notice_is_not_answered() -> None:
+def test_a_notification_is_not_answered() -> None:
     assert conversation({"method": "notifications/initialized"}) == []

@@ -14,15 +14,17 @@ from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import read_model
 from claude_local.foundation.samples import GpuReading, GpuSample
 from claude_local.foundation.snapshot import STOPPED
-from claude_local.lifecycle.steps import Request, Steps
+from claude_local.lifecycle.steps import Steps
+from claude_local.lifecycle.wish import Wish
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.fit import estimate, plan, plan_table, speeds
 from claude_local.models.fit.by_tool import expert_layers, parse_devices, parse_fitted
 from claude_local.models.fit.kv_cache import Load
-from claude_local.models.fit.verdicts import CPU, GB, MIB, Device, Hardware, Verdict, fit_targets, judge
+from claude_local.models.fit.verdicts import CPU, GB, MIB, Device, FitVerdict, Hardware, judge
 from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.profile import Profile, ServerOptions
 from claude_local.server.engines.embedded import EmbeddedEngine
+from claude_local.server.fit_target import fit_targets
 from support import gguf_files
 from support.api_client import Api
 from support.gguf_files import SHAPES, write_header_only
@@ -422,7 +424,7 @@ def test_speeds_that_were_measured_are_remembered(settings: Settings) -> None:
 
 
 def test_the_facts_of_a_verdict_are_sentences() -> None:
-    verdict = Verdict(
+    verdict = FitVerdict(
         "a", "offloads", source="llama-fit-params", offloaded_bytes=12 * 10**9, layers=48, layers_on_cpu=0,
         expert_layers_on_cpu=20, context_tokens=65536, largest_context_tokens=131072, tokens_per_second=31.0,
     )  # fmt: skip
@@ -480,7 +482,7 @@ def test_a_start_refuses_what_does_not_fit_and_force_tries_it(settings: Settings
         free = replace(settings, llama_port=probe.getsockname()[1])
 
     def steps(*, force: bool) -> Steps:
-        return Steps(free, EmbeddedEngine(free), Request(huge, {"huge": huge}, force=force))
+        return Steps(free, EmbeddedEngine(free), Wish(huge, {"huge": huge}, force=force))
 
     with pytest.raises(UserError, match=r"^`huge` does not fit: CPU lacks ") as caught:
         steps(force=False).check("huge")

@@ -1,4 +1,4 @@
-"""Why a build or a first start failed, from its log: the usual causes, each with what helps. Pure."""
+"""Why a build or a first start failed, from its log: the usual causes, each with a remedy. Pure."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cause:
-    """What went wrong and how to go on."""
+    """What went wrong, and the next step."""
 
     sentence: str
     hint: str
 
 
-# The first that is found counts: what causes others to be printed as well comes first.
+# The first match counts, so a cause whose log also matches later ones comes before them.
 CAUSES: tuple[tuple[str, Cause], ...] = (
     (
         r"no space left on device|disk quota exceeded",
-        Cause("the disk is full", "see: docker system df; free some: docker builder prune"),
+        Cause("the disk is full", "see what uses it: docker system df; free some: docker builder prune"),
     ),
     (
         r"cudaMalloc failed|CUDA error: out of memory|ErrorOutOfDeviceMemory",
-        Cause("the graphics card's memory is full", "stop what runs there: invoke down; then once more"),
+        Cause("the graphics card's memory is full", "stop the running model: invoke down; then try again"),
     ),
     (
         r"fatal error: Killed signal|died due to signal 9|signal: killed|exit code: 137|code=137|out of memory"
         r"|cannot allocate memory|\bbad_alloc\b",
-        Cause("a compiler ran out of memory and was killed", "fewer at once: invoke build-image --jobs 1"),
+        Cause(
+            "a compiler ran out of memory and was killed", "run fewer compilers: invoke build-image --jobs 1"
+        ),
     ),
     (
         r"source mismatch: got commit [0-9a-f]{40}",
         Cause(
-            "the source that came is not the pinned one",
+            "the downloaded source is not the pinned one",
             "do not build it; check the pin in scripts/claude_local/build/image/image_pins.py",
         ),
     ),
     (
         r"permission denied.*docker\.sock|docker\.sock.*permission denied",
         Cause(
-            "Docker Engine does not let this user in",
+            "this user has no permission to use Docker Engine",
             "sudo usermod --append --groups docker $USER, then log in again",
         ),
     ),
@@ -52,44 +54,45 @@ CAUSES: tuple[tuple[str, Cause], ...] = (
         r"|unknown flag: --mount",
         Cause(
             "Docker has no BuildKit",
-            "install it: sudo apt install docker-buildx (Debian, Ubuntu), docker-buildx-plugin (Docker's own)",
+            "install it: sudo apt install docker-buildx (Docker's own packages: docker-buildx-plugin)",
         ),
     ),
     (
         r"toomanyrequests|rate limit",
         Cause(
-            "the image registry refuses more downloads for now", "docker login, or try again in some hours"
+            "the image registry refuses more downloads for now",
+            "log in: docker login; or try again in a few hours",
         ),
     ),
     (
         r"manifest unknown|manifest for \S+ not found|pull access denied|[^\s:]+@sha256:\w+: not found",
         Cause(
             "a base image is not in its registry",
-            "name another: --build-base, --runtime-base; or update claude-local",
+            "choose another: --build-base, --runtime-base; or update claude-local",
         ),
     ),
     (
         r"unsupported gpu architecture",
         Cause(
-            "this CUDA is too old for one of the cards",
-            "a newer --build-base and --runtime-base, or other --architectures",
+            "the CUDA of the base image is too old for one of the cards",
+            "choose a newer --build-base and --runtime-base, or other --architectures",
         ),
     ),
     (
         r"unsupported GNU version",
-        Cause("this CUDA does not know the base image's compiler", "another --build-base"),
+        Cause("the CUDA of the base image does not support its compiler", "choose another --build-base"),
     ),
     (
         r"CUDA driver version is insufficient|forward compatibility was attempted|unsatisfied condition: cuda"
         r"|driver/library version mismatch",
         Cause(
             "the NVIDIA driver is too old for this image's CUDA",
-            "update the driver, or take older bases: --build-base, --runtime-base",
+            "update the driver, or choose older base images: --build-base, --runtime-base",
         ),
     ),
     (
         r"couldn't find remote ref|not our ref|unadvertised object",
-        Cause("upstream does not have this commit", "check the 40 characters after --to"),
+        Cause("the source repository does not have this commit", "check the commit id after --to"),
     ),
     (
         r"is expired \(invalid since|is not valid yet",
@@ -102,24 +105,27 @@ CAUSES: tuple[tuple[str, Cause], ...] = (
         r"Could not resolve host|Temporary failure (in name resolution|resolving)|no such host|i/o timeout"
         r"|TLS handshake timeout|Connection timed out|connection refused|Failed to fetch|failed to do request"
         r"|network is unreachable|Could not connect to|Failed to connect to",
-        Cause("something could not be downloaded", "check the network, then try again: what is done is kept"),
+        Cause("a download failed", "check the network, then try again; finished steps are kept"),
     ),
     (
         r"No CMAKE_\w+_COMPILER could be found|CMake Error",
-        Cause("CMake could not configure the source", "the log has its reason; does it fit the variant?"),
+        Cause(
+            "CMake could not configure the source",
+            "read the reason in the log; check that this source supports the variant",
+        ),
     ),
     (
         r"ninja: build stopped|\bFAILED: ",
-        Cause("the source does not compile", "the log has the compiler's words; another commit may do"),
+        Cause("the source does not compile", "read the compiler's error in the log, or try another commit"),
     ),
     (
         r"executor failed running|did not complete successfully",
-        Cause("a step of the build failed", "the log has its output"),
+        Cause("a step of the build failed", "read its output in the log"),
     ),
 )
 WRONG = re.compile(r"(?i)^E: |\b(error|fatal|killed|failed|mismatch|no space)\b")
 STEP_NUMBER_AND_TIME = re.compile(r"^(#\d+ )?([\d.]+ )?")
-# BuildKit shows the command of a step before, during and after it, and it has words that are looked for.
+# BuildKit prints the command of a step before, during and after it, and commands contain words of CAUSES.
 COMMAND = re.compile(r"^ ?> \[|^\[[^]]+\] RUN |^\+ ")
 QUOTED_COMMAND = re.compile(r"(executor failed running|process) (\[.*\]|\".*\")")
 STEP_FAILED = re.compile(r"executor failed running|did not complete successfully")
@@ -127,25 +133,25 @@ DETAIL_LINES = 5
 
 
 def explain(log: str) -> Cause | None:
-    """The usual cause that a log shows; None if it shows none that is known."""
+    """The first known cause that matches the log; None if there is no match."""
     text = "\n".join(_output_lines(log))
     found = (cause for pattern, cause in CAUSES if re.search(pattern, text, re.IGNORECASE))
     return next(found, None)
 
 
 def telling_lines(log: str) -> str:
-    """The last few lines that tell what went wrong, else the last ones."""
+    """The last few lines about an error; if there are no such lines, the last lines."""
     lines = [line for line in _output_lines(log) if not STEP_FAILED.search(line)]
-    told = [line for before, line in zip(["", *lines], lines, strict=False) if _tells(before, line)]
-    return "\n".join((told or lines)[-DETAIL_LINES:])
+    errors = [line for before, line in zip(["", *lines], lines, strict=False) if _is_error(before, line)]
+    return "\n".join((errors or lines)[-DETAIL_LINES:])
 
 
-def _tells(before: str, line: str) -> bool:
+def _is_error(before: str, line: str) -> bool:
     return bool(WRONG.search(line)) or before.startswith("CMake Error")
 
 
 def _output_lines(log: str) -> list[str]:
-    """What the steps printed, each line once, without the steps' own commands."""
+    """The output of the steps, each line once, without the commands of the steps."""
     lines = (STEP_NUMBER_AND_TIME.sub("", line, count=1) for line in log.splitlines() if line.strip("- "))
     shown = (QUOTED_COMMAND.sub(r"\1 […]", line) for line in lines if not COMMAND.search(line))
     return [line for line in dict.fromkeys(shown) if line.strip()]

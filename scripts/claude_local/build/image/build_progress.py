@@ -1,4 +1,4 @@
-"""Reads BuildKit's plain progress, line by line: the stage, ninja's [n/m], and how long it may still take. Pure."""
+"""Reads BuildKit's plain progress line by line: the stage, ninja's [n/m], an estimate of the time left. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 STEP = re.compile(r"#(?P<step>\d+) \[(?P<stage>[\w-]+) +\d+/\d+\] \w+")
 NINJA = re.compile(r"#\d+ (?P<seconds>[\d.]+) \[(?P<done>\d+)/(?P<total>\d+)\] ")
 
-# The stages of templates/Dockerfile.j2 in the order in which they end.
+# The stages of templates/Dockerfile.j2, in the order in which they finish.
 STAGES = {
     "toolchain": "installing the compiler",
     "source-git": "fetching llama.cpp",
@@ -24,33 +24,33 @@ ORDER = list(STAGES)
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build is. Numbers of the compiler are zero until it runs."""
+    """The progress of a build. The compiler's numbers are zero until it runs."""
 
     stage: str = ""
     """A stage of the Dockerfile; empty while BuildKit prepares."""
     done: int = 0
     total: int = 0
     first_done: int = 0
-    """What was done at `first_seconds`, both from the first line that the compiler printed."""
+    """Value of `done` at `first_seconds`; both are from the compiler's first line."""
     first_seconds: float = 0.0
     seconds: float = 0.0
-    """Time of the compiler's last line since its step began."""
+    """Time of the compiler's last line, since its step began."""
 
     @property
     def fraction(self) -> float | None:
-        """Share of the compilation that is done; None where nothing is compiled now."""
+        """Share of the compilation that is done; None if the compiler is not running."""
         return self.done / self.total if self.stage == "build" and self.total else None
 
     @property
     def remaining_seconds(self) -> float | None:
-        """How long the compilation takes at its speed so far; None while that is not known."""
+        """Time left for the compilation at its speed so far; None while that is unknown."""
         passed, steps = self.seconds - self.first_seconds, self.done - self.first_done
         if self.fraction is None or steps <= 0 or passed <= 0:
             return None
         return passed / steps * (self.total - self.done)
 
     def describe(self) -> str:
-        """The stage in words, with what is known of the compilation."""
+        """The stage in words, with the progress of the compilation if known."""
         words = STAGES.get(self.stage, "preparing")
         if self.fraction is None:
             return words
@@ -62,7 +62,7 @@ class BuildProgress:
 def advance(now: BuildProgress, line: str) -> BuildProgress:
     """The progress after one more line of output.
 
-    Stages run side by side, and BuildKit goes back and forth between them: the one that ends last counts.
+    Stages run in parallel and BuildKit mixes their output: the stage that finishes last counts.
     """
     if found := NINJA.match(line):
         return _compiled(now, int(found["done"]), int(found["total"]), float(found["seconds"]))
@@ -72,7 +72,7 @@ def advance(now: BuildProgress, line: str) -> BuildProgress:
 
 
 def _comes_after(now: BuildProgress, stage: str) -> bool:
-    # `compiled` begins at once, beside the compiler, with the packages that the result needs.
+    # `compiled` starts in parallel with the compiler, with the packages that the result needs.
     if stage not in STAGES or (stage == "compiled" and not 0 < now.total == now.done):
         return False
     return not now.stage or ORDER.index(stage) > ORDER.index(now.stage)
@@ -84,7 +84,7 @@ def _compiled(now: BuildProgress, done: int, total: int, seconds: float) -> Buil
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people: `45 s`, `12 min`, `1 h 05 min`."""
+    """A duration for people: `45 s`, `12 min`, `1 h 05 min`."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

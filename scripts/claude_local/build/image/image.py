@@ -1,4 +1,4 @@
-"""Builds the llama-server image. The old one stays in place until the new one is complete."""
+"""Builds the llama-server image. The current image stays in use until the new one is complete."""
 
 from __future__ import annotations
 
@@ -13,34 +13,42 @@ from typing import TextIO
 import psutil
 
 from claude_local.build.image import build_failures, image_store
-from claude_local.build.image.build_progress import advance, BuildProgress, duration
+from claude_local.build.image.build_progress import BuildProgress, advance, duration
+from claude_local.build.image.image_spec import (
+    ImageSpec,
+    architectures_of,
+    build_argv,
+    image_spec,
+    jobs_for,
+    tag_of,
+)
 from claude_local.foundation.errors import EngineFailed, UserError
+from claude_local.foundation.samples import GpuReading
 from claude_local.machine.files import private_directory
 from claude_local.machine.gpus import read_gpus
-from claude_local.build.image.image_spec import architectures_of, build_argv, image_spec, ImageSpec, jobs_for, tag_of
 from claude_local.machine.processes import run, run_watched
-from claude_local.foundation.samples import GpuReading
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import BUILD_LOG
 
-WITHOUT_IMAGE = "without an image, on the CPU: invoke up --engine embedded"
+WITHOUT_IMAGE = "to run on the CPU without an image: invoke up --engine embedded"
 LOG_CHARACTERS = 200_000
-INTERRUPTED = "interrupted: the old image is untouched; what was compiled is kept for the next time"
+INTERRUPTED = "interrupted: the current image is unchanged; compiled files are kept for the next build"
 
 OnProgress = Callable[[BuildProgress, str], object]
-"""Called for each line of the build's output, with the progress after it."""
+"""Called for each line of the build's output, with the progress up to that line."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """An image by its own name, and whether it had to be built."""
+    """The tag of an image, and whether it had to be built."""
 
     tag: str
     seconds: float | None
-    """How long it took; None if it was there."""
+    """How long the build took; None if the image existed."""
 
     def describe(self) -> str:
         if self.seconds is None:
-            return f"{self.tag} is there already; --force builds it again"
+            return f"{self.tag} is already built; --force builds it again"
         return f"built {self.tag} in {duration(self.seconds)}"
 
 
@@ -56,9 +64,9 @@ def wanted(
     commit: str = "",
     cards: Callable[[], GpuReading] = read_gpus,
 ) -> ImageSpec:
-    """The image that is asked for, fitted to the cards and the memory of this machine.
+    """The requested image, adapted to the cards and the memory of this machine.
 
-    Raises UserError for a variant, commit or folder that cannot be meant.
+    Raises UserError for an invalid variant, commit or folder.
     """
     if not (architectures or prebuilt) and variant == "cuda":
         capabilities = [gpu.compute_capability for gpu in cards().gpus]
@@ -81,37 +89,39 @@ def wanted(
 
 
 def warnings_of(spec: ImageSpec, cards: Callable[[], GpuReading] = read_gpus) -> list[str]:
-    """What somebody should know before waiting for this image."""
+    """What a user should know before waiting for this image."""
     if spec.variant != "cuda":
         return []
     reading = cards()
     if reading.gpus:
         return []
-    why = reading.problem or "the driver names none"
-    return [f"no card for the CUDA variant here ({why}). For this machine: --variant cpu; {WITHOUT_IMAGE}"]
+    why = reading.problem or "the driver reports no card"
+    return [
+        f"the CUDA variant needs an NVIDIA card ({why}); for this machine: --variant cpu; {WITHOUT_IMAGE}"
+    ]
 
 
 def tag(settings: Settings, spec: ImageSpec) -> str:
-    """The name under which this image is kept, whatever `CLAUDE_LOCAL_IMAGE` means meanwhile."""
+    """The permanent name of this image; `CLAUDE_LOCAL_IMAGE` is a second name that moves."""
     dockerfile = (settings.build_dir / "Dockerfile").read_text(encoding="utf-8")
     return tag_of(spec, dockerfile, settings.image)
 
 
 def command(settings: Settings, spec: ImageSpec, *, force: bool = False) -> list[str]:
-    """The exact command that builds it."""
+    """The exact command that builds the image."""
     rebuild = str(time.time_ns()) if force else ""
     return build_argv(spec, tag=tag(settings, spec), build_dir=settings.build_dir, rebuild=rebuild)
 
 
 def log_file(settings: Settings) -> Path:
-    """Where the last build's output is."""
-    return settings.state_dir / "build-image.log"
+    """The file with the output of the last build."""
+    return BUILD_LOG.below(settings.state_dir)
 
 
 def build(settings: Settings, spec: ImageSpec, on_progress: OnProgress, *, force: bool = False) -> Built:
-    """Builds the image where it is not there yet; a local checkout always, as nobody knows what changed.
+    """Builds the image unless it exists; a local checkout always, because its changes are unknown.
 
-    Raises EngineFailed with the cause, as far as the log shows it.
+    Raises EngineFailed with the cause, if the log shows it.
     """
     name = tag(settings, spec)
     if not (force or spec.source) and image_store.image_id(name):
@@ -131,18 +141,18 @@ def build(settings: Settings, spec: ImageSpec, on_progress: OnProgress, *, force
 def build_and_use(
     settings: Settings, spec: ImageSpec, on_progress: OnProgress, *, force: bool = False
 ) -> list[str]:
-    """Builds the image, makes it the one that `up` starts, and returns what to say of it."""
+    """Builds the image, makes it the one that `up` starts, and returns messages about it."""
     built = build(settings, spec, on_progress, force=force)
     changed = image_store.point_to(settings.image, built.tag)
     return [built.describe(), f"{settings.image} {'is now' if changed else 'is'} {built.tag}"]
 
 
 def rollback(settings: Settings) -> str:
-    """Goes back to the image before; once more, and it is forth again. Returns what to say of it."""
+    """Swaps the current and the previous image; a second call undoes the first. Returns a message."""
     image_store.swap_with_previous(settings.image)
     return (
         f"{settings.image} is now {image_store.describe(settings.image)}; "
-        "what runs goes on with its own image until: invoke down, invoke up"
+        "a running server keeps its image until: invoke down, invoke up"
     )
 
 
@@ -151,15 +161,17 @@ def _checkout(source: str) -> Path | None:
         return None
     folder = Path(source).expanduser().absolute()
     if not (folder / "CMakeLists.txt").is_file():
-        raise UserError(f"{folder} is no checkout of llama.cpp", hint="it should have a CMakeLists.txt")
+        raise UserError(
+            f"{folder} is not a checkout of llama.cpp", hint="give a folder with its CMakeLists.txt"
+        )
     return folder
 
 
 def _git_revision(folder: Path) -> str:
-    """The commit that is checked out, and whether files differ from it; "" where git does not know."""
+    """The commit that is checked out, and whether files differ from it; "" outside a git checkout."""
     argv = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return run(argv, failure="no git checkout").strip()
+        return run(argv, failure="not a git checkout").strip()
     except EngineFailed:
         return ""
 
@@ -182,10 +194,8 @@ def _failure(code: int, log: Path) -> EngineFailed:
     text = log.read_text(encoding="utf-8")[-LOG_CHARACTERS:]
     cause = build_failures.explain(text)
     return EngineFailed(
-        "the image was not built, and the old one, if any, is untouched: "
-        + (cause.sentence if cause else f"docker ended with {code}"),
+        "the image was not built, and an existing one is unchanged: "
+        + (cause.sentence if cause else f"docker exited with code {code}"),
         details=build_failures.telling_lines(text),
-        hint="\n".join(
-            filter(None, [cause.hint if cause else "", WITHOUT_IMAGE, f"the whole output: {log}"])
-        ),
+        hint="\n".join(filter(None, [cause.hint if cause else "", WITHOUT_IMAGE, f"full output: {log}"])),
     )

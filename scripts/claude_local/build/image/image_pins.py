@@ -1,8 +1,8 @@
-"""What the llama-server image is built from. Change pins here and nowhere else.
+"""The sources and base images of the llama-server image. Pins are changed here and nowhere else.
 
-A git commit id is a hash over the commit, which holds the hash of its tree, which holds the hash of every
-file: the build compares `git rev-parse HEAD` with the pinned id, so no other source can be built. A `tree`
-that is known is compared as well. None was looked up for this pin, and None says so.
+A git commit id is a hash over the commit, which contains the hash of its tree, which contains the hash of every
+file. The build compares `git rev-parse HEAD` with the pinned id, so no other source can be built. A known
+`tree` is compared as well; for this pin it was not looked up, so it is None.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class SourcePin:
     commit: str
     """Full id."""
     build: str
-    """Upstream's name for it: `b` and the number of commits before it."""
+    """Upstream's name of the build: `b` and the number of commits before it."""
     tree: str | None
-    """Full id of its tree (`git rev-parse COMMIT^{tree}`); None: not known here."""
+    """Full id of its tree (`git rev-parse COMMIT^{tree}`); None if unknown."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs between an image for NVIDIA cards, for other cards, and for the CPU."""
+    """The differences between images for NVIDIA cards, for other cards and for the CPU."""
 
     build_base: str
     runtime_base: str
@@ -33,9 +33,9 @@ class Variant:
     build_packages: tuple[str, ...] = ()
     runtime_packages: tuple[str, ...] = ()
     prebuilt: str | None = None
-    """The official image for people who do not want to compile; None: none is pinned."""
+    """The official image, to use instead of compiling; None if no official image is pinned."""
     bytes_per_job: int = 1_500_000_000
-    """Memory that one compiler process can take."""
+    """Memory that one compiler process may need."""
 
 
 # 2026-11-21: first pin. Newer than the fix of the router's eviction race (llama.cpp PR 29217, first
@@ -50,16 +50,16 @@ SOURCE = SourcePin(
 # RTX 40 series and RTX 50 series; `120` without the `a` lacks the FP4 tensor cores.
 DEFAULT_ARCHITECTURES = "89-real;120a-real"
 
-# What upstream compiles where nobody says: the official image runs on all of them.
+# Upstream's default architectures, which the official image contains.
 PREBUILT_ARCHITECTURES = (
     "50-virtual;61-virtual;70-virtual;75-virtual;80-virtual;86-real;89-real;90-virtual;120a-real"
 )
 
-# 2026-11-21: the image of May 2026 behind the tag.
+# 2026-11-21: the tag points to the image of May 2026.
 UBUNTU = "ubuntu:24.04@sha256:786a8b558f7be160c6c8c4a54f9a57274f3b4fb1491cf65146521ae77ff1dc54"
 
 VARIANTS = {
-    # 2026-11-21: CUDA 12.8, the oldest that compiles for the RTX 50 series, so that older drivers do.
+    # 2026-11-21: CUDA 12.8, the oldest that compiles for the RTX 50 series, because older drivers support it.
     "cuda": Variant(
         build_base="nvidia/cuda:12.8.1-devel-ubuntu24.04"
         "@sha256:520292dbb4f755fd360766059e62956e9379485d9e073bbd2f6e3c20c270ed66",
@@ -70,7 +70,7 @@ VARIANTS = {
         "@sha256:3e7673cce183a55f97a1bc3c80817f3c61452483c13bc088a6766388af4775fe",
         bytes_per_job=2_500_000_000,  # nvcc
     ),
-    # Package names as upstream's guide has them for Ubuntu 24.04 (docs/build.md, "Using system packages").
+    # Package names of upstream's guide for Ubuntu 24.04 (docs/build.md, "Using system packages").
     "vulkan": Variant(
         build_base=UBUNTU,
         runtime_base=UBUNTU,
@@ -84,8 +84,9 @@ VARIANTS = {
 BUILD_PACKAGES = ("ca-certificates", "ccache", "cmake", "g++", "git", "ninja-build")
 RUNTIME_PACKAGES = ("libgomp1",)
 
-# Every CPU gets the variant that suits it, loaded at run time. No web page is built in, as ours is used
-# and upstream's would be downloaded during the build; no TLS, as the container has no way out.
+# CPU code comes in variants; the best one for the CPU is loaded at run time. The image has no web page, because
+# claude-local has its own and upstream's would be downloaded during the build, and no TLS, because the container
+# has no network access to the outside.
 CMAKE_FLAGS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DCMAKE_C_COMPILER_LAUNCHER=ccache",

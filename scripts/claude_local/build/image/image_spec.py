@@ -1,4 +1,4 @@
-"""Which image is wanted, and from that its tag, its build arguments and the exact command. Pure."""
+"""The requested image, and from it the tag, the build arguments and the exact command. Pure."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from claude_local.build.image import image_pins
-from claude_local.foundation.errors import UserError
 from claude_local.build.image.image_pins import SourcePin
+from claude_local.foundation.errors import UserError
 
 COMMIT_CHARACTERS_IN_TAG = 12
 HASH_CHARACTERS_IN_TAG = 8
 
-# Compute capabilities whose newest instructions are only in the `a` form.
+# Compute capabilities whose newest instructions are available only with the suffix `a`.
 ARCHITECTURE_SPECIFIC = {"9.0", "10.0", "10.3", "12.0", "12.1"}
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """Everything that decides what is in an image, and how many jobs build it."""
+    """Everything that determines the content of an image, and the number of build jobs."""
 
     variant: str
     pin: SourcePin
     build_base: str
     runtime_base: str
     architectures: str = ""
-    """What CUDA code is in it, as CMAKE_CUDA_ARCHITECTURES; empty without CUDA."""
+    """CMAKE_CUDA_ARCHITECTURES; empty without CUDA."""
     source: Path | None = None
     """A local checkout to build instead of the pinned commit."""
     source_revision: str = ""
-    """What that checkout is, where git knows it."""
+    """Revision of that checkout; empty if git does not know it."""
     prebuilt: bool = False
     """Take llama-server from `runtime_base` instead of compiling it."""
     jobs: int = field(default=1, compare=False)
@@ -52,7 +52,7 @@ class ImageSpec:
         )
 
     def _version_flags(self) -> tuple[str, ...]:
-        """A fetched commit comes without its history, from which upstream counts its number."""
+        """Upstream counts commits for the build number; a fetched commit has no history, so it is set here."""
         if self.source:
             return ()
         number = self.pin.build.removeprefix("b")
@@ -60,13 +60,13 @@ class ImageSpec:
 
     @property
     def revision(self) -> str:
-        """What `llama-server` is made of, for the label and for people."""
+        """The source of `llama-server`, for the label and for people."""
         if self.prebuilt:
             return self.runtime_base
         return f"local {self.source_revision or self.source}" if self.source else self.pin.commit
 
     def build_args(self) -> dict[str, str]:
-        """The arguments of the Dockerfile, without those that do not change the result."""
+        """The arguments of the Dockerfile that affect the result."""
         own = image_pins.VARIANTS[self.variant]
         return {
             "BUILD_BASE": self.build_base,
@@ -95,12 +95,12 @@ def image_spec(
     prebuilt: bool = False,
     commit: str = "",
 ) -> ImageSpec:
-    """The image that is asked for; what is left empty is pinned. Raises UserError for what cannot be meant."""
+    """The requested image; empty options take the pinned value. Raises UserError for invalid options."""
     own = image_pins.VARIANTS.get(variant)
     if own is None:
-        raise UserError(f"no variant `{variant}`", hint=f"there are: {', '.join(image_pins.VARIANTS)}")
+        raise UserError(f"no variant `{variant}`", hint=f"known variants: {', '.join(image_pins.VARIANTS)}")
     if source and (prebuilt or commit):
-        raise UserError("--source builds a local checkout", hint="leave out --prebuilt or --to")
+        raise UserError("--source cannot be used with --prebuilt or --to", hint="leave out one of them")
     if prebuilt and not (runtime_base or own.prebuilt):
         raise UserError(
             f"no official {variant} image is pinned",
@@ -122,8 +122,8 @@ def _pin(commit: str) -> SourcePin:
         return image_pins.SOURCE
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise UserError(
-            f"`{commit}` is no full commit id",
-            hint="40 characters from 0 to f: a shorter name can come to mean another commit",
+            f"`{commit}` is not a full commit id",
+            hint="give all 40 characters (0-9, a-f): a shorter id can become ambiguous",
         )
     return dataclasses.replace(image_pins.SOURCE, commit=commit, build="b0", tree=None)
 
@@ -135,27 +135,27 @@ def _architectures(variant: str, given: str, *, prebuilt: bool) -> str:
     chosen = given or default
     if not re.fullmatch(r"\d+[af]?(-real|-virtual)?(;\d+[af]?(-real|-virtual)?)*", chosen):
         raise UserError(
-            f"`{chosen}` is no list of CUDA architectures", hint='for instance "89-real;120a-real"'
+            f"`{chosen}` is not a list of CUDA architectures", hint='example: "89-real;120a-real"'
         )
     return chosen
 
 
 def architectures_of(capabilities: Iterable[str]) -> str:
-    """CMAKE_CUDA_ARCHITECTURES for cards of these compute capabilities ("8.9"); "" for no card."""
+    """CMAKE_CUDA_ARCHITECTURES for cards of these compute capabilities ("8.9"); "" without cards."""
     numbers = {tuple(int(part) for part in one.split(".")) for one in capabilities}
     names = (f"{major}.{minor}" for major, minor in sorted(numbers))
     return ";".join(f"{name.replace('.', '')}{'a' * (name in ARCHITECTURE_SPECIFIC)}-real" for name in names)
 
 
 def jobs_for(variant: str, *, cores: int, memory_bytes: int) -> int:
-    """How many compilers may run at once, so that they fit into the memory; at least one."""
+    """How many compilers can run in parallel within the memory; at least one."""
     return max(1, min(cores, memory_bytes // image_pins.VARIANTS[variant].bytes_per_job))
 
 
 def tag_of(spec: ImageSpec, dockerfile: str, image: str) -> str:
-    """The name of the image that this spec and this Dockerfile give, in the repository of `image`.
+    """The name of the image from this spec and this Dockerfile, in the repository of `image`.
 
-    Another commit, flag, base or line of the Dockerfile gives another name.
+    A different commit, flag, base or line of the Dockerfile gives a different name.
     """
     recipe = json.dumps([dockerfile, spec.build_args()], sort_keys=True)
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:HASH_CHARACTERS_IN_TAG]
@@ -164,20 +164,20 @@ def tag_of(spec: ImageSpec, dockerfile: str, image: str) -> str:
 
 
 def repository_of(image: str) -> str:
-    """An image name without its tag. Raises UserError for one that no tag can point to."""
+    """An image name without its tag. Raises UserError for a name with a digest, which cannot be moved."""
     if "@" in image:
         raise UserError(
-            f"the image `{image}` is named by its digest, so no other can take its place",
-            hint="give CLAUDE_LOCAL_IMAGE a name with a tag",
+            f"the image `{image}` is named by its digest, so it cannot be replaced",
+            hint="set CLAUDE_LOCAL_IMAGE to a name with a tag",
         )
     head, slash, last = image.rpartition("/")
     return head + slash + last.partition(":")[0]
 
 
 def build_argv(spec: ImageSpec, *, tag: str, build_dir: Path, rebuild: str = "") -> list[str]:
-    """The exact command. The context is the local checkout, or a folder of which nothing is read.
+    """The exact command. The context is the local checkout; otherwise build/, from which nothing is copied.
 
-    Another `rebuild` makes every step run again. Docker's --no-cache would take the compiler's cache as well.
+    A new value of `rebuild` runs every step again. Docker's --no-cache would also drop the compiler's cache.
     """
     args = {**spec.build_args(), "JOBS": str(spec.jobs), **({"REBUILD": rebuild} if rebuild else {})}
     return [

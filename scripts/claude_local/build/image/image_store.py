@@ -1,7 +1,7 @@
-"""The images on this machine: what is there, and which one `CLAUDE_LOCAL_IMAGE` means.
+"""The images on this machine, and the one that `CLAUDE_LOCAL_IMAGE` points to.
 
-Two names are pointers: the image itself, and the same with `-previous`, to go back to. There is no other
-record. The `docker` program is asked, as it also builds.
+Two names are pointers: the image itself, and the same with `-previous` for rollback. There is no other
+record. This module runs the `docker` program, which also builds the images.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import json
 from typing import Any
 
 from claude_local.build.image import build_failures
-from claude_local.foundation.errors import EngineFailed, UserError
 from claude_local.build.image.image_spec import repository_of
+from claude_local.foundation.errors import EngineFailed, UserError
 from claude_local.machine.processes import run
 
 
 def image_id(name: str) -> str | None:
-    """The id of an image of this machine; None if there is none of this name."""
+    """The id of an image on this machine; None if there is no image with this name."""
     if name == repository_of(name):
-        name += ":latest"  # what Docker means by it; as a filter it would mean every tag
+        name += ":latest"  # Docker's default tag; without it, the filter would match every tag
     argv = ["docker", "image", "ls", "--no-trunc", "--quiet", "--filter", f"reference={name}"]
-    found = _docker(argv, "Docker does not tell which images there are")
+    found = _docker(argv, "Docker could not list its images")
     return next(iter(found.split()), None)
 
 
@@ -32,22 +32,22 @@ def labels(name: str) -> dict[str, str]:
 
 
 def describe(name: str) -> str:
-    """What an image is made of, for people."""
+    """The source of an image, for people."""
     found = labels(name)
     return found.get("org.opencontainers.image.revision") or "an image without our labels"
 
 
 def previous_of(image: str) -> str:
-    """The name under which the image before the present one is kept."""
+    """The name that points to the previous image."""
     tag = image.removeprefix(repository_of(image)).removeprefix(":") or "latest"
     return f"{repository_of(image)}:{tag}-previous"
 
 
 def point_to(image: str, tag: str) -> bool:
-    """Makes `image` mean what `tag` is; what it meant before is kept. False if it meant that already."""
+    """Makes `image` point to `tag` and keeps the old image as previous. False if it already pointed there."""
     old, new = image_id(image), image_id(tag)
     if new is None:
-        raise EngineFailed(f"the image `{tag}` is not there")
+        raise EngineFailed(f"there is no image `{tag}`")
     if old == new:
         return False
     if old:
@@ -57,11 +57,12 @@ def point_to(image: str, tag: str) -> bool:
 
 
 def swap_with_previous(image: str) -> None:
-    """Makes `image` mean what it meant before, and the other way round. Raises UserError if nothing was."""
+    """Swaps `image` and its previous image. Raises UserError if there is no previous image."""
     now, before = image_id(image), image_id(previous_of(image))
     if before is None or before == now:
         raise UserError(
-            f"there is no image before `{image}`", hint="one is kept by invoke build-image and upgrade-image"
+            f"`{image}` has no previous image",
+            hint="invoke build-image and upgrade-image keep the image that they replace",
         )
     _tag(before, image)
     if now:
@@ -69,7 +70,7 @@ def swap_with_previous(image: str) -> None:
 
 
 def _tag(source: str, name: str) -> None:
-    _docker(["docker", "tag", source, name], f"`{name}` could not be set")
+    _docker(["docker", "tag", source, name], f"could not name an image `{name}`")
 
 
 def _docker(argv: list[str], failure: str) -> str:

@@ -1,1 +1,1 @@
-"""What invoke doctor looks at: one file per subject."""
+"""What invoke doctor checks: one file per subject."""

@@ -1,4 +1,4 @@
-"""Claude Code, the normal ~/.claude that nothing touches, and the folder of local sessions."""
+"""Checks of Claude Code, of ~/.claude (which claude-local never writes), and of the folder for local sessions."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import stat
 import tempfile
 from pathlib import Path
 
-from claude_local.checks.doctor.host import Finding, Host, dotted, version_of
-from claude_local.client import manifest
+from claude_local.checks.doctor.host import Finding, Host, Level, dotted, version_of
+from claude_local.client import manifest, requirements
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.plain_text import first_line
 
-INSTALL_REMEDY = "npm install --global @anthropic-ai/claude-code"
-# Files in ~/.claude that could lead plain `claude` to us, and what they would say then.
+INSTALL_REMEDY = requirements.INSTALL_CLAUDE
+# Files in ~/.claude that could point plain `claude` at claude-local, and the words that would give it away.
 NORMAL_FILES = ("settings.json", "settings.local.json", "CLAUDE.md", "keybindings.json")
 OURS = ("claude-local", "CLAUDE_LOCAL_", "local-llama")
 
 
 def claude(host: Host) -> Finding:
-    """Whether Claude Code is there, in a version that the tests ran or one newer."""
-    program = host.program("claude")
+    """Whether Claude Code is installed, in a tested version or a newer one."""
+    program = requirements.CLAUDE.find(host.environment.get("PATH", ""))
     if program is None:
-        return Finding("error", "not on the PATH: claude-local starts it", INSTALL_REMEDY)
+        level: Level = "error" if host.settings.sandbox in requirements.CLAUDE.modes else "info"
+        return Finding(level, f"not on the PATH: {requirements.CLAUDE.without}", INSTALL_REMEDY)
     with tempfile.TemporaryDirectory(prefix="claude-local-doctor-") as folder:
-        # Its own home, so that a look at the version leaves nothing in yours.
+        # An empty home folder: `claude --version` writes into its home, and must not write into the user's.
         own = {"HOME": folder, "CLAUDE_CONFIG_DIR": folder, "DISABLE_AUTOUPDATER": "1"}
         bare = {"PATH": host.environment.get("PATH", ""), **own}
         answer = host.ask(program, "--version", environment=bare)
     version = version_of(answer.output)
     if answer.code != 0 or not version:
         problem = answer.problem or first_line(answer.errors) or f"exit code {answer.code}"
-        return Finding("error", f"{program} does not say its version: {problem}", INSTALL_REMEDY)
+        return Finding("error", f"`{program} --version` gave no version: {problem}", INSTALL_REMEDY)
     return _in_range(version)
 
 
@@ -38,44 +39,51 @@ def _in_range(version: tuple[int, ...]) -> Finding:
     from claude_local.client.claude_code import OLDEST_CLAUDE, TESTED_CLAUDE
 
     oldest, newest = map(version_of, TESTED_CLAUDE)
-    told = dotted(version)
+    text = dotted(version)
     if version < version_of(OLDEST_CLAUDE):
-        return Finding("error", f"{told} is too old; {OLDEST_CLAUDE} or newer is needed", INSTALL_REMEDY)
+        return Finding("error", f"{text} is too old; {OLDEST_CLAUDE} or newer is needed", INSTALL_REMEDY)
     if version < oldest:
-        return Finding("info", f"{told} is older than the oldest tested, {dotted(oldest)}", INSTALL_REMEDY)
+        return Finding(
+            "info", f"{text} is older than the oldest tested version, {dotted(oldest)}", INSTALL_REMEDY
+        )
     if version > newest:
-        return Finding("info", f"{told} is newer than the newest tested, {dotted(newest)}", "invoke verify")
-    return Finding("ok", told)
+        untested = f"{text} is newer than the newest tested version, {dotted(newest)}"
+        return Finding("info", untested, "test it here: invoke verify")
+    return Finding("ok", text)
 
 
 def normal_folder(host: Host) -> Finding:
-    """Whether there is nothing of ours in ~/.claude."""
+    """Whether ~/.claude is free of anything from claude-local."""
     normal = manifest.normal_dir(host.environment)
     inside = [path for path in _recorded(host) if manifest.lies_in(path.parent, normal)]
     if inside:
-        return Finding("error", f"{inside[0]} is ours and lies in it", "invoke uninstall-claude-local")
+        text = f"{inside[0]}, a file of claude-local, is inside {normal}"
+        return Finding("error", text, "remove it: invoke uninstall-claude-local")
     if manifest.lies_in(host.settings.client_dir, normal):
-        text = f"the folder of local sessions, {host.settings.client_dir}, lies in it"
-        return Finding("error", text, "choose another folder: CLAUDE_LOCAL_CLIENT_DIR, then invoke render")
+        text = f"the folder for local sessions, {host.settings.client_dir}, is inside {normal}"
+        return Finding(
+            "error", text, "set CLAUDE_LOCAL_CLIENT_DIR to another folder, then run: invoke render"
+        )
     for name in NORMAL_FILES:
         file = normal / name
         if any(word in _text(file) for word in OURS):
-            return Finding("warning", f"{file} names claude-local", "look whether you wrote that; we did not")
-    return Finding("ok", f"nothing of ours in {normal}")
+            remedy = "check whether you added that; claude-local never writes to this file"
+            return Finding("warning", f"{file} mentions claude-local", remedy)
+    return Finding("ok", f"nothing of claude-local in {normal}")
 
 
 def own_folder(host: Host) -> Finding:
-    """Whether the folder of local sessions is a private folder with the texts that we put there."""
+    """Whether the folder for local sessions is a real folder, private, with the files as installed."""
     folder = host.settings.client_dir
     if folder.is_symlink():
-        text = f"{folder} is a link to {folder.readlink()}: claude-local refuses it"
-        return Finding("error", text, f"make it a folder: rm {folder} && invoke install-claude-local")
+        text = f"{folder} is a symbolic link to {folder.readlink()}; claude-local needs a real folder"
+        return Finding("error", text, f"remove the link: rm {folder} && invoke install-claude-local")
     if not folder.exists():
-        return Finding("info", f"{folder} is not there yet", "invoke install-claude-local")
+        return Finding("info", f"{folder} does not exist yet", "create it: invoke install-claude-local")
     if not folder.is_dir():
         return Finding("error", f"{folder} is not a folder", f"move it away: mv {folder} {folder}.bak")
     if folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return Finding("warning", f"{folder} is open to other users", f"chmod 700 {folder}")
+        return Finding("warning", f"other users have access to {folder}", f"chmod 700 {folder}")
     return _as_installed(host)
 
 
@@ -91,12 +99,13 @@ def _as_installed(host: Host) -> Finding:
         path for path, mark in files.items() if path not in missing and not manifest.is_as_left(path, mark)
     ]
     if missing:
-        return Finding("warning", f"{_some(missing)} missing", "invoke install-claude-local")
-    if changed:
         return Finding(
-            "info", f"{_some(changed)} changed since; yours are kept", "invoke install-claude-local --force"
+            "warning", f"missing: {_some(missing)}", "install it again: invoke install-claude-local"
         )
-    return Finding("ok", f"{folder}, {len(files)} file(s) as installed")
+    if changed:
+        text = f"changed since the installation: {_some(changed)}; claude-local keeps your version"
+        return Finding("info", text, "to replace it with ours: invoke install-claude-local --force")
+    return Finding("ok", f"{folder}: {len(files)} installed file(s), unchanged")
 
 
 def _some(paths: list[Path]) -> str:
@@ -108,7 +117,7 @@ def _recorded(host: Host) -> list[Path]:
     try:
         return list(manifest.load(host.settings))
     except UserError:
-        return []  # `own_folder` tells it
+        return []  # `own_folder` reports it
 
 
 def _text(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""Docker Engine, Compose and BuildKit, as the `docker` command sees them."""
+"""Checks of Docker Engine, Compose and BuildKit, through the `docker` command."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 
 from claude_local.checks.doctor.host import Finding, Host, Level, dotted, version_of
 from claude_local.foundation.plain_text import first_line
+from claude_local.server.engines import registry
 
 OLDEST_ENGINE = (20, 10)
-"""The oldest that the tests ran with."""
+"""The oldest version that the tests have run with."""
 SAFE_ENGINE = (28,)
-"""Before it, neighbours on the same network could reach ports that are published on 127.0.0.1."""
+"""Before version 28, other machines on the same network could reach ports published on 127.0.0.1."""
 OLDEST_COMPOSE = (2,)
-ENGINE_REMEDY = "sudo systemctl start docker; or run without it: --engine embedded"
+ENGINE_REMEDY = "sudo systemctl start docker; or run without Docker: --engine embedded"
 GROUP_REMEDY = "sudo usermod --append --groups docker $USER, then log in again"
 
 
 @dataclass(frozen=True)
 class Docker:
-    """What `docker info` said. `problem` is why the engine gave no answer."""
+    """The output of `docker info`. `problem` says why the engine did not answer."""
 
     is_installed: bool = True
     facts: dict[str, Any] = field(default_factory=dict)
@@ -31,14 +32,14 @@ class Docker:
         return set(self.facts.get("Runtimes") or {})
 
     def plugin(self, name: str) -> str | None:
-        """Version of a plugin of the `docker` command; None where it is missing."""
+        """Version of a plugin of the `docker` command; None if it is not installed."""
         plugins = (self.facts.get("ClientInfo") or {}).get("Plugins") or []
         found = (plugin for plugin in plugins if plugin.get("Name") == name and not plugin.get("Err"))
         return next((str(plugin.get("Version") or "unknown") for plugin in found), None)
 
 
 def look(host: Host) -> Docker:
-    """Asks the `docker` command about itself and the engine."""
+    """Runs `docker info`, which describes the command and the engine."""
     if host.program("docker") is None:
         return Docker(is_installed=False, problem="Docker is not installed")
     answer = host.ask("docker", "info", "--format", "{{json .}}")
@@ -50,7 +51,7 @@ def look(host: Host) -> Docker:
     problem = answer.problem or first_line(answer.errors) if answer.code != 0 else ""
     problem = problem or next(iter(map(str, server_errors)), "")
     if not problem and not facts.get("ServerVersion"):
-        problem = "`docker info` cannot be understood"
+        problem = "`docker info` printed something unexpected"
     return Docker(facts=facts, problem=problem)
 
 
@@ -58,55 +59,57 @@ def engine(host: Host) -> Finding:
     """Whether Docker Engine answers and is new enough."""
     docker = look(host)
     if not docker.is_installed:
-        level: Level = "error" if host.settings.engine == "docker" else "warning"
-        text = "not installed: models run on the CPU, in the embedded engine"
-        return Finding(
-            level, text, f"{host.remedy('docker.io')}; or Docker's own packages, version 28 or newer"
-        )
+        chosen = registry.named(host.settings, host.settings.engine)
+        level: Level = "error" if chosen and chosen.needs_docker else "warning"
+        text = "not installed: models run in the embedded engine, on the CPU only"
+        remedy = f"{host.remedy('docker.io')}; or install Docker's own packages, version 28 or newer"
+        return Finding(level, text, remedy)
     if "permission denied" in docker.problem.lower():
-        return Finding("error", "Docker Engine does not let this user in", GROUP_REMEDY)
+        return Finding("error", "this user has no permission to use Docker Engine", GROUP_REMEDY)
     if docker.problem:
         return Finding("error", f"Docker Engine does not answer: {docker.problem}", ENGINE_REMEDY)
     return _engine_version(str(docker.facts["ServerVersion"]))
 
 
-def _engine_version(told: str) -> Finding:
-    version = version_of(told)
+def _engine_version(reported: str) -> Finding:
+    version = version_of(reported)
     if version < OLDEST_ENGINE:
         return Finding(
-            "error", f"{told} is too old; {dotted(OLDEST_ENGINE)} or newer is needed", "update Docker"
+            "error", f"{reported} is too old; {dotted(OLDEST_ENGINE)} or newer is needed", "update Docker"
         )
     if version < SAFE_ENGINE:
-        text = f"{told} works, but before 28 other machines of your network may reach ports on 127.0.0.1"
-        return Finding("warning", text, "update Docker to 28 or newer; the API key protects until then")
-    return Finding("ok", told)
+        text = f"{reported} works, but before 28 other machines on your network may reach ports on 127.0.0.1"
+        remedy = "update Docker to 28 or newer; until then the API key protects the model"
+        return Finding("warning", text, remedy)
+    return Finding("ok", reported)
 
 
 def compose(host: Host) -> Finding:
-    """Whether `docker compose` is there; the old `docker-compose` does not count."""
+    """Whether `docker compose` is installed; the old `docker-compose` does not count."""
     docker = look(host)
     if not docker.is_installed:
-        return Finding("info", "not looked at: Docker is not installed")
-    told = docker.plugin("compose")
+        return Finding("info", "skipped: Docker is not installed")
+    version = docker.plugin("compose")
     remedy = (
-        f"{host.remedy('docker-compose-v2')} (Ubuntu), docker-compose (Debian 13) or docker-compose-plugin"
+        f"{host.remedy('docker-compose-v2')} (Ubuntu); other package names: docker-compose (Debian 13), "
+        "docker-compose-plugin (Docker's own)"
     )
-    if told is None:
+    if version is None:
         old = host.ask("docker-compose", "version", "--short") if host.program("docker-compose") else None
         tail = f"; docker-compose {first_line(old.output)} is too old" if old and old.code == 0 else ""
         return Finding("error", f"`docker compose` is missing{tail}", remedy)
-    if told != "unknown" and version_of(told) < OLDEST_COMPOSE:
-        return Finding("error", f"{told} is too old; version 2 is needed", remedy)
-    return Finding("ok", told)
+    if version != "unknown" and version_of(version) < OLDEST_COMPOSE:
+        return Finding("error", f"{version} is too old; version 2 is needed", remedy)
+    return Finding("ok", version)
 
 
 def buildkit(host: Host) -> Finding:
-    """Whether images can be built: `invoke build-image` needs BuildKit."""
+    """Whether BuildKit is installed, which `invoke build-image` needs."""
     docker = look(host)
     if not docker.is_installed:
-        return Finding("info", "not looked at: Docker is not installed")
-    told = docker.plugin("buildx")
-    if told is None:
-        remedy = f"{host.remedy('docker-buildx')}; docker-buildx-plugin (Docker's own packages)"
+        return Finding("info", "skipped: Docker is not installed")
+    version = docker.plugin("buildx")
+    if version is None:
+        remedy = f"{host.remedy('docker-buildx')}; in Docker's own packages: docker-buildx-plugin"
         return Finding("warning", "`docker buildx` is missing: `invoke build-image` will fail", remedy)
-    return Finding("ok", f"buildx {told}")
+    return Finding("ok", f"buildx {version}")

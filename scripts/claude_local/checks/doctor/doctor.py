@@ -1,4 +1,4 @@
-"""`invoke doctor`: looks at everything that a start depends on, and says what helps, one line each."""
+"""`invoke doctor`: checks everything that a start needs and gives one line of remedy per problem."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ STYLES: dict[Level, str] = {"ok": "green", "info": "cyan", "warning": "yellow", 
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found."""
+    """One check and its finding."""
 
     name: str
     finding: Finding
 
 
 def examine(host: Host, checks: Sequence[Check] = CHECKS) -> list[Result]:
-    """One result per check, in their order. All run at once, and none longer than its limit."""
+    """One result per check, in the order of `checks`. They run in parallel, each up to its time limit."""
     found: dict[str, Finding] = {}
     started = time.monotonic()
     threads = [
@@ -63,7 +63,7 @@ def examine(host: Host, checks: Sequence[Check] = CHECKS) -> list[Result]:
 
 
 def run(host: Host, *, fix_first: bool = False, as_json: bool = False) -> int:
-    """Looks at everything, shows it, and returns the exit code. With `fix_first`, after tidying up."""
+    """Runs all checks, shows the results and returns the exit code. `fix_first` removes leftovers before."""
     for line in leftovers.fix(host) if fix_first else []:
         sys.stderr.write(f"{line}\n")
     results = examine(host)
@@ -75,7 +75,7 @@ def run(host: Host, *, fix_first: bool = False, as_json: bool = False) -> int:
 
 
 def exit_code(results: Sequence[Result]) -> int:
-    """1 if something is an error, else 0: a warning stops nobody."""
+    """1 if there is an error, else 0: a warning does not count."""
     return int(worst(results) == "error")
 
 
@@ -85,7 +85,7 @@ def worst(results: Sequence[Result]) -> Level:
 
 
 def show(results: Sequence[Result], *, as_json: bool = False) -> None:
-    """A table on standard output, or JSON. Without the package rich, plain lines."""
+    """Prints a table, or JSON, to standard output. Without the package rich, plain lines."""
     if as_json:
         checks = [{"name": result.name, **asdict(result.finding)} for result in results]
         sys.stdout.write(json.dumps({"worst": worst(results), "checks": checks}, indent=2) + "\n")
@@ -98,22 +98,22 @@ def show(results: Sequence[Result], *, as_json: bool = False) -> None:
 
 
 def _look(host: Host, check: Check, found: dict[str, Finding]) -> None:
-    """Runs a check; whatever happens in it, the others go on."""
+    """Runs one check. Whatever it raises becomes its finding; the other checks continue."""
     try:
         found[check.name] = check.examine(host)
     except ImportError as error:
-        text = f"cannot be looked at: the Python package {error.name} is missing"
+        text = f"not checked: the Python package {error.name} is missing"
         found[check.name] = Finding("warning", text, machine.PACKAGES_REMEDY)
     except UserError as error:
         found[check.name] = Finding("error", " / ".join(error.message.splitlines()), error.hint)
-    except Exception as error:  # a mistake in one check must not hide the others
-        text = f"the check failed: {type(error).__name__}: {error}"
+    except Exception as error:  # a bug in one check must not hide the others
+        text = f"a bug in this check: {type(error).__name__}: {error}"
         found[check.name] = Finding("warning", text, "please report this")
 
 
 def _timed_out(check: Check) -> Finding:
-    text = f"gave no answer within {check.timeout_seconds:g} s"
-    return Finding("warning", text, "try again; if it stays so, restart what it asks")
+    text = f"no answer within {check.timeout_seconds:g} s"
+    return Finding("warning", text, "try again; if it happens again, restart that program or service")
 
 
 def _show_table(results: Sequence[Result]) -> None:

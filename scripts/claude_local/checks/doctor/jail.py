@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from claude_local.checks.doctor.host import Finding, Host, dotted, version_of
+from claude_local.client.requirements import (
+    APPARMOR_REMEDY,
+    BIND_FD_REMEDY,
+    BUBBLEWRAP,
+    HAPROXY,
+    SOCAT,
+    Requirement,
+)
 from claude_local.foundation.plain_text import first_line
-
-OLDEST_BWRAP = (0, 8)
-"""The first with `--disable-userns`."""
 
 # The same namespaces and mounts as around a session, and nothing of the user's.
 PROBE = (
@@ -16,14 +21,10 @@ PROBE = (
     *("--ro-bind", "/usr", "/usr"),
     *("--ro-bind-try", "/bin", "/bin", "--ro-bind-try", "/lib", "/lib", "--ro-bind-try", "/lib64", "/lib64"),
     *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108  inside the sandbox
+    *("--bind-fd", "0", "/run/probe"),  # of /dev/null
     *("--remount-ro", "/", "--chdir", "/", "/usr/bin/true"),
 )
 
-APPARMOR_REMEDY = (
-    "sudo apt install apparmor-profiles && sudo ln -s "
-    "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/ && "
-    "sudo apparmor_parser --replace /etc/apparmor.d/bwrap-userns-restrict"
-)
 # A setting of the kernel, the value that forbids user namespaces, and the line that helps.
 FORBIDDEN_BY = (
     (
@@ -49,15 +50,16 @@ FORBIDDEN_BY = (
 
 def bwrap(host: Host) -> Finding:
     """Whether bubblewrap makes the namespaces that a confined session needs, tried for real."""
-    if host.program("bwrap") is None:
-        return Finding("warning", "not installed: sessions cannot be confined", host.remedy("bubblewrap"))
-    version = version_of(host.ask("bwrap", "--version").output)
-    if version < OLDEST_BWRAP:
-        text = f"{dotted(version) or 'unknown version'} is too old; {dotted(OLDEST_BWRAP)} or newer is needed"
-        return Finding("warning", text, "update bubblewrap")
+    if _find(host, BUBBLEWRAP) is None:
+        text = f"not installed: {BUBBLEWRAP.without}"
+        return Finding("warning", text, host.remedy(BUBBLEWRAP.package))
+    version = dotted(version_of(host.ask("bwrap", "--version").output)) or "unknown version"
     answer = host.ask(*PROBE)
     if answer.code == 0:
-        return Finding("ok", dotted(version))
+        return Finding("ok", version)
+    if "nknown option" in answer.errors:
+        text = f"{version} is too old: {first_line(answer.errors)}"
+        return Finding("warning", text, BIND_FD_REMEDY)
     return _why_not(host, answer.problem or first_line(answer.errors) or f"exit code {answer.code}")
 
 
@@ -70,15 +72,20 @@ def _why_not(host: Host, said: str) -> Finding:
 
 
 def socat(host: Host) -> Finding:
-    """Whether socat is there, which carries a confined session's requests to the model."""
-    if host.program("socat") is None:
-        return Finding("warning", "not installed: a confined session reaches no model", host.remedy("socat"))
-    return Finding("ok", host.program("socat") or "")
+    """Whether socat is there, which connects the editor and carries switches from inside."""
+    program = _find(host, SOCAT)
+    if program is None:
+        return Finding("info", f"not installed: {SOCAT.without}", host.remedy(SOCAT.package))
+    return Finding("ok", program)
 
 
 def haproxy(host: Host) -> Finding:
-    """Whether HAProxy is there, which lets only the requests of Claude Code out of a confined session."""
-    if host.program("haproxy") is None:
-        text = "not installed: socat carries requests, and lets all paths of the server through"
-        return Finding("info", text, host.remedy("haproxy"))
-    return Finding("ok", dotted(version_of(host.ask("haproxy", "-v").output)))
+    """Whether HAProxy is there, the only way from a confined session to the model."""
+    program = _find(host, HAPROXY)
+    if program is None:
+        return Finding("warning", f"not installed: {HAPROXY.without}", host.remedy(HAPROXY.package))
+    return Finding("ok", dotted(version_of(host.ask(program, "-v").output)))
+
+
+def _find(host: Host, need: Requirement) -> str | None:
+    return need.find(host.environment.get("PATH", ""), host.root)

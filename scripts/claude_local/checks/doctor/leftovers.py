@@ -1,4 +1,4 @@
-"""What earlier runs left behind, and what of it can be taken away without a question."""
+"""What earlier runs left behind and can be removed without asking."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from pathlib import Path
 
 from claude_local.checks.doctor.host import Finding, Host
 from claude_local.foundation.errors import Busy
+from claude_local.machine.state_folder import EMBEDDED
 
 OLD_SECONDS = 3600
 TEMPORARY = "claude-local-"
 DEAD = ("created", "exited", "dead")
 TO_START_SECONDS = 60
-"""A container that was made longer ago and never ran will not be started any more."""
+"""A container that was created longer ago and never ran will not be started."""
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A container of our Compose project that ended, or a path that nothing uses any more."""
+    """A stopped container of our Compose project, or an unused path."""
 
     text: str
     container: str = ""
@@ -32,7 +33,7 @@ class Leftover:
 
 
 def leftovers(host: Host) -> Finding:
-    """Whether earlier runs left something behind."""
+    """Whether earlier runs left containers or files behind."""
     found = list(find(host))
     if not found:
         return Finding("ok", "none")
@@ -40,12 +41,12 @@ def leftovers(host: Host) -> Finding:
 
 
 def fix(host: Host) -> list[str]:
-    """Takes the leftovers away and says what; what cannot be taken away is told too."""
+    """Removes the leftovers. One line per leftover, also for one that could not be removed."""
     return [f"{_remove(host, leftover)}: {leftover.text}" for leftover in find(host)]
 
 
 def find(host: Host) -> Iterator[Leftover]:
-    """Everything that can go. A file that is written right now is none: it is young."""
+    """All leftovers. Files younger than OLD_SECONDS are skipped: they may be in use."""
     yield from _containers(host)
     yield from _dead_process(host)
     settings = host.settings
@@ -68,30 +69,30 @@ def _containers(host: Host) -> Iterator[Leftover]:
     for line in listed.output.splitlines() if listed.code == 0 else []:
         name, state, made_at = line.split("\t")
         if state != "created":
-            yield Leftover(f"container {name}, which ended", container=name)
+            yield Leftover(f"stopped container {name}", container=name)
         elif _seconds_since(made_at) > TO_START_SECONDS:
-            yield Leftover(f"container {name}, which never ran", container=name)
+            yield Leftover(f"container {name}, which never started", container=name)
 
 
 def _seconds_since(made_at: str) -> float:
-    """From a time as Docker writes it: `2026-01-31 12:00:00 +0100 CET`."""
+    """Seconds since a time in Docker's format: `2026-01-31 12:00:00 +0100 CET`."""
     made = datetime.datetime.strptime(made_at.rpartition(" ")[0], "%Y-%m-%d %H:%M:%S %z")
     return time.time() - made.timestamp()
 
 
 def _dead_process(host: Host) -> Iterator[Leftover]:
-    """The record of an embedded server that is gone."""
-    record = host.settings.state_dir / "embedded" / "process.json"
+    """The record of an embedded server that no longer runs."""
+    record = EMBEDDED.below(host.settings.state_dir) / "process.json"
     try:
         pid = int(json.loads(record.read_text())["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return
     if not (host.root / "proc" / str(pid)).exists():
-        yield Leftover(f"record of process {pid}, which is gone", path=record)
+        yield Leftover(f"record of process {pid}, which no longer runs", path=record)
 
 
 def _half_written(folder: Path) -> Iterator[Path]:
-    """Temporary files of `files.write_atomic` and of the demo model."""
+    """Temporary files of `files.write_atomic` and of an unfinished demo model."""
     digits = "[0-9a-f]" * 12
     yield from sorted([*folder.rglob(f".*.{digits}.tmp"), *folder.glob(".*.gguf.partial")])
 
@@ -123,11 +124,11 @@ def _remove(host: Host, leftover: Leftover) -> str:
 
 
 def _remove_container(host: Host, leftover: Leftover) -> str:
-    """Under the lock: a start that is under way may have made it anew, or be about to take it away."""
+    """Removes it under the lock: a start in progress may have created it again, or may be removing it."""
     try:
         from claude_local.lifecycle import lock
-    except ImportError:  # the doctor comes before the requirements
-        return "not removed (the requirements are not installed)"
+    except ImportError:  # the doctor also runs before the packages are installed
+        return "not removed (Python packages are missing)"
     try:
         with lock.hold(host.settings, "doctor --fix"):
             gone = leftover in _containers(host) and host.ask("docker", "rm", leftover.container).code == 0

@@ -1,4 +1,4 @@
-"""NVIDIA cards, their driver and the container toolkit, against what the image was built for."""
+"""Checks of the NVIDIA driver, the container toolkit, and whether the image was built for these cards."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from claude_local.checks.doctor.host import Finding, Host, dotted, version_of
 from claude_local.foundation.plain_text import first_line
 
 SAFE_TOOLKIT = (1, 17, 8)
-"""Up to 1.17.7 an image could take over the host (CVE-2025-23266)."""
+"""Up to 1.17.7, an image can take over the host (CVE-2025-23266)."""
 ARCHITECTURES_LABEL = "claude-local.cuda-architectures"
 NVIDIA_VENDOR = "0x10de"
 DISPLAY_CLASS = "0x03"
-NO_CARD = Finding("ok", "no NVIDIA card, nothing to look at")
-TOOLKIT_PAGE = "the package nvidia-container-toolkit from NVIDIA's package source"
+NO_CARD = Finding("ok", "not needed: no NVIDIA card")
+TOOLKIT_PAGE = "the package nvidia-container-toolkit from NVIDIA's package repository"
 RUNTIME_REMEDY = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the image was built for; what the pins say where it is not built yet."""
+    """CUDA and architectures of the image; those of the pins if it is not built yet."""
 
     cuda: str
     architectures: str
@@ -33,7 +33,7 @@ class ImageFacts:
 
 
 def has_card(host: Host) -> bool:
-    """Whether an NVIDIA graphics card is on the bus, with a driver or without."""
+    """Whether there is an NVIDIA graphics card on the PCI bus, with or without a driver."""
     devices = (host.root / "sys/bus/pci/devices").glob("*")
     return (host.root / "dev/nvidiactl").exists() or any(
         host.text(f"{device}/vendor") == NVIDIA_VENDOR
@@ -43,35 +43,39 @@ def has_card(host: Host) -> bool:
 
 
 def driver(host: Host) -> Finding:
-    """Whether the driver runs the CUDA that the image was built with."""
+    """Whether the driver supports the CUDA version that the image was built with."""
     if not has_card(host):
         return Finding("info", "no NVIDIA card: models run on the CPU")
     reading = host.read_gpus()
     if reading.problem:
-        return Finding(
-            "error", reading.problem, "install NVIDIA's driver, or restart the computer after an update"
-        )
+        remedy = "install the NVIDIA driver; after an update of the driver, restart the computer"
+        return Finding("error", reading.problem, remedy)
     broken = next((gpu for gpu in reading.gpus if gpu.problem), None)
     if broken:
-        return Finding("error", f"card {broken.index}: {broken.problem}", "see: sudo dmesg | grep -i nvrm")
+        return Finding(
+            "error",
+            f"card {broken.index}: {broken.problem}",
+            "read the kernel's messages: sudo dmesg | grep -i nvrm",
+        )
     cuda = image_facts(host).cuda
-    told = f"driver {reading.driver_version}, up to CUDA {reading.cuda_version}"
+    text = f"driver {reading.driver_version} supports CUDA up to {reading.cuda_version}"
     if reading.cuda_version and version_of(reading.cuda_version) < version_of(cuda):
-        return Finding("error", f"{told}; the image needs CUDA {cuda}", "install a newer NVIDIA driver")
-    return Finding("ok", told)
+        return Finding("error", f"{text}, but the image needs CUDA {cuda}", "install a newer NVIDIA driver")
+    return Finding("ok", text)
 
 
 def toolkit(host: Host) -> Finding:
-    """Whether containers get the cards, by a container toolkit without known holes."""
+    """Whether Docker can pass the cards to containers, with a toolkit version without known security holes."""
     if not has_card(host):
         return NO_CARD
     answer = host.ask("nvidia-ctk", "--version") if host.program("nvidia-ctk") else None
     if answer is None:
-        return Finding("error", "the NVIDIA container toolkit is missing", f"install {TOOLKIT_PAGE}")
+        text = "the NVIDIA container toolkit is not installed: containers cannot use the cards"
+        return Finding("error", text, f"install {TOOLKIT_PAGE}")
     version = version_of(answer.output)
     if not version:
-        problem = answer.problem or "it does not say its version"
-        return Finding("warning", f"nvidia-ctk: {problem}", f"install {TOOLKIT_PAGE} again")
+        problem = answer.problem or "no version in its output"
+        return Finding("warning", f"`nvidia-ctk --version` failed: {problem}", f"reinstall {TOOLKIT_PAGE}")
     if version < SAFE_TOOLKIT:
         text = f"{dotted(version)} lets an image take over this machine (CVE-2025-23266)"
         return Finding("error", text, f"update {TOOLKIT_PAGE} to {dotted(SAFE_TOOLKIT)} or newer")
@@ -79,45 +83,45 @@ def toolkit(host: Host) -> Finding:
 
 
 def _way_into_containers(host: Host, version: str) -> Finding:
-    """The runtime or CDI: Docker needs one of them to hand out the cards."""
+    """Whether Docker has the runtime `nvidia`, which our Compose file asks for. CDI alone is a warning."""
     docker = look(host)
     if docker.problem:
-        return Finding("info", f"{version}; Docker does not answer, so its runtimes are unknown")
+        return Finding("info", f"{version}; whether Docker uses it is unknown: Docker does not answer")
     if "nvidia" in docker.runtimes:
-        return Finding("ok", f"{version}, as a runtime of Docker")
+        return Finding("ok", f"{version}, registered with Docker as a runtime")
     folders = docker.facts.get("CDISpecDirs") or ["/etc/cdi", "/var/run/cdi"]
     specs = [f for d in folders for f in (host.root / str(d).lstrip("/")).glob("nvidia*")]
     if specs:
-        text = f"{version} with CDI only ({specs[0].name}): our Compose file asks for the runtime `nvidia`"
+        text = f"{version} set up for CDI only ({specs[0].name}); claude-local uses Docker's runtime `nvidia`"
         return Finding("warning", text, RUNTIME_REMEDY)
-    return Finding(
-        "error", f"{version}, but Docker does not know it: models would run on the CPU", RUNTIME_REMEDY
-    )
+    text = f"{version}, not registered with Docker: models would run on the CPU"
+    return Finding("error", text, RUNTIME_REMEDY)
 
 
 def capability(host: Host) -> Finding:
-    """Whether the image has code for every card."""
+    """Whether the image contains code for every card."""
     if not has_card(host):
         return NO_CARD
     reading = host.read_gpus()
     image = image_facts(host)
     known = [gpu for gpu in reading.gpus if gpu.compute_capability]
     if not known:
-        return Finding("info", f"the cards do not say theirs: {reading.problem or 'no answer'}")
+        return Finding("info", f"the cards do not report it: {reading.problem or 'no answer'}")
     without = [gpu for gpu in known if not covers(image.architectures, gpu.compute_capability or "")]
     if without:
         names = ", ".join(f"{gpu.name} ({gpu.compute_capability})" for gpu in without)
-        text = f"the image has no code for {names}: it is built for {image.architectures}"
-        return Finding("error", text, "build it for your cards: invoke build-image")
-    told = ", ".join(f"{gpu.name} {gpu.compute_capability}" for gpu in known)
-    return Finding("ok", f"{told}: in {image.architectures}" + ("" if image.is_built else " (not built yet)"))
+        text = f"the image does not support {names}; it was built for {image.architectures}"
+        return Finding("error", text, "rebuild it for your cards: invoke build-image")
+    names = ", ".join(f"{gpu.name} ({gpu.compute_capability})" for gpu in known)
+    built = "was built" if image.is_built else "will be built"
+    return Finding("ok", f"{names}; the image {built} for {image.architectures}")
 
 
 def covers(architectures: str, capability: str) -> bool:
-    """Whether CMAKE_CUDA_ARCHITECTURES has code that a card of this compute capability runs.
+    """Whether code for these CMAKE_CUDA_ARCHITECTURES runs on a card of this compute capability.
 
-    Machine code runs within a major version from its own minor on, with the suffix `a` on exactly its
-    own; without `-real` there is PTX as well, which newer cards translate.
+    Machine code runs on cards of the same major version and the same or a newer minor version; with the
+    suffix `a`, only on exactly its own version. Without `-real` there is also PTX, which newer cards translate.
     """
     own = int("".join(capability.split(".")[:2]))
     for entry in architectures.split(";"):
@@ -134,7 +138,7 @@ def covers(architectures: str, capability: str) -> bool:
 
 
 def image_facts(host: Host) -> ImageFacts:
-    """CUDA version and architectures of the image, from its environment and labels."""
+    """CUDA version and architectures, from the image's environment and labels."""
     answer = host.ask("docker", "image", "inspect", "--format", "{{json .Config}}", host.settings.image)
     config: dict[str, Any] = {}
     if answer.code == 0:

@@ -1,1 +1,1 @@
-"""Diversions and escapes that are tried on a session, and what held."""
+"""Attacks tried on a session, and whether they were stopped."""

@@ -1,9 +1,8 @@
-"""The hostile settings that `verify` tries on a session: what each one plants, and where.
+"""The hostile settings that `verify` tries on a session: what each case plants, and where.
 
-In planted text `@URL@` is a server of its own that must hear nothing, `@SOCKET@` one on a Unix socket,
-`@RUN@` a shell command that must not run, `@TRY@` one that does the same and that Claude Code must ask about,
-`@CANARY@` a text that must not be sent, `@HOME@` the home folder. `verify_groups` says which of them make up
-one session.
+In planted text, `@URL@` is a server of this case that must not be contacted, `@SOCKET@` one on a Unix socket,
+`@RUN@` a shell command that must not run, `@TRY@` the same command in a form that Claude Code must ask about,
+`@CANARY@` a text that must not be sent, `@HOME@` the home folder. `groups` combines the cases into sessions.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ LOCAL = "./.claude/settings.local.json"
 USER = "~/.claude/settings.json"
 
 # What must not happen.
-ASKED, RAN, SENT = "nobody else was asked", "it did not run", "it was not sent"
-# What must happen where a project is trusted; else the other results prove nothing.
-OBEYED = "it is obeyed, as it should be there"
+ASKED, RAN, SENT = "no other server was contacted", "it did not run", "it was not sent"
+# What must happen in a trusted project; otherwise the other results prove nothing.
+OBEYED = "obeyed, as expected in a trusted project"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One attempt. `plants` maps a file (`~/` home, `./` workspace) or the environment to what it holds."""
+    """One attempt. `plants` maps a file (`~/` home, `./` workspace) or the environment to its content."""
 
     name: str
-    """A short word, unique among all cases; the canary holds it."""
+    """A short word, unique among all cases; the canary contains it."""
     tried: str
     promise: str
     plants: Mapping[str, Any]
     model_asks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Tools that the model wants to use because of it, with their arguments."""
+    """Tools that the model tries to use for this case, with their arguments."""
 
 
 def _variables(name: str, where: str, promise: str, **variables: str) -> Case:
@@ -97,7 +96,7 @@ TELEMETRY = {
 }
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
-# As after the first time in this folder with the normal Claude Code.
+# The state after a first session of the normal Claude Code in this folder.
 TRUSTED = {"~/.claude.json": {"projects": {"@HOME@/code/project": {"hasTrustDialogAccepted": True}}}}
 
 HOME = (
@@ -119,7 +118,7 @@ HOME = (
         "~/.claude/CLAUDE.md": "@CANARY@", "~/.claude/rules/rule.md": "@CANARY@",
     }),
     Case("home-memory", "~/CLAUDE.md", SENT, {"~/CLAUDE.md": "@CANARY@", "~/CLAUDE.local.md": "@CANARY@"}),
-    Case("ide-lock", "~/.claude/ide: a VS Code that ended", ASKED, {
+    Case("ide-lock", "~/.claude/ide: the lock of a VS Code that no longer runs", ASKED, {
         "~/.claude/ide/45678.lock": {
             "pid": 4194305, "workspaceFolders": ["@HOME@/code/project"], "ideName": "Visual Studio Code",
             "transport": "ws", "authToken": "@CANARY@",

@@ -1,4 +1,4 @@
-"""A model that wants out of its jail: answers each request of a session with the next hostile tool calls."""
+"""A hostile model: answers each request of a session with the next attacks, as tool calls."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ AT_ONCE = 10
 
 
 class EvilModel:
-    """The script of a Recorder. `words` are the places that the tool calls name."""
+    """The script of a Recorder. `words` are the values of the @ words, per attack."""
 
     def __init__(self, words: Mapping[str, Mapping[str, str]]) -> None:
         self.words = words
 
     def __call__(self, request: Recorded) -> list[dict[str, Any]]:
-        """The content of the answer: tool calls until all were made, then a word."""
+        """The content of the answer: tool calls until all attacks were made, then a text."""
         data = request.json()
         messages = data.get("messages") or []
         tools = [tool.get("name", "") for tool in data.get("tools") or []]
@@ -44,7 +44,7 @@ class EvilModel:
 
 
 def filled(texts: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
-    """The texts with what their words in @ stand for."""
+    """The texts with their @ words replaced by values."""
     result = json.dumps(dict(texts))
     for word, value in words.items():
         result = result.replace(f"@{word}@", json.dumps(value)[1:-1])

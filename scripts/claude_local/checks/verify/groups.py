@@ -1,4 +1,4 @@
-"""Which hostile settings `verify` tries together in one session, and in what kind of session."""
+"""Which hostile settings `verify` combines into one session, and the kind of that session."""
 
 from __future__ import annotations
 
@@ -24,54 +24,54 @@ from claude_local.checks.verify.cases import (
 
 @dataclass(frozen=True)
 class Group:
-    """One session: cases that do not hide one another, and how Claude Code is started."""
+    """One session: cases that do not mask one another, and how Claude Code is started."""
 
     cases: tuple[Case, ...]
     trusting: bool = False
     """With `--trust-project`."""
     on_terminal: bool = False
-    """Interactive on a pseudo-terminal, from the question for trust to `/exit`; else `-p`."""
+    """Interactive on a pseudo-terminal, from the trust question to `/exit`; otherwise `-p`."""
     own_server: bool = False
-    """The wrapper finds a server of ours, with a key; else one that somebody else runs."""
+    """The wrapper uses claude-local's own server, with a key; otherwise an external server."""
 
     @property
     def kind(self) -> str:
-        """The kind of session as the table names it."""
+        """The kind of session, as named in the table."""
         where = "terminal" if self.on_terminal else "-p"
         return f"{where} trusting" if self.trusting else where
 
 
 @dataclass(frozen=True)
 class FileLimit:
-    """Files that Claude Code changes in a kind of session, and nothing but a jail keeps it from that."""
+    """Files that Claude Code changes in some kinds of session; only the jail prevents it."""
 
     text: str
     files: str
-    """A pattern of their paths below the home folder."""
+    """A pattern of their paths, relative to the home folder."""
     only_trusting: bool = False
     only_on_terminal: bool = False
 
     def applies(self, group: Group) -> bool:
-        """Whether it is to be expected in this session."""
+        """Whether the change is expected in this session."""
         return (group.trusting or not self.only_trusting) and (group.on_terminal or not self.only_on_terminal)
 
     def explains(self, file: str) -> bool:
-        """Whether the change of this file is the one that is known."""
+        """Whether a change of this file is the known one."""
         return re.fullmatch(self.files, file) is not None
 
 
 FILE_LIMITS = (
     FileLimit(
-        "an interactive session removes lock files of editors that have ended",
+        "an interactive session removes lock files of editors that no longer run",
         r"\.claude/ide(/\d+\.lock)?", only_on_terminal=True,
     ),
     FileLimit(
-        "2.1.329 may add the project's settings.local.json to git's ignore file of the user",
+        "2.1.329 may add the project's settings.local.json to the user's global git ignore file",
         r"\.config(/git(/ignore)?)?", only_trusting=True,
     ),
 )  # fmt: skip
 
-# Addresses in Claude Code's own environment, besides those that have a case of their own.
+# Address variables of Claude Code without a case of their own.
 ENDPOINTS = (
     "ANTHROPIC_GOOGLE_CLOUD_BASE_URL", "BETA_TRACING_ENDPOINT",
     "CLAUDE_CODE_API_BASE_URL", "CLAUDE_CODE_ARTIFACTS_API_BASE_URL", "CLAUDE_CODE_CLIENT_DATA_URL",
@@ -85,7 +85,7 @@ def _project(name: str, tried: str, promise: str, **variables: str) -> Case:
     return Case(name, f"{PROJECT}: {tried}", promise, {PROJECT: {"env": variables}})
 
 
-# Attempts that only a trusted project can hope for.
+# Attempts that can only work in a trusted project.
 MORE_ROUTES = (
     _project("project-endpoints", "env, other addresses", ASKED, **dict.fromkeys(ENDPOINTS, "@URL@")),
     Case("project-profile", f"{PROJECT}: env ANTHROPIC_CONFIG_DIR", ASKED, {
@@ -100,7 +100,7 @@ MORE_ROUTES = (
     ),
 )  # fmt: skip
 
-# By itself, because a variable has one value.
+# A separate case, because a variable has only one value.
 UNMANAGED = _project(
     "project-unmanaged", "env CLAUDE_CODE_ENVIRONMENT_KIND", ASKED,
     CLAUDE_CODE_ENVIRONMENT_KIND="", ANTHROPIC_UNIX_SOCKET="@SOCKET@",
@@ -109,7 +109,7 @@ UNMANAGED = _project(
 TRUST = (
     Case("trusted-permissions", f"{PROJECT}: permissions.allow, trusted", OBEYED, {
         PROJECT: {"permissions": {"allow": ["Bash(sh:*)"]}},
-        # As after the first interactive session in this folder.
+        # The state after a first interactive session in this folder.
         "~/.claude-local/.claude.json": {
             "hasCompletedOnboarding": True,
             "projects": {"@HOME@/code/project": {"hasTrustDialogAccepted": True}},
@@ -121,7 +121,7 @@ TRUST = (
     }, {"Bash": {"command": "setsid @TRY@"}}),
 )  # fmt: skip
 
-# A trusted project's own hooks run, and its texts are read; these are none of them.
+# A trusted project's hooks run and its texts are read; these cases must still fail.
 STILL_REFUSED = (
     "project-aws-refresh", "project-aws-export", "project-status-line", "project-telemetry",
     "project-telemetry-helper", "project-model", "project-mcp-command", "project-mcp-url", "home-mcp",
@@ -138,7 +138,7 @@ def _all_but(cases: tuple[Case, ...], names: tuple[str, ...]) -> tuple[Case, ...
 
 
 REFUSED_COMMANDS = _some((*PROJECT_COMMANDS, *FROM_THE_USER), STILL_REFUSED)
-# Without a question that would have to be answered on the terminal.
+# Without cases whose question would need an answer on the terminal.
 UNASKED_COMMANDS = tuple(case for case in PROJECT_COMMANDS if not case.model_asks)
 
 GROUPS = (

@@ -1,4 +1,4 @@
-"""A program on a terminal of its own: what it shows can be read, and keys can be pressed."""
+"""Runs a program on a pseudo-terminal: reads its output and sends keys."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from claude_local.machine import processes
 COLUMNS, ROWS = 120, 40
 HANG_UP_SECONDS = 2
 
-# Escape sequences: of the cursor and colours, of the window (a text up to BEL or ESC \), all others.
+# Escape sequences: cursor and colours; window (a text that ends with BEL or ESC \); all others.
 _ESCAPES = re.compile(
     rb"\x1b\[[0-?]*[ -/]*[@-~]" rb"|\x1b[]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)?" rb"|\x1b[ -/]*[0-~]"
 )
 
 
 class PseudoTerminal:
-    """Runs a program while its `with` block runs; on leaving the terminal hangs up."""
+    """Runs a program during the `with` block; the terminal hangs up at the end."""
 
     def __init__(self, argv: Sequence[str | Path]) -> None:
         self._argv = argv
@@ -49,26 +49,26 @@ class PseudoTerminal:
 
     @property
     def text(self) -> str:
-        """All that was written so far, without spaces: programs also move the cursor instead."""
+        """All output so far, without spaces, because programs may move the cursor instead of writing one."""
         return re.sub(r"\s+", "", _ESCAPES.sub(b"", self._output).decode(errors="replace"))
 
     def press(self, keys: str) -> None:
-        """Types; does nothing once the program has ended."""
+        """Sends keys; does nothing after the program has ended."""
         try:
             os.write(self._terminal, keys.encode())
         except OSError:
             self.has_ended = True
 
     def read(self, seconds: float) -> None:
-        """Takes what the program writes until it has been silent for so long, or has ended."""
+        """Reads output until the program is silent for `seconds` or has ended."""
         while not self.has_ended and select.select([self._terminal], [], [], seconds)[0]:
             try:
                 more = os.read(self._terminal, 65536)
-            except OSError:  # EIO: nobody has the terminal open any more
+            except OSError:  # EIO: no program has the terminal open any more
                 more = b""
             self._output += more
             self.has_ended = not more
 
     def exit_code(self) -> int:
-        """Waits for the program that has ended or is about to."""
+        """Waits until the program has ended and returns its exit code."""
         return processes.end(self._process, HANG_UP_SECONDS)

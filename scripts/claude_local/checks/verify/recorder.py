@@ -1,7 +1,7 @@
-"""A loopback server that answers like the Messages API and remembers every request.
+"""A loopback server that answers like the Messages API and records every request.
 
-`verify` and `prompt-size` put it where a model server would be, to see what Claude Code sends, and to
-whom. It is no model: its answers are whatever its script says.
+`verify` and `prompt-size` use it in place of a model server, to see what Claude Code sends, and where.
+There is no model: its script provides the answers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CONTEXT_TOKENS = 131072
 
 @dataclass(frozen=True)
 class Recorded:
-    """One request as it came in. Header names are in lower case."""
+    """One request as received. Header names are in lower case."""
 
     method: str
     path: str
@@ -31,7 +31,7 @@ class Recorded:
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as data; {} if it is none."""
+        """The body as data; {} if it is not a JSON object."""
         try:
             data = json.loads(self.body)
         except ValueError:
@@ -40,7 +40,7 @@ class Recorded:
 
     @property
     def raw(self) -> str:
-        """Everything that was sent, as one text to search in."""
+        """The whole request as one text to search in."""
         lines = [f"{self.method} {self.path}", *(f"{k}: {v}" for k, v in self.headers.items())]
         return "\n".join(lines) + "\n\n" + self.body.decode(errors="replace")
 
@@ -64,9 +64,9 @@ class _UnixServer(ThreadingMixIn, UnixStreamServer):
 
 
 class Recorder:
-    """Listens while its `with` block runs: on a free port of 127.0.0.1, or on the Unix socket given.
+    """Listens during its `with` block, on a free port of 127.0.0.1 or on a given Unix socket.
 
-    With a `key` it refuses every request that does not bring it, as llama-server does.
+    With a `key`, it refuses requests without that key, as llama-server does.
     """
 
     def __init__(self, script: Script = say_ok, *, unix_socket: Path | None = None, key: str = "") -> None:
@@ -98,7 +98,7 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing = True
-        with socket.socket(self._server.socket.family) as knock:  # so that the thread looks up
+        with socket.socket(self._server.socket.family) as knock:  # wakes the thread
             knock.connect(self._server.socket.getsockname())
         self._thread.join()
         self._server.server_close()
@@ -140,7 +140,7 @@ class Recorder:
                 self.send_error(403)
 
             def log_message(self, format: str, *arguments: object) -> None:
-                """Says nothing."""
+                """Logs nothing."""
 
             def _record(self) -> Recorded:
                 length = int(self.headers.get("Content-Length") or 0)
@@ -169,7 +169,7 @@ class Recorder:
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                with contextlib.suppress(ConnectionError):  # who hangs up wants no more
+                with contextlib.suppress(ConnectionError):  # the client has hung up
                     self.wfile.write(body)
 
         return Handler

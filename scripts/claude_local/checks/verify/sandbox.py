@@ -1,4 +1,4 @@
-"""The proof of the jail: a hostile model drives the real Claude Code in every mode, and what came of it."""
+"""The proof of the jail: a hostile model drives the real Claude Code in every sandbox mode."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MUST_HOLD = ("jail", "container")
 
 
 def run(settings: Settings, environment: Mapping[str, str], modes: Sequence[str] = MODES) -> list[Outcome]:
-    """One outcome per mode. Of `environment` only PATH and Docker's variables are used.
+    """One outcome per mode. `environment` is used for PATH and Docker's variables only.
 
     Raises UserError if Claude Code is missing.
     """
@@ -40,7 +40,7 @@ def run(settings: Settings, environment: Mapping[str, str], modes: Sequence[str]
 
 
 def check(outcomes: Sequence[Outcome]) -> None:
-    """Raises UserError naming what got through where nothing may."""
+    """Raises UserError if an attack got through in a mode that must stop all of them."""
     for outcome in outcomes:
         if outcome.mode not in MUST_HOLD or outcome.holds or (outcome.not_here and outcome.mode != "jail"):
             continue
@@ -49,12 +49,12 @@ def check(outcomes: Sequence[Outcome]) -> None:
         raise UserError(
             f"--sandbox {outcome.mode} does not hold",
             details="\n".join([*found, *(f"changed: {file}" for file in outcome.changed), outcome.not_here]),
-            hint="do not let a model work on its own there, and report this",
+            hint="do not let a model work unattended in this mode, and report this",
         )
 
 
 def show(outcomes: Sequence[Outcome]) -> None:
-    """A table of what was tried, and in which modes it got through."""
+    """Prints a table of the attacks and the modes in which they got through."""
     table = Table(
         "what the model tried",
         *(o.mode for o in outcomes),
@@ -87,8 +87,8 @@ def _other_changes(outcome: Outcome) -> str:
 
 def _sentence(outcome: Outcome) -> str:
     if outcome.not_here:
-        return f"not here: {escape(harmless(outcome.not_here))}"
+        return f"not available: {escape(harmless(outcome.not_here))}"
     got = f"{len(outcome.through)} of {len(EVERYTHING)} got through"
     if outcome.mode in ("bash", "off"):
-        got += ", as if you had said yes to each question"
+        got += ", with every question answered yes"
     return got

@@ -1,7 +1,7 @@
-"""Says yes to every question of a Claude Code session without a terminal: an MCP server with one tool.
+"""An MCP server with one tool, which says yes to every question of a Claude Code session without a terminal.
 
-Run as a program by Claude Code (`--permission-prompt-tool mcp__yes__approve`), in throw-away home folders only, to
-show what a mode holds when its user agrees to everything.
+Claude Code runs it as a program (`--permission-prompt-tool mcp__yes__approve`), in throw-away home folders only, to
+show which attacks a mode stops when its user agrees to everything.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ARGUMENTS = ("--permission-prompt-tool", "mcp__yes__approve")
 
 
 def configuration(python: str, program: str = __file__) -> dict[str, Any]:
-    """What `--mcp-config` takes: how to start this server."""
+    """The value of `--mcp-config` that starts this server."""
     return {"mcpServers": {"yes": {"command": python, "args": ["-I", program]}}}
 
 
@@ -39,7 +39,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answers one JSON message a line until standard input ends."""
+    """Answers JSON messages, one per line, until standard input ends."""
     for line in sys.stdin:
         request = json.loads(line)
         if "id" in request:

@@ -1,7 +1,7 @@
-"""One session of the wrapper and the real Claude Code among hostile settings, and what came of it.
+"""One session of the wrapper and the real Claude Code among hostile settings, and its results.
 
-Recorders stand where the model server and all other servers would be. Nothing of the user's own home folder
-is read, and nothing leaves the loopback interface.
+Recorders take the place of the model server and of all other servers. The user's own home folder is not read,
+and nothing leaves the loopback interface.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ PROMPT = "say ok"
 ALLOWED = ("--allowedTools", "Bash(env)")
 
 UNPROVEN = "not proven: the session did not reach the local server"
-NOT_OBEYED = "it was not obeyed, so that the other results prove nothing"
+NOT_OBEYED = "it was not obeyed, so the other results prove nothing"
 
 # Keys as a terminal sends them.
 ENTER, DOWN, CLEAR_LINE = "\r", "\x1b[B", "\x15"
 SILENCE_SECONDS = 0.1
 
-# The answer that the cursor is on; newer versions begin with the careful one, and have no numbers.
+# The answer under the cursor. Newer versions start on the careful answer and have no numbers.
 CHOICE = re.compile(r"❯(?:\d\.)?(Yes|No)")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was tried, what was to hold, and the first proof that it did not; empty if it held."""
+    """One attempt, the promise that must hold, and the first proof that it did not; empty if it held."""
 
     name: str
     tried: str
     promise: str
     leak: str = ""
     limit: str = ""
-    """What did not hold, is known and cannot be helped in this kind of session; empty if it held."""
+    """A known limit of this kind of session that applied here; empty if there was none."""
     kinds: tuple[str, ...] = ()
-    """The kinds of session that it was tried in."""
+    """The kinds of session in which it was tried."""
 
 
 class Session:
-    """One run of the wrapper among the plants of a group's cases. `path` is the PATH with Claude Code."""
+    """One run of the wrapper with everything planted that a group's cases need. `path` has Claude Code on it."""
 
     def __init__(self, settings: Settings, folder: Path, path: str, group: Group) -> None:
         self.settings = settings
@@ -64,7 +64,7 @@ class Session:
         self.world = World(folder, path)
 
     def results(self) -> Iterator[Result]:
-        """Runs the session; one result per case and those about the session."""
+        """Runs the session: one result per case, then the results about the session."""
         group, world = self.group, self.world
         with ExitStack() as stack:
             ours = stack.enter_context(Recorder(self._model, key=KEY if group.own_server else ""))
@@ -87,7 +87,7 @@ class Session:
     ) -> Iterator[Result]:
         elsewhere = list(chain.from_iterable(asked.values()))
         sent = "\n".join(request.raw for request in (*ours.requests, *elsewhere))
-        # The environment that the model saw is the proof that its question was answered.
+        # The session's environment in a request proves that the model's tool call was run.
         proven = bool(ours.messages()) and f"HOME={self.world.home}" in sent
         for case in self.group.cases:
             leak = self._leak(case, asked[case.name], sent)
@@ -95,10 +95,10 @@ class Session:
                 leak = UNPROVEN
             yield Result(case.name, case.tried, case.promise, leak)
         held = "" if proven else problem or UNPROVEN
-        yield Result("sessions", "every session", "asked the local server", held)
+        yield Result("sessions", "every session", "reached the local server", held)
         if self.group.own_server:
-            leak = "another server got it" if any(KEY in request.raw for request in elsewhere) else held
-            yield Result("key", "the local server's key", "only that server got it", leak)
+            leak = "another server received it" if any(KEY in request.raw for request in elsewhere) else held
+            yield Result("key", "the local server's key", "no other server received it", leak)
 
     def _leak(self, case: Case, asked: Sequence[Recorded], sent: str) -> str:
         if asked:
@@ -108,7 +108,7 @@ class Session:
             return "" if ran or was_sent else NOT_OBEYED
         if ran:
             return "its command ran"
-        return "its text stands in a request" if was_sent else ""
+        return "its text was in a request" if was_sent else ""
 
     def _file_results(self, changed: Sequence[str]) -> Iterator[Result]:
         limits = [limit for limit in FILE_LIMITS if limit.applies(self.group)]
@@ -123,16 +123,16 @@ class Session:
             yield Result(name, tried, "bytes and times unchanged", leak, "; ".join(known))
 
     def _model(self, request: Recorded) -> list[dict[str, Any]]:
-        """The local model's answer: first it tries the tools, then it says ok."""
+        """The local model's answer: tool calls first, then `ok`."""
         data = request.json()
         if not data.get("tools") or "tool_result" in json.dumps(data.get("messages")):
             return [{"type": "text", "text": "ok"}]
-        wishes = [self.world.filled(case, case.model_asks) for case in self.group.cases]
-        uses = [_use(tool, arguments) for wish in wishes for tool, arguments in wish.items()]
+        wanted = [self.world.filled(case, case.model_asks) for case in self.group.cases]
+        uses = [_use(tool, arguments) for tools in wanted for tool, arguments in tools.items()]
         return [_use("Bash", {"command": "env"}), *uses]
 
     def _argv(self, *arguments: str) -> list[str | Path]:
-        """The wrapper in the workspace with nothing but our environment, ended after a while."""
+        """The command that runs the wrapper in the workspace, with our environment only and a time limit."""
         assignments = [f"{name}={value}" for name, value in self.world.environment.items()]
         bare = ["env", "-i", f"--chdir={self.world.workspace}", *assignments]
         foreground = ["--foreground"] if self.group.on_terminal else []
@@ -141,7 +141,7 @@ class Session:
         return [*bare, *limit, self.world.wrapper, "--sandbox", "off", *trust, *arguments]
 
     def _ask(self) -> str:
-        """One prompt without a terminal. What went wrong; empty if nothing did."""
+        """Runs one prompt without a terminal. Returns the problem; empty if there was none."""
         try:
             processes.run(self._argv("-p", PROMPT, *ALLOWED), failure="the session failed")
         except EngineFailed as error:
@@ -149,9 +149,9 @@ class Session:
         return ""
 
     def _talk(self, ours: Recorder) -> str:
-        """A session on a terminal, to its end. What went wrong; empty if nothing did."""
+        """Runs a session on a terminal, to its end. Returns the problem; empty if there was none."""
         with PseudoTerminal(self._argv(PROMPT, *ALLOWED)) as terminal:
-            while not terminal.has_ended:  # the time limit stands in the command
+            while not terminal.has_ended:  # the command has a time limit
                 terminal.read(SILENCE_SECONDS)
                 _press_next(terminal, ours)
             code = terminal.exit_code()
@@ -159,7 +159,7 @@ class Session:
 
 
 def _press_next(terminal: PseudoTerminal, ours: Recorder) -> None:
-    """Trusts the folder, waits for the answer, leaves. Keys are pressed again where they were not heard."""
+    """Trusts the folder, waits for the answer, exits. Keys that had no effect are sent again."""
     messages = ours.messages()
     if any("tool_result" in json.dumps(message.get("messages")) for message in messages):
         terminal.press(f"{CLEAR_LINE}/exit")

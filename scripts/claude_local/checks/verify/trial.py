@@ -1,4 +1,4 @@
-"""One session with a hostile model in a throw-away home folder, and what is to be seen afterwards."""
+"""One session with a hostile model in a throw-away home folder, and the effects that it had."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from claude_local.machine import processes
 from claude_local.machine.settings import Settings
 
 TIMEOUT_SECONDS = 240
-LATER_SECONDS = 1.5  # a program that outlives the session has written by then
+LATER_SECONDS = 1.5  # enough for a program that outlives the session to write
 LONGEST_FILE_BYTES = 1_000_000
 PROMPT = "look at this project"
 
-# A program of the user that holds a secret, works in a folder and has one open. Attacks that look at all
-# programs change this one only.
+# A program of the user with a secret in its environment, a working directory and an open folder. Attacks that
+# look at all programs change only this one.
 VICTIM = ["bash", "-c", "exec 9<. && exec sleep 300"]
 CANARY_VARIABLE = "VERIFY_SECRET_TOKEN"
 VICTIM_ENVIRONMENT = {
@@ -39,13 +39,13 @@ VICTIM_ENVIRONMENT = {
     CANARY_VARIABLE: next(secret(attack) for attack in EVERYTHING if attack.name == "environment-of-others"),
 }
 
-# Without questions at all where that is possible; else somebody says yes to each.
+# Modes that allow it run without questions; in the others, `say_yes` answers every question.
 WITHOUT_QUESTIONS = ("--dangerously-skip-permissions",)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one mode: the attacks that got through, those never made, files that changed."""
+    """The result of one mode: attacks that got through, attacks that were not made, files that changed."""
 
     mode: str
     through: frozenset[str] = frozenset()
@@ -56,12 +56,12 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing got through, and everything was tried."""
+        """Whether every attack was tried and none got through."""
         return not (self.through or self.not_tried or self.changed or self.not_here)
 
 
 class Trial:
-    """One mode. Of `environment` PATH, which has `claude`, and Docker's variables are used."""
+    """One mode. `environment` is used for PATH, which has `claude`, and for Docker's variables."""
 
     def __init__(self, settings: Settings, folder: Path, environment: Mapping[str, str], mode: str) -> None:
         self.settings, self.folder, self.mode = settings, folder, mode
@@ -73,7 +73,7 @@ class Trial:
         self.victims.mkdir(parents=True)
 
     def outcome(self) -> Outcome:
-        """Runs the session and judges what is left of it."""
+        """Runs the session and looks for the effects of each attack."""
         world = self.world
         with ExitStack() as stack:
             ears = stack.enter_context(Ears(world.home / "agent.sock"))
@@ -141,7 +141,7 @@ class Trial:
         processes.run(["git", "init", "--quiet", world.workspace], failure="git failed")
 
     def _talk(self) -> str:
-        """One prompt to its end. What went wrong; empty if nothing did."""
+        """Runs one prompt to its end. Returns the problem; empty if there was none."""
         assignments = [f"{name}={value}" for name, value in self.world.environment.items()]
         bare = ["env", "-i", f"--chdir={self.world.workspace}", *assignments]
         limit = ["timeout", "--kill-after=5", str(TIMEOUT_SECONDS)]
@@ -154,7 +154,7 @@ class Trial:
         return ""
 
     def _yes(self) -> tuple[str, ...]:
-        """The arguments by which no tool call fails for want of a yes."""
+        """The arguments with which every tool call is approved."""
         if self.mode in ("jail", "container"):
             return WITHOUT_QUESTIONS
         file = self.folder / "yes.json"
@@ -165,7 +165,7 @@ class Trial:
         return [self.world.home, self.outside, self.world.build_dir]
 
     def _is_in_files(self, text: str, places: list[Path]) -> bool:
-        """Whether a file has this text. Not looked at: the workspace from outside, and what the talk left."""
+        """Whether a file below `places` has this text. Skips Claude Code's records, and the workspace unless given."""
         world = self.world
         kept = [world.client_dir / name for name in ("projects", "history.jsonl", "file-history", "tasks")]
         kept += [world.client_dir / name for name in ("todos", "plans", ".claude.json", "shell-snapshots")]
@@ -181,7 +181,7 @@ class Trial:
 
 
 class Ears:
-    """Servers that must hear nothing: TCP and UDP on 127.0.0.1, a Unix socket at `path`, one without a file."""
+    """Servers that must not be reached: TCP and UDP on 127.0.0.1, a Unix socket at `path`, an abstract one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -208,7 +208,7 @@ class Ears:
             ear.close()
 
     def heard(self) -> Iterator[str]:
-        """What was said to them; the kernel has kept it."""
+        """Everything sent to them, as queued by the kernel."""
         for ear in self.streams:
             with contextlib.suppress(BlockingIOError):
                 while True:
@@ -227,5 +227,9 @@ def _was_answered(attack: Attack, sent: str) -> bool:
 
 def _reason(problem: str) -> str:
     lines = [line for line in problem.splitlines() if line.startswith("claude-local: ")]
-    wanted = [line for line in lines if "confined" not in line] or problem.splitlines() or ["no request came"]
+    wanted = (
+        [line for line in lines if "confined" not in line]
+        or problem.splitlines()
+        or ["the session sent no request"]
+    )
     return wanted[0].removeprefix("claude-local: ")

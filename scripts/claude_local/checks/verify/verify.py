@@ -1,4 +1,4 @@
-"""The proof that nobody can divert a local session: real sessions in a hostile world, and what came of it."""
+"""The proof that a local session cannot be diverted: real sessions among hostile settings, and their results."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from claude_local.foundation.plain_text import harmless
 from claude_local.machine import terminal
 from claude_local.machine.settings import Settings
 
-# About all sessions together; the other results are about one case each.
+# Results about all sessions together; each other result is about one case.
 OVERALL = ("sessions", "key", "claude-files", "home-files")
 
 
 def run(settings: Settings, environment: Mapping[str, str], groups: Sequence[Group] = GROUPS) -> list[Result]:
-    """One result per case, then three about all sessions together.
+    """One result per case, then those about all sessions together (OVERALL).
 
-    Of `environment` only PATH is used. Raises UserError if Claude Code is missing.
+    `environment` is used for PATH only. Raises UserError if Claude Code is missing.
     """
     path = environment.get("PATH", "")
     if not shutil.which("claude", path=path):
@@ -42,35 +42,35 @@ def run(settings: Settings, environment: Mapping[str, str], groups: Sequence[Gro
 
 
 def _together(results: Sequence[Result]) -> list[Result]:
-    """One result per name: the first leak or limit, and the kinds of the sessions that it is about."""
+    """One result per name: the first leak or limit, with the kinds of session that it applies to."""
     by_name: dict[str, list[Result]] = {}
     for result in results:
         by_name.setdefault(result.name, []).append(result)
     merged = []
     for same in by_name.values():
         leaks = [result for result in same if result.leak]
-        told = leaks or [result for result in same if result.limit] or same
-        kinds = tuple(dict.fromkeys(kind for result in told for kind in result.kinds))
-        merged.append(dataclasses.replace(told[0], kinds=kinds))
+        shown = leaks or [result for result in same if result.limit] or same
+        kinds = tuple(dict.fromkeys(kind for result in shown for kind in result.kinds))
+        merged.append(dataclasses.replace(shown[0], kinds=kinds))
     return merged
 
 
 def check(results: Sequence[Result]) -> None:
-    """Raises UserError naming the worst leak, if there is one: a diversion that was seen comes first."""
+    """Raises UserError if there is a leak, and names the worst: observed diversions come first."""
     leaks = [result for result in results if result.leak]
     if leaks:
         worst = min(leaks, key=lambda result: (result.leak == UNPROVEN, result.promise != ASKED))
         raise UserError(
-            f"{len(leaks)} of {len(results)} do not hold; the first: {worst.tried}",
+            f"{len(leaks)} of {len(results)} checks failed; the first: {worst.tried}",
             details=worst.leak,
-            hint="do not use claude-local with things you would not show to others, and report this",
+            hint="do not use claude-local with private data, and report this",
         )
 
 
 def show(results: Sequence[Result]) -> None:
-    """A table of what was tried, in which sessions, and what held."""
+    """Prints a table of the attempts, the kinds of session and the results."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("what was tried", "sessions", "what held"):
+    for heading in ("attempt", "sessions", "result"):
         table.add_column(heading, overflow="fold")
     for result in results:
         is_about_all = result.name in OVERALL and not (result.leak or result.limit)

@@ -1,4 +1,4 @@
-"""A throw-away home folder full of hostile settings, and a wrapper that was rendered for it."""
+"""A throw-away home folder full of hostile settings, and a wrapper rendered for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "key-of-the-local-server"
 
 
 class World:
-    """The places of one session below `folder`. `path` is the PATH with Claude Code."""
+    """The folders of one session, below `folder`. `path` is a PATH with Claude Code."""
 
     def __init__(self, folder: Path, path: str) -> None:
         self.home = folder / "home"
@@ -42,7 +42,7 @@ class World:
         return self.build_dir / "bin" / "claude-local"
 
     def render(self, settings: Settings, port: int, *, own_server: bool) -> None:
-        """Writes the wrapper for the server on that port: ours with its key, or somebody else's."""
+        """Writes the wrapper for the server on that port: our own, with its key, or an external one."""
         throw_away = dataclasses.replace(
             settings,
             home=self.home,
@@ -59,7 +59,7 @@ class World:
         throw_away.api_key_file.write_text(KEY, encoding="utf-8")
 
     def plant(self, cases: Sequence[Case], urls: Mapping[str, str]) -> None:
-        """Writes what the cases plant. `urls` are the servers that must hear nothing, by case."""
+        """Writes what the cases plant. `urls` are the servers that must not be contacted, by case name."""
         files: dict[str, Any] = {}
         for case in cases:
             _merge(files, self.filled(case, case.plants, urls[case.name]))
@@ -71,7 +71,7 @@ class World:
             target.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
     def filled(self, case: Case, texts: Mapping[str, Any], url: str = "") -> Any:
-        """The texts of a case with what their words in @ stand for."""
+        """The texts of a case with their @ words replaced by values."""
         mark = f"touch {shlex.quote(str(self.marks / case.name))}"
         words = {
             "@URL@": url,
@@ -87,7 +87,7 @@ class World:
         return json.loads(planted)
 
     def socket(self, case: Case) -> Path:
-        """Where a Unix socket of that case would be."""
+        """Path of the Unix socket of that case."""
         return self.temporary / f"{case.name}.sock"
 
     def ran(self, case: Case) -> bool:
@@ -95,7 +95,7 @@ class World:
         return (self.marks / case.name).exists()
 
     def files(self) -> dict[str, str]:
-        """What is in the home folder, but for the workspace and the folder of local sessions."""
+        """State of each file in the home folder, except the workspace and the folder for local sessions."""
         ours = {self.client_dir, self.workspace}
         return {
             str(path.relative_to(self.home)): _facts(path)
@@ -105,7 +105,7 @@ class World:
 
 
 def canary(case: Case) -> str:
-    """A text that nothing but a plant of that case holds."""
+    """A text that only the plants of that case contain."""
     return f"canary-{case.name}-canary"
 
 

@@ -10,8 +10,8 @@ const LINES = 4;
 
 const CHARTS = [
   { title: "answer, tokens/s", values: (now) => [speed(now)], text: (value) => number(value, "", 1) },
-  { title: "VRAM, GiB", values: (now) => (now.gpus?.gpus ?? []).map((gpu) => gpu.memory_used_bytes), text: gib,
-    top: (now) => Math.max(0, ...(now.gpus?.gpus ?? []).map((gpu) => gpu.memory_total_bytes ?? 0)) },
+  { title: "VRAM, GiB", values: (now) => (now.cards?.gpus ?? []).map((gpu) => gpu.memory_used_bytes), text: gib,
+    top: (now) => Math.max(0, ...(now.cards?.gpus ?? []).map((gpu) => gpu.memory_total_bytes ?? 0)) },
   { title: "context used, tokens", values: (now) => [used(now)], text: (value) => number(value),
     top: (now) => now.context_tokens_per_slot },
   { title: "prompt reused", values: (now) => [reused(now)], text: percent, top: () => 1 },

@@ -15,7 +15,7 @@ export function drawStatus(now) {
     meter(`context of slot ${index}${slot.busy ? ", busy" : ""}`, slot.used_tokens, slot.context_tokens,
       `${number(slot.used_tokens)} of ${number(slot.context_tokens)} tokens`)));
   drawTurns(now.turns);
-  byId("gpus").replaceChildren(...cards(now.gpus));
+  byId("gpus").replaceChildren(...cards(now.cards));
   byId("system").replaceChildren(...system(now.system ?? {}));
 }
 

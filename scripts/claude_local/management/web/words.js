@@ -9,8 +9,13 @@ export const number = (value, unit = "", digits = 0) =>
 
 export const gib = (bytes) => number(bytes === null || bytes === undefined ? null : bytes / 2 ** 30, "", 1);
 
-export const fileSize = (bytes) =>
-  bytes === null ? "? GB" : bytes >= 1e8 ? number(bytes / 1e9, " GB", 1) : number(bytes / 1e6, " MB", 1);
+/** `17.3 GB`, as foundation/figures.py has it. */
+export const fileSize = (bytes) => {
+  if (bytes === null) return "?";
+  for (const [unit, name] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]])
+    if (bytes >= unit) return number(bytes / unit, ` ${name}`, 1);
+  return `${bytes} bytes`;
+};
 
 /** `98%` of 0.98; never rounds up to 100%, which means "all". */
 export const percent = (fraction) =>

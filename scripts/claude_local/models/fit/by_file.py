@@ -14,27 +14,27 @@ from claude_local.models.fit.verdicts import (
     CPU_MARGIN_MIB,
     MIB,
     Device,
+    FitVerdict,
     Hardware,
-    Verdict,
-    fit_targets,
     free_bytes,
     judge,
 )
 from claude_local.profiles.profile import Profile
+from claude_local.server.fit_target import fit_targets
 
 SOURCE = "model file"
 AUTO_SLOTS = 4
 """What llama-server takes where a profile does not say."""
 
 
-def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: str) -> Verdict:
-    """Whether it fits by its sizes; `notes` are why nobody better was asked."""
+def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: str) -> FitVerdict:
+    """Whether it fits by its sizes; `notes` say why no better source was asked."""
     tokens = profile.server.ctx_size or _context_left_open(profile, header)
     needed = estimate.estimate(header, load_of(profile, tokens))
     devices, layers_on_cpu = _spread(needed, header, hardware)
     outcome, reason, offloaded = judge(devices, estimate.embedding_bytes(header))
     has_experts = estimate.expert_bytes(header) > 0
-    return Verdict(
+    return FitVerdict(
         profile.name,
         outcome,
         reason,
@@ -60,7 +60,7 @@ def room_bytes(hardware: Hardware) -> int:
 
 
 def load_of(profile: Profile, tokens: int) -> Load:
-    """How llama-server is told to load the model of a profile."""
+    """How llama-server loads the model of a profile."""
     server = profile.server
     return Load(
         context_tokens=tokens,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from claude_local.models.fit.by_file import room_bytes
-from claude_local.models.fit.verdicts import GB, Hardware, Likelihood, Outcome, Verdict
+from claude_local.models.fit.verdicts import GB, FitVerdict, Hardware, Likelihood, Outcome
 from claude_local.profiles.profile import Profile
 
 SOURCE = "the size in the profile"
@@ -13,13 +13,13 @@ models keep less, so a context is counted as no larger than its model."""
 USUAL_CONTEXT_TOKENS = 65536
 
 
-def verdict(profile: Profile, hardware: Hardware, *notes: str) -> Verdict:
+def verdict(profile: Profile, hardware: Hardware, *notes: str) -> FitVerdict:
     """Whether it would fit, marked as rough; `unknown` where the profile states no size."""
     sizes = [part.stated_bytes for part in profile.model.files]
     weights = sum(size for size in sizes if size)
     if not sizes[0]:
         reason = "the model file is not here, and its profile does not say how large it is"
-        return Verdict(profile.name, "unknown", reason)
+        return FitVerdict(profile.name, "unknown", reason)
     tokens = profile.server.ctx_size or profile.server.fit_ctx or USUAL_CONTEXT_TOKENS
     least, middle, most = (min(tokens * each, weights) for each in CONTEXT_BYTES_PER_TOKEN)
     outcome, reason, offloaded = _judged(weights, middle, hardware)
@@ -32,7 +32,7 @@ def verdict(profile: Profile, hardware: Hardware, *notes: str) -> Verdict:
     )
     how = f": invoke pull {profile.name}" if profile.model.repo else ""
     later = f"{'rough, as ' if likelihood else ''}the model file is not here yet; exact once it is{how}"
-    return Verdict(
+    return FitVerdict(
         profile.name,
         outcome,
         reason,

@@ -31,7 +31,7 @@ CELLS = 256
 
 @dataclass(frozen=True)
 class Load:
-    """How llama-server is told to load a model."""
+    """How llama-server loads a model."""
 
     context_tokens: int
     """Of all slots together."""

@@ -17,8 +17,10 @@ from claude_local.machine.gpus import read_gpus
 from claude_local.machine.settings import Settings
 from claude_local.models.fit import by_file, by_size, by_tool, estimate, speeds
 from claude_local.models.fit.by_tool import FitUnavailable, Layout
-from claude_local.models.fit.verdicts import MIB, Hardware, Verdict, fit_targets, judge
+from claude_local.models.fit.verdicts import MIB, FitVerdict, Hardware, judge
 from claude_local.profiles.profile import Profile
+from claude_local.server.engines import registry
+from claude_local.server.fit_target import fit_targets
 
 SOURCE = "llama-fit-params"
 LOADED = "a model is loaded now and leaves first: what it takes is counted as free"
@@ -37,7 +39,7 @@ def verdict(
     hardware: Hardware | None = None,
     quick: bool = False,
     is_loaded: bool = False,
-) -> Verdict:
+) -> FitVerdict:
     """Whether the model of `profile` fits. Never raises: what cannot be known is `unknown`.
 
     It asks llama-fit-params in Docker, which takes a second or two; with `quick` only the model file, in
@@ -45,7 +47,7 @@ def verdict(
     """
     hardware = hardware or hardware_now()
     if settings.is_external:
-        return Verdict(profile.name, "unknown", "somebody else runs the server")
+        return FitVerdict(profile.name, "unknown", "somebody else runs the server")
     file = settings.models_dir / profile.model.file
     if not file.is_file():
         if is_loaded:
@@ -54,10 +56,10 @@ def verdict(
     try:
         header = read_model(file)
     except UserError as error:
-        return Verdict(profile.name, "unknown", error.message)
+        return FitVerdict(profile.name, "unknown", error.message)
     if is_loaded:
         found = by_file.verdict(profile, header, _emptied(hardware), LOADED)
-    elif quick or settings.engine == "embedded":
+    elif quick or _plans_from_file(settings):
         found = by_file.verdict(profile, header, hardware)
     else:
         found = _by_tool(settings, profile, header, hardware)
@@ -66,7 +68,7 @@ def verdict(
 
 def verdicts(
     settings: Settings, profiles: Iterable[Profile], *, context_tokens: int | None, is_loaded: bool
-) -> list[Verdict]:
+) -> list[FitVerdict]:
     """The verdicts on several profiles by one look at the machine, with another context if one is given."""
     hardware = hardware_now()
     wanted = [with_context(profile, context_tokens) for profile in profiles]
@@ -74,7 +76,7 @@ def verdicts(
 
 
 def tokens_of(text: str | None) -> int | None:
-    """A number of tokens that somebody typed. Raises UserError where it is none."""
+    """A number of tokens from its text. Raises UserError for anything else."""
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
@@ -91,7 +93,7 @@ def with_context(profile: Profile, tokens: int | None) -> Profile:
     return profile.model_copy(update={"server": profile.server.model_copy(update={"ctx_size": tokens})})
 
 
-def check(found: Verdict) -> None:
+def check(found: FitVerdict) -> None:
     """Raises UserError if the model does not fit. What is unknown, or known roughly, may be tried."""
     if found.outcome == "does not fit" and not found.likelihood:
         context = found.largest_context_tokens
@@ -103,14 +105,19 @@ def check(found: Verdict) -> None:
         )
 
 
+def _plans_from_file(settings: Settings) -> bool:
+    engine = registry.named(settings, settings.engine)
+    return engine is not None and engine.plans_from_file
+
+
 def _emptied(hardware: Hardware) -> Hardware:
-    """As if nothing else ran: nobody says which part of what is taken is the model's."""
+    """As if nothing else ran: which part of what is taken is the model's is not known."""
     gpus = tuple(replace(gpu, memory_used_bytes=0) for gpu in hardware.reading.gpus)
     reading = replace(hardware.reading, gpus=gpus)
     return replace(hardware, ram_available_bytes=hardware.ram_total_bytes, reading=reading)
 
 
-def _by_tool(settings: Settings, profile: Profile, header: GgufHeader, hardware: Hardware) -> Verdict:
+def _by_tool(settings: Settings, profile: Profile, header: GgufHeader, hardware: Hardware) -> FitVerdict:
     try:
         layout = by_tool.lay_out(
             settings,
@@ -130,11 +137,11 @@ def _by_tool(settings: Settings, profile: Profile, header: GgufHeader, hardware:
     return _judged(profile, header, replace(layout, devices=(*cards, ram)))
 
 
-def _judged(profile: Profile, header: GgufHeader, layout: Layout) -> Verdict:
+def _judged(profile: Profile, header: GgufHeader, layout: Layout) -> FitVerdict:
     outcome, reason, offloaded = judge(layout.devices, estimate.embedding_bytes(header))
     if layout.is_refused and outcome != "does not fit":
         outcome, reason = "does not fit", "llama-fit-params finds no way to place it"
-    return Verdict(
+    return FitVerdict(
         profile.name,
         outcome,
         reason,

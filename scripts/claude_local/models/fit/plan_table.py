@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from claude_local.foundation import figures
 from claude_local.machine import terminal
-from claude_local.models.fit.verdicts import GB, Device, Verdict
+from claude_local.models.fit.verdicts import Device, FitVerdict
 
 BAR_CELLS = 10
 STYLES = {"fits": "green", "offloads": "yellow", "does not fit": "bold red", "unknown": "dim"}
 
 
-def show(verdicts: Sequence[Verdict], *, as_json: bool = False) -> None:
+def show(verdicts: Sequence[FitVerdict], *, as_json: bool = False) -> None:
     """All verdicts on standard output."""
     if as_json:
         sys.stdout.write(json.dumps([verdict.to_dict() for verdict in verdicts], indent=2) + "\n")
@@ -34,7 +35,7 @@ def show(verdicts: Sequence[Verdict], *, as_json: bool = False) -> None:
         terminal.data.print()
 
 
-def facts(verdict: Verdict) -> Iterator[str]:
+def facts(verdict: FitVerdict) -> Iterator[str]:
     """Context, layers, speed and where the figures come from, one line each."""
     if verdict.context_tokens:
         most = verdict.largest_context_tokens
@@ -74,11 +75,5 @@ def _table(devices: Sequence[Device]) -> Table:
             *(device.weights_bytes, device.cache_bytes, device.compute_bytes),
             *(device.free_bytes, device.margin_bytes),
         )
-        table.add_row(device.name, *map(_size, numbers), bar(device))
+        table.add_row(device.name, *map(figures.size, numbers), bar(device))
     return table
-
-
-def _size(size_bytes: int | None) -> str:
-    if size_bytes is None:
-        return "?"
-    return f"{size_bytes / GB:.2f} GB"

@@ -16,11 +16,8 @@ CPU = "CPU"
 MIB = 2**20
 GB = 1e9
 
-# MiB that stay free on a card. llama.cpp counts neither CUDA's own memory nor what fragments; a desktop
-# takes more while it is used.
-DEDICATED_MARGIN_MIB = 768
-DISPLAY_MARGIN_MIB = 2048
 CPU_MARGIN_MIB = 1024
+"""MiB of RAM that stay free."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Device:
     cache_bytes: int
     compute_bytes: int
     free_bytes: int | None = None
-    """None: nobody says."""
+    """None: not known."""
 
     @property
     def used_bytes(self) -> int:
@@ -64,7 +61,7 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FitVerdict:
     """Whether a profile's model fits, here and now, and why."""
 
     profile: str
@@ -132,13 +129,3 @@ def judge(devices: Sequence[Device], embedding_bytes: int) -> tuple[Outcome, str
         return "does not fit", lacks, offloaded
     # llama-fit-params counts in whole MiB, and norms beside the experts stay on their card.
     return ("offloads" if offloaded > 2 * MIB else "fits"), "", offloaded
-
-
-def fit_targets(reading: GpuReading) -> str:
-    """MiB that shall stay free on each card, as `--fit-target` takes them; empty without cards.
-
-    Little on a card that only computes, more on one that drives a display. NVML counts cards in PCI order,
-    so llama-server has to as well (CUDA_DEVICE_ORDER).
-    """
-    margins = [DISPLAY_MARGIN_MIB if gpu.drives_display else DEDICATED_MARGIN_MIB for gpu in reading.gpus]
-    return ",".join(map(str, margins))

@@ -38,12 +38,21 @@ class DockerEngine:
     """The router container of this checkout's Compose project."""
 
     name = "docker"
+    is_ours = True
+    needs_docker = True
+    plans_from_file = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     def describe(self) -> str:
         return f"llama-server in Docker, on {self._devices()} (image {self.settings.image})"
+
+    def why_unavailable(self) -> EngineUnavailable | None:
+        return docker_client.why_unavailable()
+
+    def why_silent(self) -> str | None:
+        return None if docker_client.answers() else "Docker Engine does not answer"
 
     def check(self, profile: Profile) -> None:
         if not docker_client.has_image(self.settings.image):

@@ -26,6 +26,7 @@ from claude_local.foundation.snapshot import STOPPED, Snapshot
 from claude_local.machine.files import PRIVATE_FILE, private_directory, write_atomic
 from claude_local.machine.processes import start_detached
 from claude_local.machine.settings import Settings
+from claude_local.machine.state_folder import EMBEDDED
 from claude_local.profiles.profile import Profile
 from claude_local.server import flags
 from claude_local.server.failure_reasons import reason_in
@@ -40,10 +41,13 @@ class EmbeddedEngine:
     """The embedded server of this checkout's state folder."""
 
     name = "embedded"
+    is_ours = True
+    needs_docker = False
+    plans_from_file = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.directory = settings.state_dir / "embedded"
+        self.directory = EMBEDDED.below(settings.state_dir)
         self.log_file = self.directory / "server.log"
         self.spec_file = self.directory / "server.json"
         self.process_file = self.directory / "process.json"
@@ -51,12 +55,20 @@ class EmbeddedEngine:
     def describe(self) -> str:
         return "llama-server inside Python (xllamacpp), on the CPU"
 
+    def why_unavailable(self) -> EngineUnavailable | None:
+        if importlib.util.find_spec("xllamacpp"):
+            return None
+        return EngineUnavailable(
+            "the embedded engine needs the package xllamacpp",
+            hint="install the requirements: pip install --require-hashes -r requirements.txt",
+        )
+
+    def why_silent(self) -> str | None:
+        return None
+
     def check(self, profile: Profile) -> None:
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise EngineUnavailable(
-                "the embedded engine needs the package xllamacpp",
-                hint="install the requirements: pip install --require-hashes -r requirements.txt",
-            )
+        if problem := self.why_unavailable():
+            raise problem
 
     def is_running(self) -> bool:
         return self._process() is not None

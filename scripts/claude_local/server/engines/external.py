@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from claude_local.foundation.errors import EngineFailed, UserError
+from claude_local.foundation.errors import EngineFailed, EngineUnavailable, UserError
 from claude_local.foundation.snapshot import Snapshot, State
-from claude_local.machine import state
 from claude_local.machine.settings import Settings
 from claude_local.profiles.profile import Profile
-from claude_local.server.llama_http import LlamaHttp
+from claude_local.server.llama_http import server_of_clients
 
 NOT_HERE = (404, 405, 501)
 UNAUTHORIZED = 401
@@ -19,13 +18,22 @@ class ExternalEngine:
     """The server at `CLAUDE_LOCAL_EXTERNAL_URL`."""
 
     name = "external"
+    is_ours = False
+    needs_docker = False
+    plans_from_file = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.http = LlamaHttp(settings.external_url, state.client_key(settings))
+        self.http = server_of_clients(settings)
 
     def describe(self) -> str:
         return f"the server at {self.settings.external_url}, which somebody else runs"
+
+    def why_unavailable(self) -> EngineUnavailable | None:
+        return None  # `check` asks that server, and says more
+
+    def why_silent(self) -> str | None:
+        return None
 
     def check(self, profile: Profile) -> None:
         """An empty request is refused by every server that knows the route, and loads no model."""

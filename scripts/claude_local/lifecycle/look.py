@@ -1,0 +1,89 @@
+"""What is true now. The one place that fills a Snapshot, for the commands, the API and the dashboard."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+
+from claude_local.foundation.snapshot import STOPPED, Snapshot, Work
+from claude_local.lifecycle import journal, lock
+from claude_local.lifecycle.transaction import Journal
+from claude_local.machine.gpus import GpuReader
+from claude_local.machine.sensors import SystemReader
+from claude_local.machine.settings import Settings
+from claude_local.server import probe
+from claude_local.server.engines import registry
+from claude_local.server.engines.engine import Engine
+from claude_local.server.llama_http import server_of_clients
+from claude_local.server.log_reader import LogReader
+
+
+class Readers:
+    """The instruments of a look: the driver of the cards, the system's counters, the server's log.
+
+    Who looks again and again keeps them: shares of CPU time are measured from one look to the next.
+    """
+
+    def __init__(self, cards: GpuReader | None = None) -> None:
+        self.cards = cards or GpuReader()
+        self.system = SystemReader()
+        self.log = LogReader()
+
+    def close(self) -> None:
+        """Gives the driver back. The readers can be used again."""
+        self.cards.close()
+
+
+def snapshot(settings: Settings, readers: Readers | None = None) -> Snapshot:
+    """Everything. Without `readers` it is a single look, which knows no share of CPU time."""
+    if readers is None:
+        with contextlib.closing(Readers()) as once:
+            return snapshot(settings, once)
+    record = journal.read(settings)
+    engine = _engine(settings, record)
+    now = _seen(settings, record, engine, lambda engine: engine.snapshot())
+    readers.log.read(engine)
+    return dataclasses.replace(
+        now,
+        cards=readers.cards.read(),
+        system=readers.system.read(now.server_process_id),
+        turns=readers.log.turns,
+    )
+
+
+def pulse(settings: Settings) -> Snapshot:
+    """Of that, what costs next to nothing: state, loaded model, reason of a failure, what goes on.
+
+    Never asks the model.
+    """
+    record = journal.read(settings)
+    return _seen(settings, record, _engine(settings, record), lambda engine: engine.pulse())
+
+
+def warnings_of(settings: Settings, now: Snapshot) -> list[str]:
+    """What Claude Code will stumble over with the model that serves now."""
+    return probe.warnings_of(server_of_clients(settings), now.profile or "")
+
+
+def _engine(settings: Settings, record: Journal) -> Engine | None:
+    """The engine that runs, else the one that is meant to."""
+    return registry.running(settings) or registry.named(settings, record.engine)
+
+
+def _seen(
+    settings: Settings, record: Journal, engine: Engine | None, see: Callable[[Engine], Snapshot]
+) -> Snapshot:
+    held = lock.holder(settings)
+    now = see(engine) if engine else STOPPED
+    if now == STOPPED and engine and record.serving and (reason := engine.why_silent()):
+        now = Snapshot(state="failed", engine=engine.name, reason=reason)
+    phase = record.attempt.phase if record.attempt else None
+    key_file = settings.client_key_file
+    return dataclasses.replace(
+        now,
+        work=Work(held.purpose, phase, held.since, held.process_id) if held else None,
+        last_switch=record.last,
+        api_key_file=str(key_file) if key_file else None,
+        command=str(settings.build_dir / "bin" / "claude-local"),
+    )

@@ -1,0 +1,70 @@
+"""What is done unasked: what died is started again, and `local-llama` follows the model that is used."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable
+
+from claude_local.foundation.errors import ProfileError
+from claude_local.foundation.snapshot import Snapshot
+from claude_local.lifecycle import journal, up_down
+from claude_local.machine.settings import Settings
+from claude_local.management.bugs import cause_of
+from claude_local.management.operations import Job, Operations
+from claude_local.management.patience import FollowDelay, RestartLimit
+
+
+class Keeper:
+    """Acts on what a look has shown, one job at a time."""
+
+    def __init__(
+        self, settings: Settings, operations: Operations, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.settings = settings
+        self.operations = operations
+        self.restarts = 0
+        """Since this process began."""
+        self._clock = clock
+        self._limit = RestartLimit()
+        self._delay = FollowDelay()
+        self._job: Job | None = None
+
+    def act(self, now: Snapshot) -> None:
+        """Begins what has to be done, unless something goes on already."""
+        if now.work or (self._job and self._job.thread.is_alive()):
+            return
+        if now.state == "failed" and self._may_restart():
+            self.restarts += 1
+            self._job = self.operations.restart()
+        elif self._is_to_follow(now) and now.loaded_profile:
+            self._job = self.operations.follow(now.loaded_profile)
+
+    def explained(self, now: Snapshot) -> Snapshot:
+        """The snapshot; a failure without a reason gets the one why the restart failed."""
+        job = self._job
+        if now.state != "failed" or now.reason or job is None or job.thread.is_alive() or not job.error:
+            return now
+        return dataclasses.replace(now, reason=cause_of(job.error))
+
+    def has_moved(self, now: Snapshot) -> bool:
+        """Whether another profile is in memory than the one that `local-llama` means."""
+        if now.state != "unloaded":
+            return False
+        with contextlib.suppress(ProfileError):  # says nothing of what serves; a switch will say it
+            return now.loaded_profile in self.operations.profiles()
+        return False
+
+    def _may_restart(self) -> bool:
+        record = journal.read(self.settings)
+        if record.attempt or not record.serving or not up_down.can_restart(self.settings):
+            return False
+        return self._limit.allows(self._clock())
+
+    def _is_to_follow(self, now: Snapshot) -> bool:
+        """Whether the model that was loaded by its own name has been idle for a while.
+
+        Requests to `local-llama`, such as a subagent's, no longer swap models once it means that one.
+        """
+        return self._delay.is_over(self._clock(), is_true=self.has_moved(now) and now.is_idle)

@@ -1,0 +1,144 @@
+"""A thread that looks at the engine: often while somebody asks, rarely and cheaply otherwise.
+
+It believes nothing but what the engine says at each look, so that it sees what other commands do.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+from claude_local.foundation.snapshot import STOPPED, Snapshot
+from claude_local.lifecycle import look
+from claude_local.machine.settings import Settings
+from claude_local.management.bugs import BugLog, cause_of
+from claude_local.management.keeper import Keeper
+from claude_local.management.teller import Teller
+
+UNWATCHED_SECONDS = 2.0
+WATCHED_SECONDS = 1.0
+AT_WORK_SECONDS = 0.25
+"""Time between two looks: while nobody asks, while somebody does, while a model loads and somebody asks."""
+INTEREST_SECONDS = 5.0
+"""How long one question counts as interest."""
+LOOK_SECONDS = 10.0
+"""How long a question waits for a look at most: Docker may be slow to answer."""
+NEVER = float("-inf")
+
+
+class Freshness:
+    """Whether the last look is new enough. Times are in seconds of one clock."""
+
+    def __init__(self) -> None:
+        self.asked_at = NEVER
+        self.changed_at = NEVER
+        self.seen_at = NEVER
+        """When the last full look began. A pulse does not count."""
+
+    def is_asked(self, now: float) -> bool:
+        return now - self.asked_at < INTEREST_SECONDS
+
+    def oldest(self, now: float) -> float:
+        """When a look must have begun to answer a question that comes now."""
+        return max(now - 2 * WATCHED_SECONDS, self.changed_at)
+
+
+def pause_seconds(now: Snapshot, *, is_watched: bool) -> float:
+    """The time until the next look."""
+    if now.work or now.state in ("loading", "starting"):
+        return AT_WORK_SECONDS if is_watched else WATCHED_SECONDS
+    return WATCHED_SECONDS if is_watched else UNWATCHED_SECONDS
+
+
+class Watcher:
+    """Has the last snapshot at hand, passes each one to the teller and the keeper."""
+
+    def __init__(self, settings: Settings, teller: Teller, keeper: Keeper) -> None:
+        self.settings = settings
+        self._teller = teller
+        self._keeper = keeper
+        self._readers = look.Readers()
+        self._bugs = BugLog()
+        self._snapshot, self._json = STOPPED, b""
+        self._freshness = Freshness()
+        self._looked = threading.Condition()
+        self._wake = threading.Event()
+        self._is_stopped = False
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread. A look that hangs is not waited for longer than five seconds."""
+        self._is_stopped = True
+        self._wake.set()
+        self._thread.join(5)
+
+    def status(self) -> Snapshot:
+        """The last snapshot, at most two seconds old."""
+        self._be_fresh()
+        return self._snapshot
+
+    def status_json(self) -> bytes:
+        """The same as JSON."""
+        self._be_fresh()
+        return self._json
+
+    def wake(self) -> None:
+        """Looks now."""
+        self._wake.set()
+
+    def look_again(self) -> None:
+        """Something has changed: earlier looks answer no question any more."""
+        self._freshness.changed_at = time.monotonic()
+        self._wake.set()
+
+    def look_once(self) -> None:
+        """One look, and all that follows from it. Raises what went wrong; nothing is done then."""
+        before, began_at, is_watched = self._snapshot, time.monotonic(), self._is_watched()
+        try:
+            now = self._keeper.explained(self._see(is_watched))
+        except Exception as error:
+            now = Snapshot(state="failed", reason=cause_of(error))
+            self._keep(now, began_at if is_watched else NEVER)
+            self._teller.tell(before, now, self._readers.log.last_line)
+            raise
+        self._teller.tell_log(self._readers.log.take_new())
+        self._keep(now, began_at if is_watched else NEVER)
+        self._teller.tell(before, now, self._readers.log.last_line)
+        self._keeper.act(now)
+
+    def _run(self) -> None:
+        while not self._is_stopped:
+            self._wake.clear()
+            try:
+                self.look_once()
+            except Exception as error:  # whatever is wrong, the next look comes
+                self._bugs.note(error)
+            self._wake.wait(pause_seconds(self._snapshot, is_watched=self._is_watched()))
+
+    def _see(self, is_watched: bool) -> Snapshot:
+        """As much as decides what to do next; whether the model is idle, only where that matters."""
+        if is_watched:
+            return look.snapshot(self.settings, self._readers)
+        now = look.pulse(self.settings)
+        return look.snapshot(self.settings, self._readers) if self._keeper.has_moved(now) else now
+
+    def _keep(self, now: Snapshot, seen_at: float) -> None:
+        encoded = json.dumps(now.to_dict()).encode()
+        with self._looked:
+            self._snapshot, self._json, self._freshness.seen_at = now, encoded, seen_at
+            self._looked.notify_all()
+
+    def _be_fresh(self) -> None:
+        self._freshness.asked_at = now = time.monotonic()
+        oldest = self._freshness.oldest(now)
+        if self._freshness.seen_at < oldest:
+            with self._looked:
+                self._wake.set()
+                self._looked.wait_for(lambda: self._freshness.seen_at >= oldest, timeout=LOOK_SECONDS)
+
+    def _is_watched(self) -> bool:
+        return bool(len(self._teller.events)) or self._freshness.is_asked(time.monotonic())

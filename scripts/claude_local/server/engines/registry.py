@@ -1,0 +1,62 @@
+"""All engines: which one to start with, which one runs. No other place knows them by name."""
+
+from __future__ import annotations
+
+from claude_local.foundation.errors import EngineUnavailable, UserError
+from claude_local.foundation.snapshot import STOPPED
+from claude_local.machine.settings import Settings
+from claude_local.server.engines.docker import DockerEngine
+from claude_local.server.engines.embedded import EmbeddedEngine
+from claude_local.server.engines.engine import Engine
+from claude_local.server.engines.external import ExternalEngine
+
+OURS: tuple[type[DockerEngine | EmbeddedEngine], ...] = (EmbeddedEngine, DockerEngine)
+"""The quickest to ask comes first; the automatic choice prefers the last."""
+
+
+def ours(settings: Settings) -> list[Engine]:
+    """The engines that start and stop models here."""
+    return [engine(settings) for engine in OURS]
+
+
+def named(settings: Settings, name: str | None) -> Engine | None:
+    """The engine of ours with this name; None for another name, such as `auto`."""
+    return next((engine for engine in ours(settings) if engine.name == name), None)
+
+
+def running(settings: Settings) -> Engine | None:
+    """The engine that runs now."""
+    if settings.is_external:
+        return ExternalEngine(settings)
+    return next((engine for engine in ours(settings) if engine.is_running()), None)
+
+
+def choose(settings: Settings) -> tuple[Engine, str]:
+    """The engine to start with, and why it is this one.
+
+    Raises EngineUnavailable if the one that was asked for by name cannot be used, or none can.
+    """
+    if settings.is_external:
+        return ExternalEngine(settings), "CLAUDE_LOCAL_EXTERNAL_URL is set"
+    if wanted := named(settings, settings.engine):
+        if problem := wanted.why_unavailable():
+            raise problem
+        return wanted, "chosen"
+    problems: list[EngineUnavailable] = []
+    for engine in reversed(ours(settings)):
+        problem = engine.why_unavailable()
+        if problem is None:
+            return engine, problems[0].message if problems else "available"
+        problems.append(problem)
+    raise problems[-1]
+
+
+def with_log(settings: Settings) -> Engine:
+    """The engine whose log is of interest: the running one, else one that failed.
+
+    Raises UserError if there is neither.
+    """
+    for engine in ours(settings):
+        if engine.is_running() or engine.snapshot() != STOPPED:
+            return engine
+    raise UserError("no engine is running", hint="start one: invoke up")

@@ -1,0 +1,56 @@
+"""The end of an engine's log, read again and again: what is new in it, and the last requests."""
+
+from __future__ import annotations
+
+import contextlib
+
+from claude_local.foundation.errors import UserError
+from claude_local.foundation.plain_text import harmless
+from claude_local.foundation.snapshot import Turn
+from claude_local.server.engines.engine import Engine
+from claude_local.server.log_tail import new_lines
+from claude_local.server.turns import TurnReader
+
+LOG_LINES = 500
+OWN_QUESTIONS = "proxying request to model"
+"""The router writes this for each of our looks, three a second: the log could not be read for it."""
+
+
+class LogReader:
+    """Reads the last lines at each look."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._new: list[str] = []
+        self._turns = TurnReader()
+
+    @property
+    def last_line(self) -> str:
+        return self._lines[-1] if self._lines else ""
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The last requests, oldest first."""
+        return self._turns.turns
+
+    def take_new(self) -> list[str]:
+        """The lines that came since this was called last, without control characters."""
+        new, self._new = self._new, []
+        return new
+
+    def read(self, engine: Engine | None) -> None:
+        """One look. An engine that shows no log changes nothing: it may show the same one again later."""
+        lines = _last_lines(engine) if engine and engine.is_ours else []
+        if not lines:
+            return
+        for line in new_lines(self._lines, lines):
+            self._turns.feed(line)
+            if OWN_QUESTIONS not in line:
+                self._new.append(line)
+        self._lines = lines
+
+
+def _last_lines(engine: Engine) -> list[str]:
+    with contextlib.suppress(UserError):
+        return [harmless(line) for line in engine.log_lines(tail=LOG_LINES, follow=False)]
+    return []

@@ -1,0 +1,145 @@
+"""keeper: what it starts again, what it follows, and when it does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from claude_local.foundation.errors import UserError
+from claude_local.foundation.snapshot import STOPPED, Snapshot, Work
+from claude_local.lifecycle import journal
+from claude_local.lifecycle.transaction import Attempt, Journal
+from claude_local.machine.settings import load_settings
+from claude_local.management.keeper import Keeper
+from claude_local.management.operations import Job, Operations
+from claude_local.management.patience import FOLLOW_AFTER_SECONDS, RESTARTS
+from support.machine import ROOT
+
+FAILED = Snapshot(state="failed", engine="embedded", profile="demo")
+MOVED = Snapshot(state="unloaded", engine="docker", profile="demo", loaded_profile="second", slots=1)
+SERVING = Journal(engine="embedded", serving="demo")
+
+
+class Recorded(Operations):
+    """Operations that only write down what is asked of them; a restart fails."""
+
+    asked: list[str]
+
+    def restart(self) -> Job:
+        return self._done("restart")
+
+    def follow(self, loaded: str) -> Job:
+        return self._done(f"follow {loaded}")
+
+    def _done(self, name: str) -> Job:
+        def call(_: Job) -> None:
+            raise UserError("the disk is full")
+
+        self.asked.append(name)
+        job = Job(call, name)
+        job.thread.start()
+        job.thread.join()
+        return job
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def operations(tmp_path: Path) -> Recorded:
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "_defaults.yaml").write_text("")
+    for name in ("demo", "second"):
+        (folder / f"{name}.yaml").write_text("title: T\ndescription: D\nmodel: {file: a.gguf}\n")
+    environment = {"HOME": str(tmp_path), "CLAUDE_LOCAL_PROFILES_DIR": str(folder)}
+    recorded = Recorded(load_settings(environment, ROOT, user_id=0, group_id=0))
+    recorded.asked = []
+    return recorded
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keeper(operations: Recorded, clock: Clock) -> Keeper:
+    return Keeper(operations.settings, operations, clock)
+
+
+def test_what_died_is_started_again_three_times(keeper: Keeper, operations: Recorded) -> None:
+    journal.write(keeper.settings, SERVING)
+
+    for _ in range(RESTARTS + 1):
+        keeper.act(FAILED)
+
+    assert (operations.asked, keeper.restarts) == (["restart"] * RESTARTS, RESTARTS)
+
+
+@pytest.mark.parametrize(
+    ("now", "record"),
+    [
+        (FAILED, Journal()),
+        (FAILED, replace(SERVING, attempt=Attempt("demo", "second", "starting", 1.0))),
+        (replace(FAILED, work=Work("up", None, since=0.0, process_id=1)), SERVING),
+        (STOPPED, SERVING),
+    ],
+)
+def test_nothing_is_started_that_is_not_meant_to_serve_or_is_under_way(
+    keeper: Keeper, operations: Recorded, now: Snapshot, record: Journal
+) -> None:
+    journal.write(keeper.settings, record)
+
+    keeper.act(now)
+
+    assert operations.asked == []
+
+
+def test_a_failure_without_a_reason_gets_that_of_the_restart(keeper: Keeper) -> None:
+    journal.write(keeper.settings, SERVING)
+    before = keeper.explained(FAILED)
+    keeper.act(FAILED)
+
+    reasons = [keeper.explained(now).reason for now in (FAILED, replace(FAILED, reason="own"), STOPPED)]
+    assert (before, reasons) == (FAILED, ["the disk is full", "own", None])
+
+
+def test_a_model_is_followed_once_it_has_been_idle_for_two_seconds(
+    keeper: Keeper, operations: Recorded, clock: Clock
+) -> None:
+    looks = [
+        (0.0, 0),
+        (1.0, 1),
+        (1.5, 0),
+        (1.5 + FOLLOW_AFTER_SECONDS - 0.1, 0),
+        (1.5 + FOLLOW_AFTER_SECONDS, 0),
+    ]
+    followed = []
+    for seconds, busy in looks:
+        clock.seconds = 1000.0 + seconds
+        keeper.act(replace(MOVED, slots_busy=busy))
+        followed.append(list(operations.asked))
+
+    assert followed == [[], [], [], [], ["follow second"]]
+
+
+@pytest.mark.parametrize(
+    ("now", "has_moved"),
+    [
+        (MOVED, True),
+        (replace(MOVED, state="ready"), False),
+        (replace(MOVED, loaded_profile=None), False),
+        (replace(MOVED, loaded_profile="not a profile"), False),
+    ],
+)
+def test_another_profile_of_ours_in_memory_has_moved(keeper: Keeper, now: Snapshot, has_moved: bool) -> None:
+    assert keeper.has_moved(now) is has_moved

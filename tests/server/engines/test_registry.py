@@ -1,0 +1,115 @@
+"""engines/registry: which engine is chosen, and that nothing else knows engines by their names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from claude_local.foundation.errors import EngineUnavailable
+from claude_local.machine.settings import ENGINES, Settings, load_settings
+from claude_local.server.engines import registry
+from claude_local.server.engines.external import ExternalEngine
+from support.machine import ROOT
+
+PACKAGE = ROOT / "scripts" / "claude_local"
+KNOW_THE_NAMES = {
+    PACKAGE / "server" / "engines": "they are these engines",
+    PACKAGE / "machine" / "settings.py": "says which words the setting may have",
+}
+SOURCES = [ROOT / "tasks.py", *sorted(PACKAGE.rglob("*.py"))]
+NAMES = {*(engine.name for engine in registry.OURS), ExternalEngine.name}
+
+
+def settings_with(tmp_path: Path, **choices: str) -> Settings:
+    environment = {"HOME": str(tmp_path)} | {f"CLAUDE_LOCAL_{name}": value for name, value in choices.items()}
+    return load_settings(environment, tmp_path, user_id=0, group_id=0)
+
+
+def test_every_engine_can_be_asked_for_by_its_name() -> None:
+    assert {*ENGINES} == {"auto", *NAMES}
+
+
+def test_only_an_engine_of_ours_has_a_name_to_find_it_by(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path)
+
+    found = [registry.named(settings, name) for name in ("docker", "embedded", "external", "auto", None)]
+
+    assert [engine and engine.name for engine in found] == ["docker", "embedded", None, None, None]
+    assert all(engine.is_ours for engine in registry.ours(settings))
+
+
+def test_an_external_server_comes_before_every_engine_of_ours(tmp_path: Path) -> None:
+    engine, why = registry.choose(settings_with(tmp_path, EXTERNAL_URL="http://gpu"))
+
+    assert (engine.name, engine.is_ours, why) == ("external", False, "CLAUDE_LOCAL_EXTERNAL_URL is set")
+
+
+def test_without_docker_the_automatic_choice_is_the_next_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+
+    engine, why = registry.choose(settings_with(tmp_path))
+
+    assert (engine.name, why) == ("embedded", "Docker Engine does not answer")
+
+
+def test_an_engine_that_is_asked_for_by_name_is_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+
+    with pytest.raises(EngineUnavailable, match="Docker Engine does not answer"):
+        registry.choose(settings_with(tmp_path, ENGINE="docker"))
+
+
+def test_an_engine_that_is_asked_for_by_name_is_chosen(tmp_path: Path) -> None:
+    engine, why = registry.choose(settings_with(tmp_path, ENGINE="embedded"))
+
+    assert (engine.name, why) == ("embedded", "chosen")
+
+
+def names_in(node: ast.AST) -> Iterator[str]:
+    """The names of engines in a part of a comparison. What a call in it is given is not compared."""
+    if isinstance(node, ast.Constant) and node.value in NAMES:
+        yield str(node.value)
+    if not isinstance(node, ast.Call):
+        for part in ast.iter_child_nodes(node):
+            yield from names_in(part)
+
+
+def compared_in(tree: ast.Module) -> list[tuple[int, str]]:
+    """Line and name of each comparison with the name of an engine, in a `match` as well."""
+    return [
+        (node.lineno, name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare | ast.MatchValue)
+        for name in names_in(node)
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'engine.name == "docker"',
+        '"external" != engine.name',
+        'engine.name in ("docker", "embedded")',
+        'match name:\n    case "embedded":\n        pass',
+    ],
+)
+def test_such_a_comparison_would_be_found(source: str) -> None:
+    assert compared_in(ast.parse(source))
+
+
+def test_nothing_else_compares_the_name_of_an_engine() -> None:
+    found = [
+        f"{file.relative_to(ROOT)}:{line} {name}"
+        for file in SOURCES
+        if not any(place == file or place in file.parents for place in KNOW_THE_NAMES)
+        for line, name in compared_in(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+
+    assert found == []
