@@ -82,7 +82,7 @@ class Record:
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
     def stop(_: int, __: FrameType | None) -> None:
-        raise TookTooLong(f"stopped after {seconds:.0f} s")
+        raise TookTooLong(f"stopped after {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

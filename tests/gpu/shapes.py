@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from support.runnable_models import MODELS, Q4_0, Shape
+from support.runnable_models import Q4_0, Shape
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,24 @@ TINY = Sizes(
             weights=Q4_0,
             more={"expert_used_count": 2, "expert_feed_forward_length": 128},
         ),
-        "hybrid": MODELS["qwen35moe"],
+        "hybrid": Shape(
+            *("qwen35moe", 8, 512, 8, 2, 0, 64),
+            experts=8,
+            weights=Q4_0,
+            more={
+                "expert_used_count": 2,
+                "expert_feed_forward_length": 256,
+                "expert_shared_feed_forward_length": 256,
+                "full_attention_interval": 4,
+                "rope.dimension_count": 32,
+                "rope.dimension_sections": [6, 5, 5, 0],
+                "ssm.conv_kernel": 4,
+                "ssm.inner_size": 1024,
+                "ssm.state_size": 64,
+                "ssm.time_step_rank": 16,
+                "ssm.group_count": 8,
+            },
+        ),
     },
     context_tokens=4_096,
     prompts=(64, 256, 1_024),

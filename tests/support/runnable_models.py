@@ -108,24 +108,6 @@ MODELS = {
             "ssm.group_count": 1,
         },
     ),
-    "qwen35moe": Shape(
-        *("qwen35moe", 8, 512, 8, 2, 0, 64),
-        experts=8,
-        weights=Q4_0,
-        more={
-            "expert_used_count": 2,
-            "expert_feed_forward_length": 256,
-            "expert_shared_feed_forward_length": 256,
-            "full_attention_interval": 4,
-            "rope.dimension_count": 32,
-            "rope.dimension_sections": [6, 5, 5, 0],
-            "ssm.conv_kernel": 4,
-            "ssm.inner_size": 1024,
-            "ssm.state_size": 64,
-            "ssm.time_step_rank": 16,
-            "ssm.group_count": 8,
-        },
-    ),
 }
 
 LARGE = Shape(
