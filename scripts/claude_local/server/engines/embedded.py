@@ -42,7 +42,6 @@ class EmbeddedEngine:
 
     name = "embedded"
     is_ours = True
-    needs_docker = False
     plans_from_file = True
 
     def __init__(self, settings: Settings) -> None:
