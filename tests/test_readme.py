@@ -47,7 +47,7 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
 
 
 def test_the_page_on_claude_local_has_its_options_as_the_command_itself_says_them() -> None:
-    command = (ROOT / "templates" / "bin" / "claude-local.j2").read_text(encoding="utf-8")
+    command = (ROOT / "templates" / "bin" / "claude-local").read_text(encoding="utf-8")
     own = re.findall(r"^#   (\S.*)$", command.partition("set -euo")[0], re.MULTILINE)
 
     (block,) = re.findall(

@@ -27,6 +27,7 @@ from support.machine import ROOT, Machine
 # A small build/; the real one is installed by the tests of the commands below.
 BUILD = {
     "bin/claude-local": "#!/bin/sh\n",
+    "shim/claude-local": "#!/bin/sh\nexec bin/claude-local\n",
     "claude-local/CLAUDE.md": "one\ntwo\n",
     "claude-local/settings.json": "{}\n",
     "claude-local/skills/greet/SKILL.md": "---\nname: greet\n---\n",
@@ -73,7 +74,7 @@ class User:
         file = self.build / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-        file.chmod(0o755 if path.startswith("bin/") else 0o644)
+        file.chmod(0o755 if path.startswith(("bin/", "shim/")) else 0o644)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -165,7 +166,7 @@ def test_texts_and_command_are_copied_and_each_is_told(user: User) -> None:
     assert {name: text_of(user.client_dir / name) for name in TEXTS} == {
         name: BUILD[f"claude-local/{name}"] for name in TEXTS
     }
-    assert (text_of(user.command), mode_of(user.command)) == (BUILD["bin/claude-local"], 0o755)
+    assert (text_of(user.command), mode_of(user.command)) == (BUILD["shim/claude-local"], 0o755)
     assert not user.command.is_symlink()
     assert mode_of(user.client_dir) == 0o700
 
@@ -213,7 +214,7 @@ def test_links_and_copies_replace_each_other(user: User, first: bool) -> None:
 
     assert [line.split()[0] for line in lines] == ["updated"] * 4
     assert user.command.is_symlink() is not first
-    assert text_of(user.command) == BUILD["bin/claude-local"]
+    assert text_of(user.command) == BUILD["shim/claude-local" if first else "bin/claude-local"]
 
 
 def test_what_was_rendered_anew_is_updated_and_the_rest_is_left(user: User) -> None:
@@ -359,7 +360,7 @@ def test_a_changed_command_is_kept_and_ours_put_beside_it(user: User) -> None:
 
     assert text_of(user.command) == "#!/bin/sh\necho mine\n"
     beside = user.command.with_name("claude-local.new")
-    assert (text_of(beside), mode_of(beside)) == (BUILD["bin/claude-local"], 0o755)
+    assert (text_of(beside), mode_of(beside)) == (BUILD["shim/claude-local"], 0o755)
 
 
 def test_a_file_from_before_the_first_install_is_kept_unless_it_is_the_same(user: User) -> None:
@@ -712,7 +713,21 @@ def test_by_force_a_command_that_is_not_ours_is_saved(user: User, kind: str) -> 
 
     assert f"saved {user.command} as claude-local.bak" in lines
     assert fingerprint(user.command.with_name("claude-local.bak")) == before
-    assert text_of(user.command) == BUILD["bin/claude-local"]
+    assert text_of(user.command) == BUILD["shim/claude-local"]
+
+
+def test_the_whole_command_that_earlier_versions_copied_becomes_a_shim_and_goes_with_it(user: User) -> None:
+    shim = BUILD["shim/claude-local"]
+    user.render("shim/claude-local", "#!/bin/sh\n# the whole command, as earlier versions copied it\n")
+    user.install()
+    user.render("shim/claude-local", shim)
+
+    lines = user.install()
+    text = text_of(user.command)
+    user.uninstall()
+
+    assert (lines[-1], text) == (f"updated {user.command}", shim)
+    assert not user.command.exists()
 
 
 def test_the_link_that_earlier_versions_made_becomes_a_copy(user: User) -> None:
@@ -726,8 +741,9 @@ def test_the_link_that_earlier_versions_made_becomes_a_copy(user: User) -> None:
     assert text_of(user.build / "bin" / "claude-local") == BUILD["bin/claude-local"]
 
 
-def test_a_build_that_is_not_complete_is_refused(user: User) -> None:
-    (user.build / "bin" / "claude-local").unlink()
+@pytest.mark.parametrize("folder", ["bin", "shim"])
+def test_a_build_that_is_not_complete_is_refused(user: User, folder: str) -> None:
+    (user.build / folder / "claude-local").unlink()
 
     with pytest.raises(UserError) as caught:
         user.install()
@@ -881,7 +897,7 @@ def test_folders_that_were_there_before_stay(user: User) -> None:
 
 @pytest.mark.parametrize("purge", [False, True])
 def test_without_a_manifest_nothing_was_installed(user: User, purge: bool) -> None:
-    user.write("bin/claude-local", BUILD["bin/claude-local"])
+    user.write("bin/claude-local", BUILD["shim/claude-local"])
     before = details(user.home)
 
     assert user.uninstall(purge=purge) == ["nothing was installed"]
@@ -1023,7 +1039,7 @@ def test_purge_keeps_the_record_of_a_session_that_nobody_looked_at(user: User) -
 
     assert f"removed {refused} with all that is in it" in lines
     assert lines[-1] == (
-        f"kept {cut_off}: the session in /home/me/project was cut off, and nobody looked at what it left; "
+        f"kept {cut_off}: the session in /home/me/project was cut off, and what it left was not looked at; "
         "start claude-local there once, or look yourself and delete this folder"
     )
     assert [path for path in tree(user.state_dir) if "/" in path] == [

@@ -46,18 +46,34 @@ def invoke_verify(machine: Machine, client: str) -> Done:
 
 
 def change_wrapper(checkout: Path, change: Callable[[str], str]) -> None:
-    template = checkout / "templates" / "bin" / "claude-local.j2"
-    text = template.read_text(encoding="utf-8")
-    assert change(text) != text
-    template.write_text(change(text), encoding="utf-8")
+    """Changes the wrapper in whichever of its files there is something to change."""
+    templates = checkout / "templates"
+    files = [
+        templates / "config.bash.j2",
+        templates / "bin" / "claude-local",
+        *templates.rglob("lib/**/*.bash"),
+    ]
+    texts = {file: file.read_text(encoding="utf-8") for file in files}
+    changed = {file: change(text) for file, text in texts.items() if change(text) != text}
+    assert changed
+    for file, text in changed.items():
+        file.write_text(text, encoding="utf-8")
+
+
+def replace_wrapper(checkout: Path, text: str) -> None:
+    command = checkout / "templates" / "bin" / "claude-local"
+    command.rename(f"{command}.j2").write_text(text, encoding="utf-8")
 
 
 def run_with_wrapper(
-    folder: Path, change: Callable[[str], str], client: str, groups: list[Group]
+    folder: Path, change: Callable[[str], str] | str, client: str, groups: list[Group]
 ) -> list[Result]:
-    """The results of some sessions with a changed wrapper."""
+    """The results of some sessions with another wrapper: one that is changed, or a template in its place."""
     shutil.copytree(ROOT / "templates", folder / "templates")
-    change_wrapper(folder, change)
+    if isinstance(change, str):
+        replace_wrapper(folder, change)
+    else:
+        change_wrapper(folder, change)
     settings = load_settings({"HOME": str(folder)}, folder, user_id=os.getuid(), group_id=os.getgid())
     return verify.run(settings, {"PATH": f"{CLIENT_FOLDERS[client]}:/usr/bin:/bin"}, groups)
 
@@ -81,7 +97,7 @@ def test_no_attempt_diverts_a_local_session(machine: Machine, client: str) -> No
 def test_with_a_plain_launcher_the_same_attempts_succeed(tmp_path: Path, client: str) -> None:
     groups = [Group((CASES[name],)) for name in LEAK_FROM_A_PLAIN_LAUNCHER]
 
-    results = run_with_wrapper(tmp_path, lambda _: PLAIN_LAUNCHER, client, groups)
+    results = run_with_wrapper(tmp_path, PLAIN_LAUNCHER, client, groups)
 
     seen = {result.name: result.leak for result in results if result.leak not in ("", UNPROVEN)}
     print("\n".join(f"{name}: {leak}" for name, leak in seen.items()))
@@ -172,7 +188,7 @@ def test_a_wrapper_without_the_key_is_refused_by_our_own_server(tmp_path: Path) 
 
     keyless = PLAIN_LAUNCHER.replace("exec ", "export CLAUDE_CODE_MAX_RETRIES=0\nexec ")
 
-    results = run_with_wrapper(tmp_path, lambda _: keyless, "new", [group])
+    results = run_with_wrapper(tmp_path, keyless, "new", [group])
 
     leaks = {result.name: result.leak for result in results}
     assert "Invalid API Key" in leaks["sessions"]

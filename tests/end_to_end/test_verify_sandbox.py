@@ -86,13 +86,17 @@ def test_unrelated_programs_of_the_user_are_left_alone(tmp_path: Path) -> None:
 
 WEAKER = {
     "the home folder is shown": (
-        "_jail/mounts.bash",
+        "lib/mounts.bash",
         'scratch "$HOME_MIB" 0700 "$HOME"',
-        'bind rw "$HOME"',
+        'show rw "$HOME"',
     ),
-    "the network is shared": ("_jail/bubblewrap.bash", "--unshare-all", "--unshare-all --share-net"),
-    "the environment is passed on": ("_jail/bubblewrap.bash", 'exec -c "$bwrap"', 'exec "$bwrap"'),
-    "the workspace is not checked afterwards": ("bin/claude-local.j2", '  audit_after "$record"\n', ""),
+    "the network is shared": ("lib/confine/jail.bash", "--unshare-all", "--unshare-all --share-net"),
+    "the environment is passed on": ("lib/confine/jail.bash", 'exec -c "$bwrap"', 'exec "$bwrap"'),
+    "the workspace is not checked afterwards": (
+        "bin/claude-local",
+        '! "$LIBEXEC/audit" after "$record" ||',
+        "",
+    ),
     "the door lets every request through": (
         "jail/door.cfg.j2",
         "  http-request deny deny_status 403",

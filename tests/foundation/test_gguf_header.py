@@ -293,7 +293,7 @@ def mutated(original: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def test_ten_thousand_mutated_headers_are_read_or_told_in_one_line_each(tmp_path: Path) -> None:
+def test_ten_thousand_mutated_headers_are_read_or_in_one_line_each(tmp_path: Path) -> None:
     chance = random.Random(7)
     originals = []
     for shape in SHAPES:

@@ -400,7 +400,7 @@ def test_a_container_that_nobody_removed_goes_before_the_next_session_begins(use
     process = started(user)
     (name,) = user.containers()
     for entry in Path("/proc").glob("[0-9]*/cmdline"):  # the process that would remove it, first
-        if b"docker rm" in (command := entry.read_bytes()) and name.encode() in command:
+        if b"libexec/leash" in (command := entry.read_bytes()) and name.encode() in command:
             os.kill(int(entry.parent.name), signal.SIGKILL)
     process.kill()
     process.wait()
@@ -507,8 +507,8 @@ def test_a_workspace_that_is_exchanged_at_the_last_moment_is_not_used(user: Dock
 
 
 def test_a_session_that_needs_too_much_memory_is_ended_and_told(user: DockerUser) -> None:
-    text = user.wrapper.read_text()
-    user.wrapper.write_text(text.replace("MEMORY_MIB=8192 ", "MEMORY_MIB=64 "))
+    config = user.home / "build" / "config.bash"
+    config.write_text(config.read_text().replace("readonly MEMORY_MIB='8192'", "readonly MEMORY_MIB='64'"))
 
     done = user.claude_local("exec python3 -c \"x = b'x' * (500 << 20)\"")
 

@@ -89,14 +89,14 @@ def test_a_user_manager_that_may_not_hold_memory_leaves_it_to_each_process(host:
 
 
 def test_a_property_that_systemd_does_not_know_leaves_memory_to_each_process(host: Host) -> None:
-    old = host.wrapper.with_name("for-a-newer-systemd")
-    old.write_text(host.wrapper.read_text().replace("OOMPolicy=kill", "FromTheFuture=kill"))
-    old.chmod(0o755)
-    argv = [str(old), "--", "ulimit -d"]
+    part = host.base / "build" / "lib" / "confine" / "jail.bash"
+    text = part.read_text()
+    part.write_text(text.replace("OOMPolicy=kill", "FromTheFuture=kill"))
+    argv = host.wrapper_argv("ulimit -d")
     with user_manager(host) as manager:
         done = manager.run(argv)
         shown = manager.run(at_a_terminal(argv))
-    old.unlink()
+    part.write_text(text)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, OWN_LIMIT, "")
     assert screen(shown) == [

@@ -305,19 +305,16 @@ def test_modules_of_the_workspace_do_not_run_outside(host: Host) -> None:
     for name in ("invoke.py", "yaml.py", "rich.py", "jinja2.py", "sitecustomize.py"):
         (host.work / name).write_text(f"open({str(host.home / 'escaped')!r}, 'w')\n")
     host.give(host.work)
-    python = host.base / "build" / "bin" / "claude-local"
-    text = python.read_text()
+    config = host.base / "build" / "config.bash"
+    text = config.read_text()
     line = next(line for line in text.splitlines() if line.startswith("readonly PYTHON="))
-    copy = host.base / "build" / "bin" / "with-a-python-that-all-may-start"
-    copy.write_text(text.replace(line, "readonly PYTHON=/usr/bin/python3"))
-    copy.chmod(0o755)
+    config.write_text(text.replace(line, "readonly PYTHON=/usr/bin/python3"))  # which all may start
 
-    host.run([str(copy), "status"])
+    host.run([str(host.wrapper), "status"])
     control = host.unconfined("/usr/bin/python3 -m invoke")
 
     assert control.returncode == 0
     assert host.effects() == ["changed escaped"]  # by the control, afterwards
-    copy.unlink()
 
 
 def test_a_second_session_in_the_same_place_is_refused(host: Host) -> None:

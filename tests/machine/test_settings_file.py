@@ -128,13 +128,13 @@ def test_a_value_of_an_option_is_told_by_the_option(tmp_path: Path) -> None:
 def test_the_file_counts_and_the_environment_counts_more(machine: Machine) -> None:
     written(machine.checkout, "sandbox: bash\n")
     machine.invoke_ok("render")
-    wrapper = machine.checkout / "build" / "bin" / "claude-local"
-    from_file = wrapper.read_text()
+    config = machine.checkout / "build" / "config.bash"
+    from_file = config.read_text()
     machine.extra["CLAUDE_LOCAL_SANDBOX"] = "container"
     machine.invoke_ok("render")
 
     assert "readonly DEFAULT_SANDBOX='bash'\n" in from_file
-    assert "readonly DEFAULT_SANDBOX='container'\n" in wrapper.read_text()
+    assert "readonly DEFAULT_SANDBOX='container'\n" in config.read_text()
 
 
 def test_a_default_without_confinement_is_refused(machine: Machine) -> None:

@@ -40,11 +40,13 @@ def by_python(settings: Settings, profile: Profile) -> None:
 
 def by_bash(settings: Settings, profile: Profile) -> None:
     """What `main` of llama-up does before it starts the container."""
-    program = (settings.build_dir / "bin" / "llama-up").read_text(encoding="utf-8")
-    functions = program.removesuffix('main "$@"\n')
-    assert functions != program
-    steps = 'private_folders\nmake_key\nwrite_presets "$1"\n'
-    subprocess.run(["/bin/bash", "-c", functions + steps, "llama-up", profile.name], check=True)
+    program = settings.build_dir / "bin" / "llama-up"
+    text = program.read_text(encoding="utf-8")
+    functions = text.removesuffix('main "$@"\n')
+    assert functions != text
+    first_steps = program.with_name("first-steps")  # beside it, where it finds what it sources
+    first_steps.write_text(functions + 'private_folders\nmake_key\nwrite_presets "$1"\n', encoding="utf-8")
+    subprocess.run(["/bin/bash", str(first_steps), profile.name], check=True)
 
 
 BOTH = pytest.mark.parametrize("start", [by_python, by_bash])

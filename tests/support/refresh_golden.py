@@ -1,4 +1,6 @@
-"""The content of tests/golden/: build/ as rendered for fixed settings and two small profiles.
+"""The content of tests/golden/: the data of build/ as rendered for fixed settings and two small profiles.
+
+Files that are copied as they are stand only in `layout.txt`, which has the mode and path of every file.
 
 Update it with `python tests/support/refresh_golden.py`, then review `git diff tests/golden`.
 """
@@ -19,6 +21,7 @@ from claude_local.machine.settings import Settings  # noqa: E402
 from claude_local.profiles.profile import Profile  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "golden"
+LAYOUT = "layout.txt"
 
 PROFILES = {
     profile.name: profile
@@ -93,10 +96,24 @@ def rendered() -> list[RenderedFile]:
     return [RenderedFile(file.path, file.text.replace(str(root), "/checkout"), file.mode) for file in files]
 
 
+def is_copied(file: RenderedFile) -> bool:
+    """Whether the file is a copy of the one below templates/."""
+    return (ROOT / "templates" / file.path).is_file()
+
+
+def layout() -> str:
+    """Mode and path of every file of build/, one a line."""
+    return "".join(f"{file.mode:o} {file.path}\n" for file in rendered())
+
+
 def main() -> None:
     """Replaces tests/golden/ with the current rendering."""
     shutil.rmtree(GOLDEN, ignore_errors=True)
+    GOLDEN.mkdir()
+    (GOLDEN / LAYOUT).write_text(layout(), encoding="utf-8")
     for file in rendered():
+        if is_copied(file):
+            continue
         target = GOLDEN / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, file.text.encode(), mode=file.mode)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from claude_local.build.render import HEADER, RenderedFile, render
+from claude_local.build.render import COPIED, HEADER, RenderedFile, render
 from claude_local.foundation.errors import BuildConflict, UserError
 from claude_local.foundation.samples import GpuReading
 from claude_local.machine.files import write_atomic
@@ -119,7 +119,7 @@ def _our_files(build_dir: Path) -> Iterator[PurePosixPath]:
 
 
 def _is_ours(text: str) -> bool:
-    return any(HEADER in line for line in text.splitlines()[:HEADER_LINES])
+    return any(HEADER in line or COPIED in line for line in text.splitlines()[:HEADER_LINES])
 
 
 def _read(file: Path) -> str:

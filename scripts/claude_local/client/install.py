@@ -1,4 +1,4 @@
-"""Puts `claude-local` where the shell finds it, and its texts where local sessions read them.
+"""Puts a command that starts `claude-local` where the shell finds it, and its texts where local sessions read them.
 
 All of it is planned first, so that what is refused is refused before anything is written. Nothing is ever
 written into ~/.claude.
@@ -71,14 +71,15 @@ def _usual_folder(home: Path, on_path: list[Path]) -> Path:
 
 
 def _pieces(settings: Settings, folder: Path, *, link: bool) -> list[Piece]:
-    """The texts in path order, then the command."""
+    """The texts in path order, then the command: three lines that start the one in build/, or a link to it."""
     texts = settings.build_dir / "claude-local"
     command = settings.build_dir / "bin" / COMMAND
+    shim = settings.build_dir / "shim" / COMMAND
     files = [file for file in sorted(texts.rglob("*")) if file.is_file()]
-    if not files or not command.is_file():
+    if not files or not command.is_file() or not shim.is_file():
         raise UserError(f"{settings.build_dir} is not complete", hint="write it: invoke render")
     pieces = [Piece(file, settings.client_dir / file.relative_to(texts), link) for file in files]
-    return [*pieces, Piece(command, folder / COMMAND, link)]
+    return [*pieces, Piece(command if link else shim, folder / COMMAND, link, earlier=command)]
 
 
 # ---- What is refused

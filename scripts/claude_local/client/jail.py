@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from claude_local.client import claude_code, seccomp
+from claude_local.client import claude_code, requirements, seccomp
 from claude_local.machine.settings import Settings
 
 NO_PORT = 9  # "discard": where nothing listens, for the door where the management server is off
@@ -118,6 +118,9 @@ def template_values(settings: Settings) -> dict[str, object]:
         "run_on_purpose_pattern": _paths_pattern((), RUN_ON_PURPOSE, RUN_ON_PURPOSE_PATTERNS),
         "harmless_git_keys": HARMLESS_GIT_KEYS,
         "limits": Limits(),
+        "system_programs": requirements.SBIN,
+        "apparmor_remedy": requirements.APPARMOR_REMEDY,
+        "bind_fd_remedy": requirements.BIND_FD_REMEDY,
         "door": door_target(settings),
         "management_port": settings.management_port or NO_PORT,
         "door_socket": claude_code.DOOR_SOCKET,

@@ -35,6 +35,8 @@ class Piece:
     source: Path
     target: Path
     link: bool
+    earlier: Path | None = None
+    """What an earlier version linked here instead."""
 
     @property
     def wanted(self) -> str | None:
@@ -43,6 +45,7 @@ class Piece:
     def may_replace(self, recorded: Recorded) -> bool:
         """Whether what stands at the target is ours: as we left it, or the same as a copy or a link."""
         ours = {recorded.get(self.target), f"link:{self.source}", fingerprint(self.source)}
+        ours |= {f"link:{self.earlier}"} if self.earlier else set()
         return fingerprint(self.target) in ours - {FOLDER, None}
 
 

@@ -1,6 +1,6 @@
 """The records that `claude-local` keeps of confined sessions: which of them run, and what nobody looked at yet.
 
-A record is a folder `PID-START` of the state folder; templates/_jail/audit.bash says what is in it.
+A record is a folder `PID-START` of the state folder; templates/lib/record.bash says what is in it.
 """
 
 from __future__ import annotations

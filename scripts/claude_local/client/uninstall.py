@@ -154,7 +154,7 @@ def _purged_records(state: Path, kept: dict[Path, str]) -> list[Path]:
     for record in records:
         if record.has_begun:
             kept[record.folder] = (
-                f"the session in {record.workspace} was cut off, and nobody looked at what it left; "
+                f"the session in {record.workspace} was cut off, and what it left was not looked at; "
                 "start claude-local there once, or look yourself and delete this folder"
             )
     if not kept:

@@ -452,7 +452,7 @@ def test_a_bwrap_without_bind_fd_is_too_old_whatever_its_version_says(host: Host
     )
 
 
-def test_haproxy_is_found_where_a_users_path_does_not_lead(host: Host) -> None:
+def test_haproxy_is_found_outside_the_users_path(host: Host) -> None:
     host = replace(host, environment={"PATH": "/nowhere"})
     missing = jail.haproxy(host)
     folder = host.root / "usr" / "sbin"
@@ -465,7 +465,7 @@ def test_haproxy_is_found_where_a_users_path_does_not_lead(host: Host) -> None:
     assert jail.haproxy(host) == Finding("ok", "2.6.12")
 
 
-def test_a_missing_claude_is_no_error_where_sessions_run_in_a_container(host: Host) -> None:
+def test_a_missing_claude_is_not_an_error_if_sessions_run_in_a_container(host: Host) -> None:
     bare = replace(host, environment={"PATH": "/nowhere"})
     contained = replace(bare, settings=replace(host.settings, sandbox="container"))
 

@@ -1,1 +1,4 @@
-"""What runs llama-server: `docker`, `embedded` or `external`. A new one: its file, and a line in `registry`."""
+"""What runs llama-server: `docker`, `embedded` or `external`, behind one interface.
+
+A new one needs its own file and a line in `registry`.
+"""

@@ -1,0 +1,87 @@
+# After a session: what is new and obeyed by other programs is put aside, the rest is named.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+declare -gA before=()
+moved=() stuck=() listed=()
+
+# audit_after: moves away what is new or changed and obeyed by other programs, and names the rest. False if it could
+# not look: then the record is needed once more.
+audit_after() {
+  local path quarantine folder='' began='' pid=${record##*/}
+  if read_scan "$record/before" && read_scan "$record/before.repositories"; then
+    for path in "${!entries[@]}"; do before[$path]=${entries[$path]}; done
+  else
+    began=$(find "$record/stamp" -printf %T@)
+  fi
+  [[ -r $workspace && -x $workspace ]] || chmod u+rwx -- "$workspace" 2>/dev/null || true # a session may have closed it
+  look "$record" "$record/after" since || { postpone_audit && return 1; }
+  quarantine=$STATE_DIR/quarantine/$(printf '%(%Y%m%d-%H%M%S)T' -1)-${pid%-*}
+  while IFS= read -r -d '' path; do
+    [[ -n $path ]] || continue
+    if [[ -n $folder && $path == "$folder/"* ]] || is_unchanged "$path" || is_harmless "$path"; then
+      continue
+    fi
+    if [[ -n $began ]]; then
+      is_older_than "$began" "$path" || listed+=("$(printf %q "$path")")
+      continue
+    fi
+    if put_aside "$path" "$quarantine"; then moved+=("$path"); else stuck+=("$path"); fi
+    [[ -n ${before[$path]:-} ]] || folder=$path
+  done < <(printf '%s\0' "${!entries[@]}" | LC_ALL=C sort --zero-terminated)
+  audit_repository "$record"
+  audit_mounts "$record"
+  describe_notes
+  [[ -z $began ]] || say 'the list of what was here before is lost, as after a power failure: nothing is put aside'
+  report "$quarantine"
+}
+
+# Says that nothing was looked at; the record stays.
+postpone_audit() {
+  say "what the session in $(printf %q "$workspace") left was not looked at: $(why_not "$record")"
+  say "do not use what it left; make room (how much there is: df -h $(printf %q "$STATE_DIR")) and start claude-local here again, which looks first"
+  { : >"$record/after"; } 2>/dev/null || true # half a list takes room
+}
+
+# Adds to listed and stuck: the same for the repository behind a worktree, of which a session may write some folders.
+# Git makes no links there, and writes through them.
+audit_repository() {
+  local folders=() path
+  [[ -s $record/repository ]] || return 0
+  mapfile -d '' -t folders <"$record/repository"
+  while IFS= read -r -d '' path; do
+    [[ $path != */git-rebase-todo ]] || has_command "$path" || continue
+    if rm -f -- "$path"; then listed+=("$(printf 'removed: %q' "$path")"); else stuck+=("$path"); fi
+  done < <(find "${folders[@]}" -xdev '(' -type l -o -name git-rebase-todo ')' -cnewer "$record/stamp" -print0 2>/dev/null)
+}
+
+# Adds to listed what was mounted below the workspace since the session began. Such a mount may
+# reach the jail, and is writable there; where it does not, it hides from the audit what was written under it.
+audit_mounts() {
+  local -i i
+  local known mounts mount_facts name path
+  [[ -f $record/mounts ]] || return 0
+  known=$'\n'$(<"$record/mounts")$'\n'
+  list_mounts "$workspace"
+  for i in "${!mounts[@]}"; do
+    [[ $known != *$'\n'"${mount_facts[i]}"$'\n'* ]] || continue
+    name=${mounts[i]#"$workspace/"}
+    listed+=("$(printf '%q was mounted during the session: read what is in it, and under it' "$name")")
+    while IFS= read -r -d '' path; do
+      listed+=("$(printf %q "${path#./}")")
+    done < <(cd "$workspace" && find_all "./$name" -xdev -regextype posix-extended -regex "$OBEYED" -cnewer "$record/stamp" -print0)
+  done
+}
+
+# put_aside PATH QUARANTINE: moves it out of the workspace; what was there before comes back.
+put_aside() {
+  local target=$2/$1 source=$workspace/$1
+  mkdir -p "${target%/*}" || return 1 # for us alone: the umask says so
+  printf '%s' "$workspace" 2>/dev/null >"$2.workspace" || return 1 # without it, the way back is unknown
+  # Moving changes the folder above, and a folder itself; a session may have forbidden both.
+  [[ -w ${source%/*} ]] || chmod u+rwx -- "${source%/*}" 2>/dev/null || return 1
+  [[ -L $source || ! -d $source || -w $source ]] || chmod u+rwx -- "$source" 2>/dev/null || return 1
+  mv --no-target-directory -- "$source" "$target" 2>/dev/null || return 1
+  if [[ -n ${before[$1]:-} && -e $record/old/$1 ]]; then
+    cp --preserve --no-dereference --recursive -- "$record/old/$1" "$source" || return 1
+  fi
+}

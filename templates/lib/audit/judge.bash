@@ -1,0 +1,64 @@
+# Whether something that a session made or changed starts anything by itself.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+# Folders change whenever something in them does; what is in them is looked at by itself.
+is_unchanged() {
+  [[ ${entries[$1]} == "${before[$1]:-}" || (${entries[$1]} == 'o d '* && ${before[$1]:-} == 'o d '*) ]]
+}
+
+# is_harmless PATH: HEAD files, and a repository's parts that start nothing.
+is_harmless() {
+  local file=$workspace/$1
+  local -a fields
+  read -ra fields <<<"${entries[$1]}"
+  [[ ${entries[$1]} != 'o l '* ]] || return 1
+  ! is_obeyed "$1" || return 1
+  case $1 in
+    HEAD | */HEAD) return 0 ;;
+    config | */config | config.worktree | */config.worktree) [[ ${fields[1]} == f && ${fields[4]} -le $LARGEST_COPY ]] && is_harmless_config "$file" ;;
+    hooks | */hooks) [[ ${entries[$1]} == 'o d '* ]] ;; # the hooks in it are looked at
+    .git | */.git) leads_inside "$file" 'gitdir: ' ;;
+    commondir | */commondir) leads_inside "$file" '' ;;
+    */git-rebase-todo) [[ -f $file ]] && ! has_command "$file" ;;
+    *) return 1 ;;
+  esac
+}
+
+is_obeyed() {
+  local LC_ALL=C
+  [[ /$1 =~ ^$OBEYED$ ]]
+}
+
+# is_harmless_config FILE: whether a repository's configuration has only keys that start nothing.
+is_harmless_config() {
+  local key
+  type -P git >/dev/null || return 1
+  while IFS= read -r -d '' key; do
+    if [[ $key =~ ^remote\..+\.(url|pushurl)$ ]]; then continue; fi
+    [[ ${key,,} =~ $HARMLESS_GIT_KEYS ]] || return 1
+  done < <(harmless_git config --file "$1" --no-includes --null --name-only --list || printf 'unreadable\0')
+  # Some addresses are programs.
+  ! harmless_git config --file "$1" --no-includes --get-regexp '^(remote\..*\.(url|pushurl)|branch\..*\.(remote|pushremote))$' '^-|^[a-z0-9+.-]+::' >/dev/null
+}
+
+# leads_inside FILE PREFIX: whether a repository's pointer, as of a worktree, leads to one that the scan has seen.
+leads_inside() {
+  local target=''
+  [[ -f $1 && $(wc -c <"$1") -lt 4096 ]] || return 1
+  target=$(<"$1")
+  [[ $target == "$2"* && $target != *$'\n'* ]] || return 1
+  target=$(cd "${1%/*}" && realpath --canonicalize-missing -- "${target#"$2"}")
+  contains "$workspace" "$target" && [[ -f $target/HEAD && ($2 != '' || -d $target/objects && -d $target/refs) ]]
+}
+
+# has_command FILE: whether a rebase that is under way would run a command.
+has_command() {
+  grep --quiet --text --extended-regexp '^[[:space:]]*(x|exec)([[:space:]]|$)' -- "$1"
+}
+
+# is_older_than TIME PATH: whether it last changed before, in seconds of the epoch.
+is_older_than() {
+  local -a fields
+  read -ra fields <<<"${entries[$2]}"
+  [[ ${fields[3]} < $1 ]]
+}

@@ -1,0 +1,56 @@
+# What the user reads after a session.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+# Adds to listed why a changed file is worth a line; of many, only some are looked at.
+describe_notes() {
+  local path line target
+  local -i asked=0 more=0
+  for path in "${!notes[@]}"; do
+    if ((${#listed[@]} >= 20 || asked >= 200)); then
+      more+=1
+      continue
+    fi
+    case ${notes[$path]} in
+      l\ *)
+        asked+=1
+        target=$(realpath --canonicalize-missing -- "$workspace/$path")
+        ! contains "$workspace" "$target" || continue
+        printf -v line '%q is a link that leads out of the workspace, to %q' "$path" "$target"
+        ;;
+      [bcps]\ *) printf -v line '%q is no ordinary file' "$path" ;;
+      f\ [0-9][0-9][0-9][0-9]) printf -v line '%q has special permissions (%s)' "$path" "${notes[$path]#f }" ;;
+      *)
+        printf -v line '%q can be run' "$path"
+        ! is_run_on_purpose "$path" || line=${line% can be run}
+        ;;
+    esac
+    listed+=("$line")
+  done
+  ((more == 0)) || listed+=("… and up to $more more")
+}
+
+is_run_on_purpose() {
+  local LC_ALL=C
+  [[ /$1 =~ ^$RUN_ON_PURPOSE$ ]]
+}
+
+# report QUARANTINE: what was put aside, what could not be, and what to read before running it.
+report() {
+  if [[ ${#moved[@]} -gt 0 ]]; then
+    say "${#moved[@]} file(s) that other programs would obey were put aside:"
+    list_some "${moved[@]}"
+    printf '  read them in %q\n  take them back: claude-local quarantine restore %s\n' "$1" "${1##*/}" >&2
+  fi
+  if [[ ${#stuck[@]} -gt 0 ]]; then
+    say 'other programs would obey these too, but they cannot be put aside; delete them:'
+    list_some "${stuck[@]}"
+  fi
+  [[ ${#listed[@]} -gt 0 ]] || return 0
+  say 'changed in this session; read them before you build, test or run:'
+  printf '  %s\n' "${listed[@]}" >&2
+}
+
+list_some() {
+  printf '  %q\n' "${@:1:20}" >&2
+  (($# <= 20)) || printf '  … and %s more\n' "$(($# - 20))" >&2
+}

@@ -1,0 +1,41 @@
+# What git obeys, or writes through, in the repositories of the workspace.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+# repository_parts: the same for what git obeys, or writes through, in the repositories whose HEAD files `scan` found.
+repository_parts() {
+  local path folder tree hooks folders=() places=()
+  for path in "${!entries[@]}"; do
+    [[ $path == HEAD || $path == */HEAD ]] || continue
+    folder=./${path%HEAD} folder=${folder%/}
+    [[ -d $folder/objects && -d $folder/refs || -e $folder/commondir ]] || continue
+    folders+=("$folder")
+    places+=("$folder/config" "$folder/config.worktree" "$folder/commondir" "$folder/hooks" "$folder/rebase-merge/git-rebase-todo")
+    tree=${folder%/.git}
+    for hooks in "$(hooks_path "$folder/config")" "${global_hooks:-}"; do
+      [[ -z $hooks ]] || places+=("$(relative_path "$tree" "$hooks")")
+    done
+  done
+  [[ ${#folders[@]} -gt 0 ]] || return 0
+  find_all "${places[@]}" -xdev ! -name '*.sample' -printf 'o %y %i %C@ %s %m\0%p\0' \
+    && find_all "${folders[@]}" -xdev -type l -printf 'o %y %i %C@ %s %m\0%p\0'
+}
+
+# hooks_path CONFIG: the folder of hooks that a repository's configuration names, if it names one.
+hooks_path() {
+  local text=''
+  [[ -f $1 ]] || return 0
+  IFS= read -r -d '' -n "$LARGEST_COPY" text <"$1" || true
+  [[ ${text,,} != *hookspath* ]] || harmless_git config --file "$PWD/$1" --no-includes --get core.hookspath || true
+}
+
+# relative_path FOLDER PATH: a path in the workspace as find prints it; a place that is not there for one outside.
+relative_path() {
+  local path
+  path=$(cd "$1" && realpath --canonicalize-missing -- "$2") || return 0
+  if contains "$PWD" "$path"; then printf './%s' "${path#"$PWD/"}"; else printf '/nonexistent'; fi
+}
+
+# harmless_git ARGUMENTS…: git far from every repository, and with no configuration but the one in the arguments.
+harmless_git() {
+  (cd / && env -i PATH=/usr/bin:/bin HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 GIT_DIR=/nonexistent git "$@" 2>/dev/null)
+}

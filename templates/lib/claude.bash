@@ -1,0 +1,56 @@
+# Claude Code on this machine: which program, which version, and the PATH that leads to it.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+claude='' session_path=''
+
+# Sets session_path to the PATH that we were given. Ours is without the workspace: a session can write there, and a
+# virtual environment that is active comes first.
+leave_workspace_programs() {
+  local part parts ours='' here=$PWD
+  session_path=$PATH
+  cd -P . || true
+  # No workspaces; there lie the programs of others.
+  if [[ $PWD == @(/|/tmp|/var/tmp) ]] || contains "$PWD" "${HOME:-/}"; then return 0; fi
+  IFS=: read -ra parts <<<"$PATH"
+  for part in "${parts[@]}"; do
+    if [[ $part != /* ]] || contains "$here" "$part" || contains "$PWD" "$part"; then continue; fi
+    ours+=${ours:+:}$part
+  done
+  PATH=$ours
+}
+
+# Sets claude.
+check_claude() {
+  claude=$(type -P claude) || die 'claude is not on the PATH' 'install Claude Code: npm install --global @anthropic-ai/claude-code' \
+    "or keep it in a container: $CHECKOUT_TASK build-client-image; claude-local --sandbox container"
+}
+
+# is_older VERSION OTHER
+is_older() {
+  local -a own other
+  local i
+  IFS=. read -ra own <<<"$1"
+  IFS=. read -ra other <<<"$2"
+  for i in 0 1 2; do
+    own[i]=${own[i]:-0} other[i]=${other[i]:-0}
+    if [[ ${own[i]%%[!0-9]*} != "${other[i]%%[!0-9]*}" ]]; then
+      ((10#0${own[i]%%[!0-9]*} < 10#0${other[i]%%[!0-9]*}))
+      return
+    fi
+  done
+  return 1
+}
+
+# Asks a Claude Code for its version once, and again when the program is newer than the answer.
+check_version() {
+  local seen="$CLIENT_DIR/cache/claude-version" version
+  if [[ $seen -nt $claude && $(<"$seen") == "$claude" ]]; then
+    return 0
+  fi
+  version=$("$claude" --version 2>/dev/null </dev/null) || die "$claude does not start"
+  version=${version%% *}
+  if is_older "$version" "$OLDEST_CLAUDE"; then
+    die "Claude Code $version is too old; $OLDEST_CLAUDE or newer is needed" 'update it: npm install --global @anthropic-ai/claude-code'
+  fi
+  printf '%s\n' "$claude" >"$seen"
+}

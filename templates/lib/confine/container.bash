@@ -1,0 +1,162 @@
+# --sandbox container: the same confinement in Docker, where user namespaces are off or Claude Code is not installed.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+readonly CLIENT_SETTINGS=jail
+readonly IMAGE_CLAUDE=/usr/local/bin/claude
+readonly IMAGE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Docker's own settings can put these into every container; their values may hold passwords.
+readonly PROXY_VARIABLES=(HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy ftp_proxy all_proxy no_proxy)
+# Docker would end the connection at Ctrl-P Ctrl-Q; nobody types this.
+readonly DETACH_KEYS='ctrl-^,ctrl-_,ctrl-^,ctrl-_,ctrl-^'
+container_name='' leash=''
+container=() # arguments of docker create
+
+check_requirements() {
+  check_docker
+  check_door
+}
+
+# show ro|rw SOURCE [TARGET]: adds to container.
+show() {
+  local source=$2 target=${3:-$2} how=''
+  [[ $1 == rw ]] || how=,readonly
+  # Docker reads them as CSV: in quotes, a comma may be part of a name.
+  container+=(--mount "type=bind,\"source=${source//\"/\"\"}\",\"target=${target//\"/\"\"}\"$how")
+}
+
+# scratch MIB MODE PATH: adds to container a place in memory that ends with the session.
+scratch() {
+  container+=(--tmpfs "$3:rw,exec,nosuid,nodev,size=$1m,mode=$2,uid=$EUID,gid=${GROUPS[0]}")
+}
+
+# Adds to container the workspace, which `inside-container` compares with what was checked, and a file to copy.
+show_workspace() {
+  show ro "$CLIENT_DIR/.claude.json" /run/claude-local/claude.json
+  scratch "$HOME_MIB" 0700 "$CLIENT_DIR/cache"
+  show rw "$workspace"
+}
+
+# prepare ARGUMENTS…
+prepare() {
+  create_container "$@"
+}
+
+run_session() {
+  run_in_own_group
+}
+
+# A Docker whose containers can have our user's files and no more, and an image of ours.
+check_docker() {
+  local facts version
+  local instead='or use another way: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (none)'
+  local build="build it: $CHECKOUT_TASK build-client-image"
+  type -P docker >/dev/null || die 'docker is missing, which runs the container' 'install it: sudo apt install docker.io' "$instead"
+  facts=$(docker info --format '{{.OperatingSystem}}{{range .SecurityOptions}} {{.}}{{end}}' 2>&1) \
+    || die "Docker does not answer: ${facts##*$'\n'}" 'start it: sudo systemctl start docker (and be in the group docker, which is as good as root)' "$instead"
+  case $facts in
+    *'Docker Desktop'*) die 'Docker Desktop runs containers in a machine of its own, which the door to the model does not reach' "$instead" ;;
+    *name=rootless*) die 'this Docker is rootless: what a session writes would not belong to you' 'such a machine has user namespaces: --sandbox jail' ;;
+    *name=selinux*) die 'this Docker keeps containers from your files by SELinux labels, which we do not change' "$instead" ;;
+  esac
+  version=$(docker image inspect --format '{{index .Config.Labels "claude-local.claude"}}' "$CLIENT_IMAGE" 2>/dev/null) \
+    || die "there is no image $CLIENT_IMAGE" "$build"
+  [[ $version =~ ^[0-9]+(\.[0-9]+)+$ ]] || die "the image $CLIENT_IMAGE was not built for claude-local" "$build"
+  ! is_older "$version" "$OLDEST_CLAUDE" || die "the image $CLIENT_IMAGE has Claude Code $version; $OLDEST_CLAUDE or newer is needed" "$build"
+  [[ $HOME != *:* && $CLIENT_DIR != *:* ]] || die 'Docker cannot mount over a path with a colon' "$instead"
+}
+
+# Sets container_name. Makes the container, which does not run yet. From here on it goes when this script goes.
+create_container() {
+  local name
+  container_name=claude-local-${record##*/}
+  printf '%s' "$container_name" >"$record/container"
+  hold_leash
+  write_container_files
+
+  # New namespaces for everything, no network, no capabilities, no way to more rights, nothing to write to.
+  container=(--name "$container_name" --label "claude-local.workspace=$workspace" --pull never --init
+    --user "$EUID:${GROUPS[0]}" --userns host --network none --ipc private --hostname claude-local
+    --read-only --cap-drop ALL --security-opt no-new-privileges --log-driver none --no-healthcheck)
+  # A terminal only where both ends are one: output for a pipe must stay as it is.
+  if [[ ! -t 0 ]]; then
+    container+=(--interactive)
+  elif [[ -t 1 ]]; then
+    container+=(--interactive --tty)
+  fi
+
+  # What it may use.
+  container+=(--pids-limit "$PROCESSES" --memory "${MEMORY_MIB}m" --memory-swap "${MEMORY_MIB}m" --oom-score-adj 500
+    --shm-size "${SHARED_MEMORY_MIB}m")
+  scratch "$TEMPORARY_MIB" 1777 /tmp
+  scratch "$TEMPORARY_MIB" 1777 /var/tmp
+
+  # Who it is, and no names of other machines.
+  for name in passwd group resolv.conf; do
+    show ro "$record/$name" "/etc/$name"
+  done
+  show ro "$JAIL_DIR/hosts" /etc/hosts
+  show ro "$record/seccomp" /run/claude-local/seccomp
+  show_session
+
+  # The environment: only what is on our list.
+  container+=(--env-file "$record/environment")
+  for name in "${PROXY_VARIABLES[@]}"; do
+    container+=(--env "$name=")
+  done
+  container+=(--workdir "$workspace" --entrypoint /usr/bin/setpriv "$CLIENT_IMAGE"
+    --no-new-privs --seccomp-filter /run/claude-local/seccomp -- "$LIBEXEC/inside-container" "$IMAGE_CLAUDE" "$@")
+  (close_descriptors && exec docker create "${container[@]}") >/dev/null 2>"$record/docker.log" || refuse_container
+}
+
+refuse_container() {
+  local reason
+  check_workspace_again
+  reason=$(tail --lines 1 "$record/docker.log")
+  die "the container cannot start: $reason" 'or use another way: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (none)'
+}
+
+# Sets leash. A process beside us waits for our end, however that comes, and then removes the container.
+hold_leash() {
+  exec {leash}> >(close_descriptors && exec setsid "$LIBEXEC/leash" "$container_name" >/dev/null 2>&1)
+}
+
+# The files that are made for this container.
+write_container_files() {
+  local entry user
+  user=$(id --user --name)
+  printf 'root:x:0:0:root:/root:/usr/sbin/nologin\n' >"$record/passwd"
+  printf 'root:x:0:\n' >"$record/group"
+  ((EUID == 0)) || printf '%s:x:%s:%s::%s:/bin/bash\n' "$user" "$EUID" "${GROUPS[0]}" "$HOME" >>"$record/passwd"
+  ((GROUPS[0] == 0)) || printf '%s:x:%s:\n' "$user" "${GROUPS[0]}" >>"$record/group"
+  : >"$record/resolv.conf"
+  write_filter >"$record/seccomp"
+  for entry in "${environment[@]}"; do
+    case $entry in
+      *$'\n'* | SHELL=* | LANG=* | LANGUAGE=* | LC_*) ;; # the image has one shell and one language
+      PATH=*) printf '%s:%s\n' "$entry" "$IMAGE_PATH" ;;
+      *) printf '%s\n' "$entry" ;;
+    esac
+  done >"$record/environment"
+  printf '%s\n' SHELL=/bin/bash LANG=C.UTF-8 "CLAUDE_LOCAL_WORKSPACE=$(stat --dereference --format %d:%i "/proc/$$/fd/$workspace_fd")" >>"$record/environment"
+}
+
+# Becomes Docker's client, which connects the terminal. Its arguments are the container's already.
+enter() {
+  local input=(--interactive)
+  [[ ! -t 0 || -t 1 ]] || input=() # a terminal that nobody reads from
+  close_descriptors
+  exec docker start --attach "${input[@]}" --detach-keys "$DETACH_KEYS" "$container_name"
+}
+
+# The container must be gone before anybody looks at what it left.
+finish() {
+  local state=''
+  ((code == 0)) || state=$(docker container inspect --format '{{.State.Status}} {{.State.OOMKilled}}' "$container_name" 2>/dev/null) || true
+  case $state in
+    created\ *) say 'the container did not start' ;;
+    *\ true) say "the session needed more memory than its $MEMORY_MIB MiB and was ended" ;;
+  esac
+  docker rm --force --volumes "$container_name" >/dev/null 2>"$record/docker.log" \
+    || die "the container $container_name cannot be removed: $(tail --lines 1 "$record/docker.log")" 'what the session left is looked at when the next one begins here'
+  printf 'done\n' >&"$leash"
+}

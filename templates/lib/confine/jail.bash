@@ -1,0 +1,159 @@
+# --sandbox jail: bubblewrap around the whole of Claude Code.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+readonly CLIENT_SETTINGS=jail
+readonly INSIDE_CLAUDE=/run/claude-local/claude
+readonly ERROR_FD=6 INFO_FD=7 CLAUDE_JSON_FD=8 FILTER_FD=9 # `enter` opens them
+bwrap='' claude_file='' scope=''
+jail=() # bubblewrap's arguments
+
+# Sets bwrap and claude_file.
+check_requirements() {
+  check_claude
+  check_version
+  bwrap=$(type -P bwrap) || die 'bubblewrap is missing, which confines the session' 'install it: sudo apt install bubblewrap' \
+    'or use another way: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (none)'
+  claude_file=$(realpath -- "$claude")
+  check_door
+}
+
+# show ro|rw SOURCE [TARGET]: adds to jail.
+show() {
+  if [[ $1 == ro ]]; then
+    jail+=(--ro-bind "$2" "${3:-$2}")
+  else
+    jail+=(--bind "$2" "${3:-$2}")
+  fi
+}
+
+# scratch MIB MODE PATH: adds to jail a place in memory that ends with the session.
+scratch() {
+  jail+=(--size "$(($1 << 20))" --perms "$2" --tmpfs "$3")
+}
+
+# Adds to jail the folder that was checked, by its open descriptor, and a copy of a file that Claude Code may change.
+show_workspace() {
+  jail+=(--file "$CLAUDE_JSON_FD" "$CLIENT_DIR/.claude.json")
+  jail+=(--bind-fd "$workspace_fd" "$workspace")
+}
+
+# The jail must be able to begin before anything is promised. It never falls back to something weaker.
+prepare() {
+  build_jail
+  probe_jail
+}
+
+# run_session ARGUMENTS…: Claude Code in the jail.
+run_session() {
+  run_held "$LIBEXEC/inside" "$INSIDE_CLAUDE" "$@"
+}
+
+finish() {
+  end_jail "$record"
+}
+
+# Sets jail to bubblewrap's arguments. Later mounts cover earlier ones.
+build_jail() {
+  local name
+
+  # New namespaces for everything, the network too; no more of them inside; it ends with this script.
+  jail=(--unshare-all --unshare-user --disable-userns --cap-drop ALL --die-with-parent --hostname claude-local)
+  # A session without a terminal of its own gets a session of its own; with one, resize and Ctrl-Z need ours.
+  is_in_foreground || jail+=(--new-session)
+
+  # The system: programs and libraries, and the parts of /etc that name users and time zones.
+  jail+=(--ro-bind /usr /usr)
+  for name in bin sbin lib lib32 lib64 libx32; do
+    if [[ -L /$name ]]; then
+      jail+=(--symlink "usr/$name" "/$name")
+    elif [[ -d /$name ]]; then
+      jail+=(--ro-bind "/$name" "/$name")
+    fi
+  done
+  for name in "${VISIBLE_ETC[@]}"; do
+    jail+=(--ro-bind-try "/etc/$name" "/etc/$name")
+  done
+  jail+=(--ro-bind "$JAIL_DIR/hosts" /etc/hosts)
+
+  # Kernel interfaces of its own; scratch places that end with the session.
+  jail+=(--proc /proc --dev /dev)
+  jail+=(--size "$((SHARED_MEMORY_MIB << 20))" --perms 1777 --tmpfs /dev/shm --remount-ro /dev)
+  jail+=(--size "$((TEMPORARY_MIB << 20))" --perms 1777 --tmpfs /tmp --size "$((TEMPORARY_MIB << 20))" --perms 1777 --tmpfs /var/tmp)
+
+  # Claude Code itself, and everything of this machine that the session may see.
+  jail+=(--ro-bind "$claude_file" "$INSIDE_CLAUDE")
+  show_session
+  jail+=(--remount-ro / --chdir "$workspace")
+
+  # The environment: only what is on our list.
+  jail+=(--clearenv)
+  for name in "${environment[@]}"; do
+    jail+=(--setenv "${name%%=*}" "${name#*=}")
+  done
+}
+
+probe_jail() {
+  local answer
+  keep_room
+  answer=$( (enter /usr/bin/true) 2>&1) && return 0
+  check_workspace_again
+  explain_refusal "${answer##*$'\n'}"
+}
+
+explain_refusal() {
+  local how="or use another way: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (none)"
+  local -i allowed=1
+  [[ ! -r /proc/sys/user/max_user_namespaces ]] || allowed=$(</proc/sys/user/max_user_namespaces)
+  if [[ -r /proc/sys/kernel/apparmor_restrict_unprivileged_userns && $(</proc/sys/kernel/apparmor_restrict_unprivileged_userns) == 1 ]]; then
+    die "the jail cannot start: this Ubuntu keeps user namespaces from bubblewrap ($1)" \
+      "allow it: $APPARMOR_REMEDY" "$how"
+  elif ((allowed == 0)); then
+    die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl user.max_user_namespaces=15000' "$how"
+  elif [[ -r /proc/sys/kernel/unprivileged_userns_clone && $(</proc/sys/kernel/unprivileged_userns_clone) == 0 ]]; then
+    die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl kernel.unprivileged_userns_clone=1' "$how"
+  elif [[ $1 == *'nknown option'* ]]; then
+    die "the jail cannot start: bubblewrap is too old ($1)" "$BIND_FD_REMEDY" "$how"
+  fi
+  die "the jail cannot start: $1" "$how"
+}
+
+# Room for what bubblewrap tells of a jail: where it cannot tell, what it began waits forever.
+keep_room() {
+  printf '%512s' '' 2>/dev/null 1<>"$record/jail.json" || refuse_full_disk
+}
+
+# enter PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
+enter() {
+  exec 7<>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
+  [[ -z $scope ]] || exec 6>&2 2>"$record/scope.log"
+  close_descriptors ${scope:+"$ERROR_FD"} "$INFO_FD" "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
+  # Whatever becomes scarce, the kernel shall end this first.
+  printf 500 2>/dev/null >/proc/self/oom_score_adj || true
+  if [[ -n $scope ]]; then
+    exec systemd-run --user --scope --quiet --property "MemoryMax=${MEMORY_MIB}M" --property MemorySwapMax=0 \
+      --property "TasksMax=$PROCESSES" --property OOMPolicy=kill -- "$LIBEXEC/hold-memory" "$((MEMORY_MIB << 20))" \
+      "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" --setenv CLAUDE_LOCAL_MEMORY scope -- "$@"
+  fi
+  exec -c "$bwrap" --info-fd "$INFO_FD" --seccomp "$FILTER_FD" "${jail[@]}" -- "$@"
+}
+
+has_user_scope() {
+  [[ -S ${XDG_RUNTIME_DIR:-/nonexistent}/systemd/private ]] && type -P systemd-run >/dev/null
+}
+
+# Sets scope. Runs the session where systemd holds its memory, or else without that. Nothing is tried first, which would take time:
+# where systemd refuses, bubblewrap has told of nothing and nothing has run.
+run_held() {
+  local code=0 reason=''
+  if has_user_scope; then
+    scope=yes
+    keep_room
+    run_in_own_group "$@" || code=$?
+    [[ $code == 1 && -f $record/jail.json && $(<"$record/jail.json") != *child-pid* ]] || return "$code"
+    scope='' code=0
+    reason=$(tail --lines 1 "$record/scope.log")
+    # For a program that reads our output it is no error.
+    [[ ! -t 2 ]] || say "systemd does not hold this session's memory, so each of its processes has a limit of its own: ${reason//[[:cntrl:]]/ }"
+  fi
+  run_in_own_group "$@"
+}

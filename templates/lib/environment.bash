@@ -1,0 +1,25 @@
+# Everything that Claude Code sees in its environment, but for the key.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+environment=()
+
+# Sets environment.
+build_environment() {
+  local name output=8192
+  environment=("${FIXED_ENVIRONMENT[@]}" "CLAUDE_LOCAL_SANDBOX=$sandbox")
+  [[ $tools == full ]] || environment+=("${LEAN_ENVIRONMENT[@]}")
+  local PATH=$session_path:$COMMANDS_DIR # for /switch-model
+  for name in "${PASSED_VARIABLES[@]}" "${!LC_@}"; do
+    [[ -z ${!name+set} ]] || environment+=("$name=${!name}")
+  done
+  if [[ -n $context ]]; then
+    ((context >= GOOD_CONTEXT)) || output=4096
+    environment+=("CLAUDE_CODE_MAX_CONTEXT_TOKENS=$context" "CLAUDE_CODE_AUTO_COMPACT_WINDOW=$context" "CLAUDE_CODE_MAX_OUTPUT_TOKENS=$output")
+  fi
+}
+
+# Adds to environment what only a confined session needs; there the key is a word that the door replaces.
+confine_environment() {
+  environment+=("${JAIL_ENVIRONMENT[@]}" "ANTHROPIC_AUTH_TOKEN=local" "TMPDIR=/tmp" "CLAUDE_LOCAL_UMASK=$users_umask" "CLAUDE_CODE_SSE_PORT=$editor_port")
+  [[ ! -s $record/gitconfig ]] || environment+=(GIT_CONFIG_GLOBAL=/run/claude-local/gitconfig)
+}

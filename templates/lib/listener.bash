@@ -1,0 +1,36 @@
+# Who listens on the port of the model server: another user could read every prompt there.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+listeners='' # a descriptor on which list_listeners answers
+
+# Who listens on our port, one a line, in the words of ss; if it is missing, those of the kernel, which takes longer.
+list_listeners() {
+  local port="${BASE_URL##*:}" file table line before LC_ALL=C
+  if ss --no-header --listening --tcp --numeric --extended "sport = :$port" 2>/dev/null; then
+    return 0
+  fi
+  printf -v line '(0100007F|0{8}|0{32}|0{16}FFFF0000(0100007F|0{8})):%04X [0-9A-F]+:0000 0A [^ ]+ [^ ]+ [^ ]+ +([0-9]+)' "$port"
+  for file in /proc/net/tcp /proc/net/tcp6; do
+    IFS= read -r -N 10000000 table 2>/dev/null <"$file" || true # -N reads in large pieces
+    while [[ $table =~ $line ]]; do
+      printf 'LISTEN *:%s uid:%s\n' "$port" "${BASH_REMATCH[3]}"
+      before=${table%%"${BASH_REMATCH[0]}"*}
+      table=${table:${#before}+${#BASH_REMATCH[0]}}
+    done
+  done
+}
+
+# Sets listeners to nothing: it is read once. Docker's program belongs to root.
+check_listener() {
+  local found='' line
+  local ours='[ ](127\.0\.0\.1|0\.0\.0\.0|\*|::|\[?::ffff:(127\.0\.0\.1|0\.0\.0\.0)\]?)(%[^ ]+)?:[0-9]+ .*uid:([0-9]+)' # where 127.0.0.1 leads
+  [[ -n $listeners ]] || exec {listeners}< <(list_listeners)
+  IFS= read -r -N 100000 -u "$listeners" found || true
+  exec {listeners}<&-
+  listeners=''
+  while IFS= read -r line; do
+    if [[ $line =~ $ours && ${BASH_REMATCH[4]} != @(0|"$EUID") ]]; then
+      die "the program on $BASE_URL belongs to another user" "end it, or choose another port: CLAUDE_LOCAL_LLAMA_PORT, then $CHECKOUT_TASK up"
+    fi
+  done <<<"$found"
+}

@@ -1,0 +1,48 @@
+# Mounts below a folder that a session may write: find -xdev does not look into them, so they are read-only.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+# list_mounts FOLDER: Sets mounts to the mount points below FOLDER, and mount_facts to what identifies each of them.
+list_mounts() {
+  local line rest point
+  local -a lines
+  mounts=() mount_facts=()
+  mapfile -t lines </proc/self/mountinfo
+  for line in "${lines[@]}"; do
+    rest=${line#* * * * } point=${rest%% *}
+    printf -v point %b "$point" # spaces, tabs, line breaks and backslashes are octal numbers there
+    [[ $point == "${1%/}/"* ]] || continue
+    mounts+=("$point")
+    mount_facts+=("${line%" $rest"}") # its number, its parent's, the device, the folder in it; the place may be renamed
+  done
+}
+
+# Writes down what is mounted below the workspace, so that the audit knows what was mounted since.
+record_mounts() {
+  local mounts mount_facts
+  list_mounts "$workspace"
+  { printf '%s\n' "${mount_facts[@]}" >"$record/mounts"; } 2>/dev/null || refuse_full_disk
+}
+
+# protect_mounts FOLDER…: what is mounted below these becomes read-only, and is named.
+protect_mounts() {
+  local folder point mounts mount_facts
+  local -a names=()
+  for folder; do
+    list_mounts "$folder"
+    for point in "${mounts[@]}"; do
+      [[ -e $point ]] || refuse_workspace "what is mounted at $(printf %q "$point") cannot be reached" 'unmount it, or go to another folder'
+      show ro "$point"
+      names+=("$(printf %q "${point#"$workspace/"}")")
+    done
+  done
+  ((${#names[@]} == 0)) || say "read-only in this session, because mounted here: ${names[*]}"
+}
+
+is_mount() {
+  local mounts mount_facts point
+  list_mounts "${1%/*}"
+  for point in "${mounts[@]}"; do
+    [[ $point != "$1" ]] || return 0
+  done
+  return 1
+}

@@ -1,0 +1,60 @@
+# claude-local's own options. Each is a variable, which read_options sets.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+model='' start='' tools='' sources=user sandbox=$DEFAULT_SANDBOX ide='' break_hardlinks=''
+rest=() # what is Claude Code's
+
+# The lines of the program's own header.
+usage() {
+  sed -n '3,/^set/ { /^set/d; /^# shellcheck/d; s/^# \{0,1\}//; p; }' "$BUILD_DIR/bin/claude-local"
+}
+
+# Sets model, start, tools, sources, sandbox, ide, break_hardlinks and rest.
+read_options() {
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      --model | --start)
+        [[ -n ${2:-} ]] || die "$1 needs the name of a profile" "list them: $CHECKOUT_TASK profiles"
+        if [[ $1 == --model ]]; then model=$2; else start=$2; fi
+        shift
+        ;;
+      --full | --lean) tools=${1#--} ;;
+      --trust-project) sources=user,project,local ;;
+      --sandbox)
+        [[ ${2:-} == @(jail|container|bash|off) ]] || die '--sandbox needs one of jail, container, bash, off'
+        sandbox=$2
+        shift
+        ;;
+      -h | --help)
+        usage
+        exit
+        ;;
+      --version)
+        printf '%s\n' "$OWN_VERSION"
+        exit
+        ;;
+      --ide) ide=yes ;;
+      --no-ide) ;; # the default
+      --break-hardlinks) break_hardlinks=yes ;;
+      --)
+        shift
+        break
+        ;;
+      *) break ;;
+    esac
+    shift
+  done
+  rest=("$@")
+}
+
+# refuse_bypass ARGUMENTS…: without a jail, questions are all that stands between the model and the machine.
+refuse_bypass() {
+  local argument
+  for argument; do
+    case $argument in
+      --dangerously-skip-permissions | --allow-dangerously-skip-permissions | bypassPermissions | --permission-mode=bypassPermissions)
+        die "$argument is only possible with --sandbox jail or container" "with --sandbox $sandbox a command of the model could do whatever you can"
+        ;;
+    esac
+  done
+}

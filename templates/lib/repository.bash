@@ -1,0 +1,40 @@
+# The repository that the workspace is, or is a worktree of.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+# A repository cannot be moved aside and made anew: its folder is a mount of its own. A worktree needs the repository
+# that it belongs to, if that agrees: its objects, refs and logs, and of the rest nothing that other worktrees obey.
+# Adds to writable what of it a session may write.
+protect_repository() {
+  local git=$workspace/.git target common name
+  if [[ -d $git && ! -L $git ]]; then
+    is_mount "$git" || show rw "$git"
+  elif [[ -f $git ]]; then
+    target=$(head --bytes 4096 "$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
+    contains "$workspace" "$target" && return
+    [[ -f $target/gitdir && $(<"$target/gitdir") -ef $git && -O $target/gitdir && -f $target/commondir ]] \
+      || refuse_repository "$target"
+    common=$(<"$target/commondir") common=$(cd "$target" && cd -P "$common" && pwd -P)
+    [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_repository "$target"
+    mkdir -p "$common/logs"
+    [[ -e $target/config.worktree ]] || : >"$target/config.worktree" # git obeys one that a session made as well
+    show ro "$common"
+    for name in objects refs logs; do
+      [[ ! -L $common/$name ]] || refuse_workspace "$name of its repository is a link"
+      show rw "$common/$name"
+      writable+=("$common/$name")
+    done
+    show rw "$target"
+    writable+=("$target")
+    for name in gitdir commondir config.worktree modules; do
+      [[ ! -e $target/$name ]] || show ro "$target/$name"
+    done
+    show ro "$git"
+    printf '%s\0' "$target" "$common/refs" "$common/logs" "$common/objects" >"$record/repository" # for the audit
+  fi
+}
+
+# refuse_repository FOLDER: it is not in the workspace, and not one that has the workspace as a worktree.
+refuse_repository() {
+  [[ $1 != */.git/*modules/* ]] || refuse_workspace "it is a submodule of $(printf %q "${1%%/.git/*}")" 'start there: its submodules are part of it'
+  refuse_workspace 'its .git leads to a repository that does not know it'
+}

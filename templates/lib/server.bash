@@ -1,0 +1,84 @@
+# The model server, asked before each session.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+served='' active='' context=''
+
+# The server on our port must refuse a wrong key before it gets the right one.
+check_server() {
+  check_listener
+  http_get /models not-the-key || return 1
+  [[ $http_answer == HTTP/1.?' 401 '* ]] || die "the server on $BASE_URL is not ours: it asks for no key" "end it, or choose another port: CLAUDE_LOCAL_LLAMA_PORT, then $CHECKOUT_TASK up"
+}
+
+# Sets model and start: what was started needs no switch.
+start_model() {
+  local engine=()
+  [[ ${CLAUDE_LOCAL_ENGINE:-} != @(auto|docker|embedded) ]] || engine=(--engine "$CLAUDE_LOCAL_ENGINE")
+  if [[ -z $start ]]; then start=$model model=''; fi
+  if [[ -n $start ]]; then
+    run_task up --detach "${engine[@]}" --model "$start" >&2 || exit
+  elif [[ -t 0 && -t 2 ]]; then
+    say 'no model is running; choose one to start'
+    run_task up --detach "${engine[@]}" >&2 || exit
+  else
+    die "nothing answers on $BASE_URL" "start a model: $CHECKOUT_TASK up; or claude-local --start NAME"
+  fi
+  check_server || die "nothing answers on $BASE_URL" 'see: claude-local status'
+}
+
+# Sets served, active and context: what the server knows, the model that is on, its tokens in one conversation.
+ask_server() {
+  local key pause tried answer
+  check_server || start_model
+  [[ -z $model ]] || run_task switch --model "$model" >&2 || exit
+  [[ -r $KEY_FILE ]] || die "cannot read $KEY_FILE" "start a model, which makes it: $CHECKOUT_TASK up"
+  key=$(<"$KEY_FILE")
+  ask_for_models "$key"
+  for pause in 0.5 1 2 4 ''; do
+    http_get "/props?model=$ACTIVE_ALIAS" "$key" 600 || true # loads the model if it is not in memory
+    [[ ! $http_answer =~ \"n_ctx\":\ *([0-9]+) ]] || context=${BASH_REMATCH[1]}
+    [[ -z $context ]] || return 0
+    [[ -n $pause && $http_answer == HTTP/1.?' 5'* ]] || die 'the server does not tell the context of its model' 'see: claude-local status'
+    tried=$active answer=$http_answer
+    sleep "$pause" # in a switch: the old model is leaving
+    ask_for_models "$key"
+    [[ $answer != *'failed to load'* || $active != "$tried" ]] || ! has_failed "$active" || die "the model \`$active\` cannot be loaded" 'see why: claude-local status'
+  done
+}
+
+# ask_for_models KEY: sets served and active.
+ask_for_models() {
+  http_get /models "$1" || true
+  [[ $http_answer == HTTP/1.?' 200 '* ]] || die "the server on $BASE_URL does not take our key" 'see: claude-local status'
+  served=$http_answer
+  # A server with one model does not know the alias, and needs none.
+  if [[ $served =~ \"id\":\"([^\"]+)\",\"aliases\":\[[^]]*\"$ACTIVE_ALIAS\" || $served =~ \"id\":\"([^\"]+)\" ]]; then
+    active=${BASH_REMATCH[1]}
+  fi
+}
+
+has_failed() {
+  local entry=${served#*\"id\":\""$1"\"}
+  [[ ${entry%%\"id\":\"*} == *'"failed":true'* ]]
+}
+
+# Sets tools where the context is too small for all of them.
+check_context() {
+  if ((context < SMALLEST_CONTEXT)); then
+    die "the model has a context of $context tokens; Claude Code needs $SMALLEST_CONTEXT" "set server/ctx_size in profiles/${active:-NAME}.yaml to 65536 or more and start it again"
+  fi
+  if ((context < GOOD_CONTEXT)); then
+    tools=lean
+    say "a context of $context tokens is small: only the lean set of tools, and early compaction"
+  fi
+}
+
+# Sets tools, unless an option did.
+choose_tools() {
+  local name
+  [[ -z $tools ]] || return 0
+  tools=lean
+  for name in "${FULL_PROFILES[@]}"; do
+    [[ $name != "$active" ]] || tools=full
+  done
+}

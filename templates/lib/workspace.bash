@@ -1,0 +1,56 @@
+# The workspace: the one folder that a session may change.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+workspace='' workspace_fd=''
+
+# refuse_workspace REASON [HINT]
+refuse_workspace() {
+  die "$(printf %q "$workspace") is no workspace: $1" "${2:-go to the folder of one project, or make one: mkdir -p ~/projects/new && cd ~/projects/new}"
+}
+
+# Sets workspace and opens it, so that what was checked is what the jail gets.
+check_workspace() {
+  local home place
+  workspace=$(pwd -P)
+  home=$(cd -P "$HOME" 2>/dev/null && pwd -P) || die "your home folder $HOME is not there"
+  [[ $workspace != *[[:cntrl:]]* ]] || refuse_workspace 'its name has control characters'
+  [[ $workspace != / ]] || refuse_workspace 'it is the whole machine'
+  ! contains "$workspace" "$home" || refuse_workspace 'it is or contains your home folder'
+  for place in /tmp /var/tmp /dev/shm; do
+    [[ $workspace != "$place" ]] || refuse_workspace 'every program of this machine writes there'
+  done
+  for place in /usr /etc /boot /dev /proc /sys /run /var/lib; do
+    ! contains "$place" "$workspace" || [[ $workspace == /run/user/*/* || $workspace == /dev/shm/* ]] || refuse_workspace 'it belongs to the system'
+  done
+  for place in "${NO_WORKSPACES[@]}"; do
+    ! contains "$home/$place" "$workspace" || refuse_workspace 'other programs keep settings or secrets there'
+  done
+  for place in "$CLIENT_DIR" "$STATE_DIR" "$BUILD_DIR" "$ROOT" "$home/.claude" "$MODELS_DIR"; do
+    [[ -e $place ]] || continue
+    place=$(cd -P "$place" 2>/dev/null && pwd -P) || continue
+    if contains "$workspace" "$place" || contains "$place" "$workspace"; then
+      refuse_workspace "claude-local or claude itself lives in $(printf %q "$place")" 'to work on claude-local, make a second clone'
+    fi
+  done
+  [[ -O $workspace ]] || refuse_workspace 'it belongs to another user'
+  [[ -w $workspace && -x $workspace ]] || refuse_workspace 'you may not write there'
+  exec {workspace_fd}<"$workspace"
+  check_workspace_again
+}
+
+# A link in the path may have been changed meanwhile: the folder that is open must be the one that the path means.
+check_workspace_again() {
+  [[ (-z $workspace_fd || /proc/self/fd/$workspace_fd -ef $workspace) && . -ef $workspace && $(pwd -P) == "$workspace" ]] \
+    || refuse_workspace 'its path has just changed its meaning' 'start again'
+}
+
+# Folders and files that other programs obey must not lead out of the workspace.
+check_links() {
+  local name target
+  for name in .git .git/config .git/hooks "${OBEYED_NAMES[@]}"; do
+    [[ -L $workspace/$name ]] || continue
+    target=$(realpath --canonicalize-missing -- "$workspace/$name")
+    contains "$workspace" "$target" && [[ -e $target ]] && continue
+    refuse_workspace "$name is a link that leads out of it, to $(printf %q "$target")" 'put a real file or folder in its place'
+  done
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
+# libexec/audit on folders alone: no session and no jail.
+# Started by tests/test_bash.py, which renders build/ and sets CHECKOUT.
+
+setup() {
+  AUDIT="$CHECKOUT/build/libexec/audit"
+  HOME="$BATS_TEST_TMPDIR"
+  export HOME GIT_CONFIG_GLOBAL=/dev/null
+  WORKSPACE="$(realpath "$BATS_TEST_TMPDIR")/my wörk"
+  RECORD="$BATS_TEST_TMPDIR/1-2"
+  mkdir -p "$WORKSPACE" "$RECORD/old"
+  printf '%s' "$WORKSPACE" >"$RECORD/workspace"
+  cd "$WORKSPACE"
+}
+
+# The paths to protect, one a line.
+protected() {
+  tr '\0' '\n' <"$RECORD/obeyed"
+}
+
+# What lies in the quarantine: path, and text.
+put_aside() {
+  find "$STATE_DIR"/quarantine/*-1 -type f -printf '%P ' -exec cat '{}' ';' | sort
+}
+
+@test "before: lists what other programs obey, and copies it" {
+  mkdir .vscode
+  echo fine >.vscode/tasks.json
+  echo fine >.envrc
+  echo fine >other
+  run --separate-stderr "$AUDIT" before "$RECORD"
+  [ "$status" -eq 0 ]
+  [ "$output$stderr" = '' ]
+  [ "$(protected)" = $'.envrc\n.vscode\n.vscode/tasks.json' ]
+  [ "$(cat "$RECORD/old/.envrc")" = fine ]
+  [ ! -e "$RECORD/old/other" ]
+}
+
+@test "before: an empty workspace has nothing to protect" {
+  run "$AUDIT" before "$RECORD"
+  [ "$status" -eq 0 ]
+  [ "$(protected)" = '' ]
+}
+
+@test "before: refuses a file with a name outside, and by option makes it a file of its own" {
+  echo shared >"$BATS_TEST_TMPDIR/outside"
+  ln "$BATS_TEST_TMPDIR/outside" notes
+  run --separate-stderr "$AUDIT" before "$RECORD"
+  [ "$status" -eq 1 ]
+  [[ "$stderr" == "claude-local: 1 file(s) here have other names outside $WORKSPACE, for instance notes"* ]]
+  run --separate-stderr "$AUDIT" before "$RECORD" yes
+  [ "$status" -eq 0 ]
+  [ "$(stat --format %h notes)" -eq 1 ]
+}
+
+@test "before: a record that cannot be written refuses the start" {
+  mkdir "$RECORD/before"
+  run --separate-stderr "$AUDIT" before "$RECORD"
+  [ "$status" -eq 1 ]
+  [[ "$stderr" == 'claude-local: no list of what is in this folder, which is needed after the session: '* ]]
+}
+
+@test "after: what changed nothing is not mentioned" {
+  git init -q .
+  "$AUDIT" before "$RECORD"
+  git -c user.name=A -c user.email=a commit -q --allow-empty -m one
+  run --separate-stderr "$AUDIT" after "$RECORD"
+  [ "$status" -eq 0 ]
+  [ "$output$stderr" = '' ]
+}
+
+@test "after: new files are put aside, changed ones come back, the rest is named" {
+  echo fine >.envrc
+  "$AUDIT" before "$RECORD"
+  echo evil >.envrc
+  mkdir sub
+  echo evil >sub/.mcp.json
+  echo all: >Makefile
+  run --separate-stderr "$AUDIT" after "$RECORD"
+  [ "$status" -eq 0 ]
+  [ "$(cat .envrc)" = fine ]
+  [ ! -e sub/.mcp.json ]
+  [ "$(put_aside)" = $'.envrc evil\nsub/.mcp.json evil' ]
+  [[ "$stderr" == 'claude-local: 2 file(s) that other programs would obey were put aside:'* ]]
+  [[ "$stderr" == *$'\n  Makefile' ]]
+  rm -r "$STATE_DIR"/quarantine/*-1*
+}
+
+@test "after: hooks in the folder that the record names are looked at" {
+  git init -q .
+  mkdir tools
+  printf tools >"$RECORD/global_hooks"
+  "$AUDIT" before "$RECORD"
+  echo evil >tools/pre-commit
+  run --separate-stderr "$AUDIT" after "$RECORD"
+  [ "$status" -eq 0 ]
+  [ "$(put_aside)" = 'tools/pre-commit evil' ]
+  rm -r "$STATE_DIR"/quarantine/*-1*
+}
+
+@test "after: without the first list nothing is put aside" {
+  "$AUDIT" before "$RECORD"
+  rm "$RECORD/before"
+  echo evil >.envrc
+  run --separate-stderr "$AUDIT" after "$RECORD"
+  [ "$status" -eq 0 ]
+  [ "$(cat .envrc)" = evil ]
+  [[ "$stderr" == *$'\n  .envrc' ]]
+}
+
+@test "after: a look that cannot be written down fails, and the record is needed again" {
+  "$AUDIT" before "$RECORD"
+  echo evil >.envrc
+  mkdir "$RECORD/after"
+  run --separate-stderr "$AUDIT" after "$RECORD"
+  [ "$status" -eq 1 ]
+  [ -e .envrc ]
+  [[ "$stderr" == *'was not looked at: '* ]]
+}
