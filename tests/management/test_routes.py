@@ -6,7 +6,8 @@ import pytest
 
 from claude_local.foundation.errors import UnknownProfile
 from claude_local.lifecycle.wish import Wish
-from claude_local.management.routes import ROUTES, StartBody, SwitchBody, openapi
+from claude_local.management.openapi import openapi
+from claude_local.management.routes import ROUTES, StartBody, SwitchBody
 from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.profile import Profile
 
