@@ -108,6 +108,24 @@ MODELS = {
             "ssm.group_count": 1,
         },
     ),
+    "qwen35moe": Shape(
+        *("qwen35moe", 8, 512, 8, 2, 0, 64),
+        experts=8,
+        weights=Q4_0,
+        more={
+            "expert_used_count": 2,
+            "expert_feed_forward_length": 256,
+            "expert_shared_feed_forward_length": 256,
+            "full_attention_interval": 4,
+            "rope.dimension_count": 32,
+            "rope.dimension_sections": [6, 5, 5, 0],
+            "ssm.conv_kernel": 4,
+            "ssm.inner_size": 1024,
+            "ssm.state_size": 64,
+            "ssm.time_step_rank": 16,
+            "ssm.group_count": 8,
+        },
+    ),
 }
 
 LARGE = Shape(
@@ -145,8 +163,12 @@ def _add_metadata(writer: Any, shape: Shape) -> None:
         lengths = {"attention.key_length": shape.head_length, "attention.value_length": value_length}
         values = {**lengths, **values}
     for key, value in values.items():
-        kind = gguf.GGUFValueType.FLOAT32 if isinstance(value, float) else gguf.GGUFValueType.UINT32
-        writer.add_key_value(f"{shape.architecture}.{key}", value, kind)
+        name = f"{shape.architecture}.{key}"
+        if isinstance(value, list):
+            writer.add_array(name, value)
+        else:
+            kind = gguf.GGUFValueType.FLOAT32 if isinstance(value, float) else gguf.GGUFValueType.UINT32
+            writer.add_key_value(name, value, kind)
 
 
 def _add_tokenizer(writer: Any, vocabulary: int, *, merges: bool) -> None:
@@ -362,6 +384,40 @@ def _mamba2(shape: Shape, _: int) -> Tensors:
     yield "ssm_out.weight", (shape.embedding, inner)
 
 
+def _qwen35moe(shape: Shape, layer: int) -> Tensors:
+    """Three layers of linear attention, then one of full attention with a gate; experts in all."""
+    width, inner = shape.embedding, shape.more["expert_shared_feed_forward_length"]
+    yield from _norms(shape, "attn_norm", "post_attention_norm")
+    if (layer + 1) % shape.more["full_attention_interval"] == 0:
+        yield from _norms(shape, "attn_q_norm", "attn_k_norm", length=shape.head_length)
+        for name, (rows, columns) in _attention(shape, layer):
+            yield name, (2 * rows if name == "attn_q.weight" else rows, columns)
+    else:
+        yield from _linear_attention(shape)
+    yield from _experts(shape)
+    yield "ffn_gate_inp_shexp.weight", (width,)
+    yield "ffn_gate_shexp.weight", (inner, width)
+    yield "ffn_up_shexp.weight", (inner, width)
+    yield "ffn_down_shexp.weight", (width, inner)
+
+
+def _linear_attention(shape: Shape) -> Tensors:
+    width, heads, state, groups, values = (
+        shape.embedding,
+        *(shape.more[f"ssm.{key}"] for key in ("time_step_rank", "state_size", "group_count", "inner_size")),
+    )
+    channels = 2 * groups * state + values
+    yield "attn_qkv.weight", (channels, width)
+    yield "attn_gate.weight", (values, width)
+    yield "ssm_conv1d.weight", (channels, shape.more["ssm.conv_kernel"])
+    yield "ssm_dt.bias", (heads,)
+    yield "ssm_a", (heads,)
+    yield "ssm_beta.weight", (heads, width)
+    yield "ssm_alpha.weight", (heads, width)
+    yield "ssm_norm.weight", (state,)
+    yield "ssm_out.weight", (width, values)
+
+
 LAYERS: dict[str, Callable[[Shape, int], Tensors]] = {
     "llama": _llama,
     "qwen2": _qwen2,
@@ -376,4 +432,5 @@ LAYERS: dict[str, Callable[[Shape, int], Tensors]] = {
     "cohere2": _cohere2,
     "lfm2": _lfm2,
     "mamba2": _mamba2,
+    "qwen35moe": _qwen35moe,
 }
