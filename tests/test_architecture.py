@@ -52,7 +52,13 @@ PURE_MODULES = [
     *("models.fit.kv_cache", "models.fit.estimate", "models.fit.verdicts", "models.fit.by_file"),
     "models.fit.by_size",
     *("lifecycle.transaction", "lifecycle.wish"),
-    *("management.guard", "management.routes", "management.metrics_text", "management.patience"),
+    *(
+        "management.guard",
+        "management.routes",
+        "management.openapi",
+        "management.metrics_text",
+        "management.patience",
+    ),
     *("checks.verify.cases", "checks.verify.groups"),
     *("dashboard.keys", "dashboard.view", "dashboard.frame", "dashboard.ansi"),
 ]

@@ -4,6 +4,7 @@
 # Later mounts cover earlier ones.
 show_session() {
   local name path shown=() obeyed=() writable=("$workspace" "${KEPT_CLIENT_FOLDERS[@]/#/$CLIENT_DIR/}")
+  read_mounts
   scratch "$HOME_MIB" 0700 "$HOME"
 
   # Tool chains that the settings name, read-only.

@@ -1,24 +1,37 @@
 # Mounts below a folder that a session may write: find -xdev does not look into them, so they are read-only.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# list_mounts FOLDER: Sets mounts to the mount points below FOLDER, and mount_facts to what identifies each of them.
-list_mounts() {
+all_mounts=() all_facts=()
+
+# Sets all_mounts to the mount points of this machine, and all_facts to what identifies each of them.
+read_mounts() {
   local line rest point
   local -a lines
-  mounts=() mount_facts=()
+  all_mounts=() all_facts=()
   mapfile -t lines </proc/self/mountinfo
   for line in "${lines[@]}"; do
     rest=${line#* * * * } point=${rest%% *}
-    printf -v point %b "$point" # spaces, tabs, line breaks and backslashes are octal numbers there
-    [[ $point == "${1%/}/"* ]] || continue
-    mounts+=("$point")
-    mount_facts+=("${line%" $rest"}") # its number, its parent's, the device, the folder in it; the place may be renamed
+    [[ $point != *\\* ]] || printf -v point %b "$point" # spaces, tabs, line breaks and backslashes are octal numbers
+    all_mounts+=("$point")
+    all_facts+=("${line%" $rest"}") # its number, its parent's, the device, the folder in it; the place may be renamed
+  done
+}
+
+# list_mounts FOLDER: Sets mounts and mount_facts to those below FOLDER.
+list_mounts() {
+  local -i i
+  mounts=() mount_facts=()
+  for i in "${!all_mounts[@]}"; do
+    [[ ${all_mounts[i]} == "${1%/}/"* ]] || continue
+    mounts+=("${all_mounts[i]}")
+    mount_facts+=("${all_facts[i]}")
   done
 }
 
 # Writes down what is mounted below the workspace, so that the audit knows what was mounted since.
 record_mounts() {
   local mounts mount_facts
+  read_mounts
   list_mounts "$workspace"
   { printf '%s\n' "${mount_facts[@]}" >"$record/mounts"; } 2>/dev/null || refuse_full_disk
 }
@@ -39,9 +52,8 @@ protect_mounts() {
 }
 
 is_mount() {
-  local mounts mount_facts point
-  list_mounts "${1%/*}"
-  for point in "${mounts[@]}"; do
+  local point
+  for point in "${all_mounts[@]}"; do
     [[ $point != "$1" ]] || return 0
   done
   return 1

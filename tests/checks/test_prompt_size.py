@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from claude_local.checks.bench import Figures, Turn, turn_of
+from claude_local.checks.bench import Figures, PromptCost, turn_of
 from claude_local.checks.prompt_size import find_claude, split
 from claude_local.foundation.errors import EngineFailed, UserError
 
@@ -79,7 +79,7 @@ def test_a_turn_is_read_from_the_result_after_warnings() -> None:
 
     turn = turn_of("second turn", output)
 
-    assert turn == Turn("second turn", 25, 75)
+    assert turn == PromptCost("second turn", 25, 75)
     assert turn.share == 0.25
 
 
@@ -92,7 +92,7 @@ def test_a_failed_turn_is_an_error_with_its_output(output: str) -> None:
 
 
 def test_the_figures_name_the_version_model_and_cpu_cores() -> None:
-    figures = Figures("2.1.329", 2, {"ours": [Turn("second turn", 1, 3)]}, {"lean": 10}, 12.5)
+    figures = Figures("2.1.329", 2, {"ours": [PromptCost("second turn", 1, 3)]}, {"lean": 10}, 12.5)
 
     data = figures.to_dict()
 

@@ -1220,7 +1220,7 @@ def test_the_commands_install_and_remove_the_real_build(machine: Machine) -> Non
     assert f"{bin_dir}/claude-local is already up to date\n" in again
     assert installed == rendered
     assert {"CLAUDE.md", "skills/project-setup/SKILL.md", "skills/switch-model/SKILL.md"} <= rendered.keys()
-    assert command == text_of(machine.checkout / "build" / "bin" / "claude-local")
+    assert command == text_of(machine.checkout / "build" / "shim" / "claude-local")
     assert purged == "nothing was installed\n"
 
 

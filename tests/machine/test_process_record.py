@@ -29,6 +29,7 @@ def test_the_process_of_a_record_is_found_while_it_runs(tmp_path: Path) -> None:
         "[]",
         "{",
     ],
+    ids=["another start", "no such process", "no start time", "a list", "half a record"],
 )
 def test_a_record_of_what_does_not_run_leads_to_no_process(tmp_path: Path, text: str) -> None:
     file = tmp_path / NAME

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from claude_local import __version__
-from claude_local.management.routes import ROUTES, openapi
+from claude_local.management.openapi import openapi
+from claude_local.management.routes import ROUTES
 from support.api_client import Served
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"

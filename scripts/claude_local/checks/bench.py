@@ -45,7 +45,7 @@ STEPS = (  # name, folder, option, prompt
 
 
 @dataclass(frozen=True)
-class Turn:
+class PromptCost:
     """The prompt of one turn: the tokens that the server read, and those it found in its cache."""
 
     step: str
@@ -64,7 +64,7 @@ class Figures:
 
     claude: str
     cpu_cores: int
-    turns: dict[str, list[Turn]]
+    turns: dict[str, list[PromptCost]]
     request_bytes: dict[str, int]
     overhead_ms: float
 
@@ -83,21 +83,21 @@ class Figures:
         }
 
 
-def turn_of(step: str, output: str) -> Turn:
+def turn_of(step: str, output: str) -> PromptCost:
     """The prompt tokens reported by `claude --output-format json`. Raises EngineFailed if the turn failed."""
     line = next((line for line in output.splitlines() if line.startswith("{")), "{}")  # after warnings
     result = json.loads(line)
     if result.get("is_error", True):
         raise EngineFailed(f"Claude Code failed at `{step}`", details=output[-500:])
     usage = result["usage"]
-    return Turn(step, usage["input_tokens"], usage.get("cache_read_input_tokens") or 0)
+    return PromptCost(step, usage["input_tokens"], usage.get("cache_read_input_tokens") or 0)
 
 
 def run(settings: Settings, environment: Mapping[str, str]) -> Figures:
     """Measures the `claude` on the PATH. `environment` is used for PATH only."""
     path = environment.get("PATH", "")
     claude = find_claude(path)
-    turns: dict[str, list[Turn]] = {}
+    turns: dict[str, list[PromptCost]] = {}
     with prompt_size.throw_away_folder() as folder:
         version = run_alone([claude, "--version"], folder / "work", path).split()[0]
         models = folder / "models"
@@ -147,7 +147,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _turns(settings: Settings, way: str, claude: str, path: str) -> Iterator[Turn]:
+def _turns(settings: Settings, way: str, claude: str, path: str) -> Iterator[PromptCost]:
     folder = settings.build_dir.parent
     argv: list[str | Path] = [claude]
     variables = plain_environment(folder, settings.base_url, state.api_key(settings))

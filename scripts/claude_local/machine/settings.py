@@ -137,6 +137,11 @@ class Settings:
         return self.runtime_dir / "api_key"
 
     @property
+    def insists_on_docker(self) -> bool:
+        """Whether Docker was asked for by name, so that no other engine stands in for it."""
+        return self.engine == "docker"
+
+    @property
     def is_external(self) -> bool:
         """Whether the server is one that we do not run."""
         return bool(self.external_url) and self.engine in ("auto", "external")

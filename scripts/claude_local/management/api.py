@@ -17,6 +17,7 @@ from claude_local.machine.settings import Settings
 from claude_local.management import answers, web_files
 from claude_local.management.guard import why_not
 from claude_local.management.metrics_text import metrics_text
+from claude_local.management.openapi import openapi
 from claude_local.management.operations import Job, Operations
 from claude_local.management.routes import (
     ROUTES,
@@ -25,7 +26,6 @@ from claude_local.management.routes import (
     Route,
     StartBody,
     SwitchBody,
-    openapi,
 )
 from claude_local.management.supervisor import Supervisor
 from claude_local.models import present

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from claude_local.foundation.errors import EngineFailed
-from claude_local.foundation.snapshot import SlotUse
 from claude_local.machine.listeners import ListeningSocket, listeners_on
 from claude_local.profiles.profile import ACTIVE_ALIAS
-from claude_local.server.llama_http import LlamaHttp, metric
+from claude_local.server.llama_http import LlamaHttp
+from claude_local.server.model_facts import any_busy, server_facts
 
 UNLOAD_TIMEOUT_SECONDS = (
     30  # llama-server kills a model that does not end (llama_server.STOP_TIMEOUT_SECONDS)
@@ -25,9 +25,6 @@ POLL_SECONDS = 0.005
 ASK_AGAIN_SECONDS = 0.2
 """Somebody may have loaded a model again that had just been unloaded."""
 UNAUTHORIZED = 401
-MEANINGLESS_SECONDS = 0.001
-PROMPT_TOKENS = 32
-"""Fewer, such as a probe's, are read one by one and say nothing about the speed with a real prompt."""
 
 Model = dict[str, Any]
 """One entry of `GET /models`: id, aliases, status {value, args, failed, progress}, …"""
@@ -141,62 +138,3 @@ def running_model(models: list[Model]) -> str | None:
 def loaded_model(models: list[Model]) -> str | None:
     """The name of the model that is wholly in memory, and awake; None if none."""
     return next((model["id"] for model in models if model["status"]["value"] == "loaded"), None)
-
-
-def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
-    """What a llama-server with a loaded model tells of it, under the names in a Snapshot."""
-    found = http.get(f"/slots{query}")
-    slots = _slot_uses(found) if isinstance(found, list) else []
-    metrics = http.get_text(f"/metrics{query}")
-    waiting = metric(metrics, "requests_deferred")
-    return {
-        "build": http.get_object(f"/props{query}").get("build_info"),
-        "slots": len(slots) or None,
-        "slots_busy": sum(slot.busy for slot in slots),
-        "slot_uses": tuple(slots),
-        "context_tokens_per_slot": slots[0].context_tokens if slots else None,
-        "requests_waiting": None if waiting is None else int(waiting),
-        "cache_hit_fraction": _cache_hit_fraction(metrics),
-        "prompt_tokens_per_second": speed(
-            metrics, "prompt_tokens_total", "prompt_seconds_total", from_tokens=PROMPT_TOKENS
-        ),
-        "generation_tokens_per_second": speed(
-            metrics, "tokens_predicted_total", "tokens_predicted_seconds_total"
-        ),
-    }
-
-
-def speed(metrics: str, tokens: str, seconds: str, *, from_tokens: int = 0) -> float | None:
-    """Tokens per second since the model was loaded; None as long as nothing can be said.
-
-    The server's own averages begin anew whenever somebody reads its metrics. The first token of an answer
-    comes with its prompt and is counted as a microsecond: an answer of one token, such as a probe's, says nothing.
-    """
-    counted, taken = metric(metrics, tokens) or 0.0, metric(metrics, seconds) or 0.0
-    return round(counted / taken, 2) if taken > MEANINGLESS_SECONDS and counted >= from_tokens else None
-
-
-def any_busy(found: list[Any]) -> bool:
-    """Whether one slot of llama-server's list of them is answering a request."""
-    return any(slot.busy for slot in _slot_uses(found))
-
-
-def _slot_uses(found: list[Any]) -> list[SlotUse]:
-    return [_slot_use(slot) for slot in found if _is_slot(slot)]
-
-
-def _is_slot(entry: Any) -> bool:
-    return isinstance(entry, dict) and {"n_ctx", "is_processing"} <= entry.keys()
-
-
-def _slot_use(slot: dict[str, Any]) -> SlotUse:
-    # Despite its name it counts the answer too (seen on build 11669).
-    return SlotUse(int(slot["n_ctx"]), int(slot.get("n_prompt_tokens", 0)), bool(slot["is_processing"]))
-
-
-def _cache_hit_fraction(metrics: str) -> float | None:
-    # Prompt tokens that were read, and those that were not, each counted since the model was loaded.
-    read, cached = metric(metrics, "prompt_tokens_total"), metric(metrics, "prompt_tokens_cached_total")
-    if read is None or cached is None or not read + cached:
-        return None
-    return round(cached / (read + cached), 4)

@@ -61,6 +61,7 @@ audit_mounts() {
   local known mounts mount_facts name path
   [[ -f $record/mounts ]] || return 0
   known=$'\n'$(<"$record/mounts")$'\n'
+  read_mounts
   list_mounts "$workspace"
   for i in "${!mounts[@]}"; do
     [[ $known != *$'\n'"${mount_facts[i]}"$'\n'* ]] || continue

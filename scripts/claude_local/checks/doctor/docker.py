@@ -8,7 +8,6 @@ from typing import Any
 
 from claude_local.checks.doctor.host import Finding, Host, Level, dotted, version_of
 from claude_local.foundation.plain_text import first_line
-from claude_local.server.engines import registry
 
 OLDEST_ENGINE = (20, 10)
 """The oldest version that the tests have run with."""
@@ -59,8 +58,7 @@ def engine(host: Host) -> Finding:
     """Whether Docker Engine answers and is new enough."""
     docker = look(host)
     if not docker.is_installed:
-        chosen = registry.named(host.settings, host.settings.engine)
-        level: Level = "error" if chosen and chosen.needs_docker else "warning"
+        level: Level = "error" if host.settings.insists_on_docker else "warning"
         text = "not installed: models run in the embedded engine, on the CPU only"
         remedy = f"{host.remedy('docker.io')}; or install Docker's own packages, version 28 or newer"
         return Finding(level, text, remedy)

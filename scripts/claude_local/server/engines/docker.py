@@ -39,7 +39,6 @@ class DockerEngine:
 
     name = "docker"
     is_ours = True
-    needs_docker = True
     plans_from_file = False
 
     def __init__(self, settings: Settings) -> None:

@@ -31,7 +31,7 @@ from claude_local.profiles.profile import Profile
 from claude_local.server import flags
 from claude_local.server.failure_reasons import reason_in
 from claude_local.server.llama_http import own_server
-from claude_local.server.router import any_busy, server_facts
+from claude_local.server.model_facts import any_busy, server_facts
 
 STOP_TIMEOUT_SECONDS = 10
 FOLLOW_SECONDS = 0.2
@@ -42,7 +42,6 @@ class EmbeddedEngine:
 
     name = "embedded"
     is_ours = True
-    needs_docker = False
     plans_from_file = True
 
     def __init__(self, settings: Settings) -> None:

@@ -20,8 +20,6 @@ class Engine(Protocol):
     name: str
     is_ours: bool
     """Whether models are started and stopped here; False for a server that we only look at."""
-    needs_docker: bool
-    """Whether it runs in Docker Engine."""
     plans_from_file: bool
     """Whether a plan reads the model file, as there is no llama-fit-params to ask."""
 

@@ -19,7 +19,6 @@ class ExternalEngine:
 
     name = "external"
     is_ours = False
-    needs_docker = False
     plans_from_file = True
 
     def __init__(self, settings: Settings) -> None:

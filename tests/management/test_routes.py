@@ -1,0 +1,64 @@
+"""routes: the body of a request becomes the same wish that a command makes."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_local.foundation.errors import UnknownProfile
+from claude_local.lifecycle.wish import Wish
+from claude_local.management.openapi import openapi
+from claude_local.management.routes import ROUTES, StartBody, SwitchBody
+from claude_local.profiles.model_source import ModelSource
+from claude_local.profiles.profile import Profile
+
+
+def profile(name: str) -> Profile:
+    return Profile(name=name, title="T", description="D", model=ModelSource(file=f"{name}.gguf"))
+
+
+PROFILES = {name: profile(name) for name in ("one", "two")}
+
+
+def none_has_served() -> str:
+    raise AssertionError("a name was given")
+
+
+def test_a_body_that_names_only_a_model_is_the_wish_of_a_command() -> None:
+    wish = Wish(PROFILES["two"], PROFILES)
+
+    assert SwitchBody(model="two").wish(PROFILES) == wish
+    assert StartBody(model="two").wish(PROFILES, none_has_served) == wish
+
+
+def test_each_field_of_a_body_reaches_the_wish() -> None:
+    body = SwitchBody(model="one", when="now", idle_limit_seconds=7, force=True)
+
+    assert body.wish(PROFILES) == Wish(
+        PROFILES["one"], PROFILES, force=True, cut_replies=True, idle_limit_seconds=7
+    )
+    assert StartBody(model="one", force=True).wish(PROFILES, none_has_served).force is True
+
+
+def test_a_start_without_a_name_takes_the_profile_that_served_last() -> None:
+    assert StartBody().wish(PROFILES, lambda: "two").profile is PROFILES["two"]
+
+
+def test_an_unknown_name_is_no_wish() -> None:
+    with pytest.raises(UnknownProfile):
+        SwitchBody(model="three").wish(PROFILES)
+
+
+def test_no_answer_in_json_is_described_as_any_object_without_need() -> None:
+    described = openapi("1", 8081)["paths"]
+    answers = {
+        route.name: described[route.path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        for route in ROUTES
+        if route.method == "GET" and route.media_type == "application/json"
+    }
+
+    assert answers["models"]["properties"]["models"]["items"] == {"$ref": "#/components/schemas/ModelEntry"}
+    assert {name for name, schema in answers.items() if schema == {"type": "object"}} == {
+        "health",
+        "logs",
+        "openapi",
+    }
