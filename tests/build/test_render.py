@@ -16,7 +16,6 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support import refresh_golden
 from claude_local.build.build_folder import HEADER_LINES
 from claude_local.build.render import (
     COPIED,
@@ -29,6 +28,7 @@ from claude_local.build.render import (
 )
 from claude_local.foundation.errors import UserError
 from claude_local.machine.settings import Settings
+from support import refresh_golden
 from support.refresh_golden import GOLDEN, LAYOUT, PROFILES, ROOT, checkout_in, settings_in
 
 RENDERED = {str(file.path): file for file in refresh_golden.rendered()}

@@ -44,6 +44,8 @@ WEATHER = {
         "additionalProperties": False,
     },
 }
+ANSWER_SECONDS = 120
+"""How long one answer may take: a slow CPU needs some of it for the forced tool call."""
 
 
 @dataclass(frozen=True)
@@ -127,5 +129,5 @@ def _cache(http: LlamaHttp) -> tuple[bool, str]:
 
 
 def _ask(http: LlamaHttp, prompt: str, **fields: Any) -> Any:
-    message = {"role": "user", "content": prompt}
-    return http.post("/v1/messages", {"model": ACTIVE_ALIAS, "messages": [message], **fields})
+    body = {"model": ACTIVE_ALIAS, "messages": [{"role": "user", "content": prompt}], **fields}
+    return http.post("/v1/messages", body, timeout_seconds=ANSWER_SECONDS)
