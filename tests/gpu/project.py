@@ -16,9 +16,11 @@ from claude_local.foundation.samples import GpuReading, GpuSample
 from claude_local.machine.gpus import read_gpus
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.fit import by_tool, plan
-from claude_local.models.fit.verdicts import DEDICATED_MARGIN_MIB, Device, Hardware
-from claude_local.profiles.profile import DEFAULTS_FILE, Profile, load_profiles
+from claude_local.models.fit.verdicts import Device, Hardware
+from claude_local.profiles.load import DEFAULTS_FILE, load_profiles
+from claude_local.profiles.profile import Profile
 from claude_local.server import flags
+from claude_local.server.fit_target import DEDICATED_MARGIN_MIB
 
 MIB = 2**20
 __all__ = ["Device", "GpuReading", "Project", "cards", "fitted_options", "on_cards"]
