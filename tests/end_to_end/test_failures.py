@@ -200,7 +200,7 @@ def test_interrupting_up_leaves_nothing_half_started(machine: Machine) -> None:
         pass  # the process file appears as soon as the server was started
 
     up.send_signal(signal.SIGINT)
-    up.communicate(timeout=60)
+    up.communicate(timeout=150)
 
     # It may have been ready in that very moment; then it stays, and says so by its exit code.
     expected = "stopped" if up.returncode else "ready"

@@ -39,7 +39,7 @@ def serve_two(machine: Machine) -> Api:
 
 @pytest.mark.real_cli
 @pytest.mark.docker
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_a_session_of_messages_goes_on_over_twenty_switches(machine: Machine) -> None:
     api = serve_two(machine)
     session = Session(machine, "new")
@@ -62,7 +62,7 @@ def test_a_session_of_messages_goes_on_over_twenty_switches(machine: Machine) ->
 
 @pytest.mark.real_cli
 @pytest.mark.docker
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("client", ["new", "old"])
 def test_questions_in_the_middle_of_a_switch_are_answered(machine: Machine, client: str) -> None:
     """Whether it comes before, between or after: by the old model, or by the new one, if need be asked again."""
@@ -93,7 +93,7 @@ def test_questions_in_the_middle_of_a_switch_are_answered(machine: Machine, clie
 @pytest.mark.real_cli
 @pytest.mark.docker
 @pytest.mark.tools
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_a_session_at_the_terminal_goes_on_over_twenty_switches(machine: Machine) -> None:
     api = serve_two(machine)
     with Terminal() as terminal:
