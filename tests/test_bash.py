@@ -55,7 +55,7 @@ def test_programs_and_what_they_source_pass_shellcheck() -> None:
 
 def test_every_library_is_sourced_by_a_program() -> None:
     """Else ShellCheck would not have seen it."""
-    text = "".join(file.read_text() for file in PROGRAMS)
+    text = "".join(file.read_text() for file in (*PROGRAMS, *LIBRARIES))
 
     sourced = set(re.findall(r'source "\$HERE/(lib/\S+)"', text))
 

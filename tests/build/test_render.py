@@ -96,7 +96,7 @@ def test_files_come_in_path_order(root: Path) -> None:
     assert paths == sorted(paths)
 
 
-@pytest.mark.parametrize("path", RENDERED.keys() - DATA.keys())
+@pytest.mark.parametrize("path", sorted(RENDERED.keys() - DATA.keys()))
 def test_every_copied_file_says_in_its_first_lines_where_to_change_it(path: str) -> None:
     lines = RENDERED[path].text.splitlines()[:HEADER_LINES]
 

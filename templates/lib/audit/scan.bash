@@ -22,6 +22,7 @@ scan() {
     since=(',' -cnewer "$1/stamp" '(' -type l -o -type b -o -type c -o -type p -o -type s -o -type f -perm /111 ! -path '*/hooks/*.sample'
       -o -perm /6000 -o -regex "$RUN_ON_PURPOSE" ')' -printf 'n %y %m\0%P\0')
   fi
+  # shellcheck disable=SC2153  # OBEYED is data of config.bash
   find_all . -xdev -regextype posix-extended "${open[@]}" \
     '(' -regex "$OBEYED" -o -name HEAD -o -name .git ! -type d ')' -printf 'o %y %i %C@ %s %m\0%P\0' \
     ',' -type f -links +1 -printf 'h %i %n\0%P\0' "${since[@]}"

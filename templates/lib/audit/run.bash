@@ -1,0 +1,26 @@
+# The audit as a whole. libexec/audit runs it as a program; claude-local in a subshell, which saves a new bash.
+# Copied to build/ by `invoke render`: change it in templates/.
+
+# Paths of sourced files: from the programs that source this one.
+# shellcheck source-path=SCRIPTDIR/../..
+
+# Sets record, break_hardlinks, workspace and global_hooks: run_audit before|after RECORD [break]
+run_audit() {
+  source "$HERE/lib/audit/scan.bash"
+  source "$HERE/lib/audit/repositories.bash"
+  source "$HERE/lib/audit/judge.bash"
+  record=$2 break_hardlinks=${3:-}
+  IFS= read -r -d '' workspace <"$record/workspace" || true # to the end
+  [[ ! -r $record/global_hooks ]] || IFS= read -r -d '' global_hooks <"$record/global_hooks" || true
+  case $1 in
+    before)
+      source "$HERE/lib/audit/before.bash"
+      audit_before
+      ;;
+    after)
+      source "$HERE/lib/audit/after.bash"
+      source "$HERE/lib/audit/report.bash"
+      audit_after
+      ;;
+  esac
+}
