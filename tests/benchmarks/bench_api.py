@@ -1,10 +1,10 @@
-"""How quick the management API and its switches are.
+"""Measures the speed of the management API and of its switches.
 
     bench_api.py [status | blocked | switch [disk] [LAYERS] | many N [ENGINE]]
 
-Everything runs on this machine, one after the other, and only ratios of one run mean something elsewhere.
-The model of `switch` has 24 layers of 0.7 GB or as many as are asked for: memory has to hold it once. It needs root,
-to set that memory aside.
+Everything runs on this machine, one after the other; only the ratios of one run are comparable with other machines.
+The model of `switch` has 24 layers of 0.7 GB, or the given number: memory must hold it once. It needs root to reserve
+that memory.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ CLIENTS = 2
 LISTENERS = 4
 ROUNDS = 10
 WARM = 20
-"""Switches before growth is counted."""
+"""Switches before growth is measured."""
 SETTLE_SECONDS = 4
-"""A virtual machine may give memory back to its host two seconds after it was freed, and gets it again slowly."""
+"""A virtual machine may return freed memory to its host after two seconds, and gets it back slowly."""
 DISK_BYTES_PER_SECOND = 550 * 10**6
-"""What a SATA SSD reads."""
+"""Read speed of a SATA SSD."""
 EVERY = 50
 HUGE_PAGES_SET_ASIDE = "glibc.malloc.hugetlb=2"
 HUGE_PAGE_BYTES = 2 * 2**20
@@ -62,7 +62,7 @@ CONTEXT_BYTES = 2**30
 
 
 def ask_for_seconds(port: int, results: multiprocessing.Queue[list[float]]) -> None:
-    """Asks for /status over one connection, again and again, and gives back how long each answer took."""
+    """Requests /status repeatedly over one connection and returns the duration of each answer."""
     asked = request("GET", "/status", port, headers={"Connection": "keep-alive"})
     took = []
     with Api(port).connect() as connection:
@@ -79,7 +79,7 @@ def ask_for_seconds(port: int, results: multiprocessing.Queue[list[float]]) -> N
 
 
 def status() -> None:
-    """Requests a second, the slowest in a hundred, and memory, while others listen to events."""
+    """Requests per second, slowest percent and memory, while other clients listen to events."""
     with tempfile.TemporaryDirectory() as folder, Served(Path(folder)) as served:
         listeners = [served.api.connect() for _ in range(LISTENERS)]
         for listener in listeners:
@@ -107,7 +107,7 @@ def on_a_machine(
     *,
     on_disk: bool = False,
 ) -> None:
-    """Does something on a machine that serves one of two models."""
+    """An action on a machine that serves one of two models."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as first, socket.socket() as second:
         for probe in (first, second):
             probe.bind(("127.0.0.1", 0))
@@ -137,10 +137,10 @@ def places(folder: str) -> dict[str, str]:
 
 
 def add_models(folder: Path, shape: DemoShape | Shape, *, on_disk: bool) -> None:
-    """Two models that are read when they are loaded, as onto a card; not, by mmap, later.
+    """Two models that are read completely while loading, as onto a card, not lazily by mmap.
 
-    Large ones share their bytes and are read past the page cache, so that memory has to hold nothing but the loaded
-    one. Unless their zeros are on the disk they are a hole, which the kernel fills as quickly as from the cache.
+    Large ones share their bytes and bypass the page cache, so that memory must hold only the loaded one. Without
+    zeros on the disk they are sparse files, which the kernel reads as fast as from the cache.
     """
     for name in ("profiles", "models"):
         (folder / name).mkdir()
@@ -163,7 +163,7 @@ def add_models(folder: Path, shape: DemoShape | Shape, *, on_disk: bool) -> None
 
 
 def fill_hole(path: Path) -> None:
-    """Writes the zeros of the hole that `write_model` leaves, so that reading the file is reading the disk."""
+    """Fills the sparse file of `write_model` with zeros on disk, so that reading it reads the disk."""
     piece = bytes(16 * 2**20)
     with path.open("r+b") as file:
         missing = path.stat().st_size - file.seek(0, os.SEEK_HOLE)
@@ -174,10 +174,10 @@ def fill_hole(path: Path) -> None:
 
 @contextlib.contextmanager
 def memory_set_aside(own: Machine) -> Iterator[None]:
-    """Starts the container anew, and its models are loaded into huge pages that nobody else gets. Needs root.
+    """Restarts the container with its models in huge pages reserved for it. Needs root.
 
-    A virtual machine may give freed memory back to its host and get it again so slowly that a load takes three times
-    as long, or not. These pages it keeps.
+    A virtual machine may return freed memory to its host and get it back so slowly that a load sometimes takes three
+    times as long. It keeps these pages.
     """
     build, model = (Path(own.environment[f"CLAUDE_LOCAL_{name}_DIR"]) for name in ("BUILD", "MODELS"))
     compose, count = build / "docker-compose.yml", Path("/proc/sys/vm/nr_hugepages")
@@ -198,7 +198,7 @@ def memory_set_aside(own: Machine) -> Iterator[None]:
         count.write_text(str(pages))
         if int(count.read_text()) < pages:
             found = f"of {pages:,} huge pages this machine gave {int(count.read_text()):,}"
-            sys.exit(f"{found}: start it anew, or ask for fewer layers (bench_api.py switch 8)")
+            sys.exit(f"{found}: restart it, or use fewer layers (bench_api.py switch 8)")
         run("llama-up", "one")
         yield
     finally:
@@ -209,14 +209,14 @@ LOAD, ALONE, WHOLE = "plain load", "the router alone", "a switch"
 
 
 def load(router: Router, model: str) -> None:
-    """What llama-server's router takes to load a model while no other one is loaded."""
+    """The time of llama-server's router to load a model while no other one is loaded."""
     router.load(model)
     while not any(model["status"]["value"] == "loaded" for model in router.models()):
         time.sleep(0.01)
 
 
 def ask_for_one_token(http: LlamaHttp, model: str) -> None:
-    """The work of a switch by the router alone: the old one leaves, the new one is loaded and answers."""
+    """A switch by the router alone: the old model is unloaded, the new one is loaded and answers."""
     answer = http.post("/completion", {"model": model, "prompt": "a", "n_predict": 1}, timeout_seconds=300)
     assert answer["model"] == model, answer
 
@@ -226,9 +226,9 @@ def settings_of(own: Machine) -> Settings:
 
 
 def step_seconds(own: Machine) -> dict[str, list[float]]:
-    """What a switch and each of its steps takes, beside a plain load and the router alone for the same work.
+    """The time of a switch and of each step, compared with a plain load and the router alone.
 
-    In turns, so that all see the same machine; the switch in this process.
+    They alternate, so that all see the same machine; the switch runs in this process.
     """
     settings = settings_of(own)
     profiles, http = load_profiles(settings.profiles_dir), LlamaHttp(own.url, own.key)
@@ -248,7 +248,7 @@ def step_seconds(own: Machine) -> dict[str, list[float]]:
     names = ("check", "wait_until_idle", "stop_old", "start", "verify")
     steps = type("TimedSteps", (Steps,), {name: timed(f"  {name}", getattr(Steps, name)) for name in names})
     setattr(up_down, "Steps", steps)  # noqa: B010  it is a type, too
-    setattr(probe, "check_answers", timed("    of that the first token", probe.check_answers))  # noqa: B010
+    setattr(probe, "check_answers", timed("    of that, the first token", probe.check_answers))  # noqa: B010
     for number in range(ROUNDS):
         new, old = ("two", "one")[:: 1 if number % 2 == 0 else -1]
         time.sleep(SETTLE_SECONDS)
@@ -262,7 +262,7 @@ def step_seconds(own: Machine) -> dict[str, list[float]]:
 
 
 def switch_seconds(own: Machine) -> list[float]:
-    """What a switch takes for who asks the management API for it."""
+    """The time of a switch through the management API."""
     Api(own.management_port).post("/switch", {"model": "one"})
     took = []
     for number in range(ROUNDS):
@@ -275,7 +275,7 @@ def switch_seconds(own: Machine) -> list[float]:
 
 
 def container_seconds(own: Machine) -> list[float]:
-    """What it takes to stop the container and to start it with the other model."""
+    """The time to stop the container and to start it with the other model."""
     scripts = Path(own.environment["CLAUDE_LOCAL_BUILD_DIR"]) / "bin"
     took = []
     for number in range(ROUNDS // 2):
@@ -288,16 +288,16 @@ def container_seconds(own: Machine) -> list[float]:
 
 
 def end_management(own: Machine) -> None:
-    """It would let the alias follow what the router loads."""
+    """Ends the management API, which would move the alias to each model that the router loads."""
     management = json.loads((own.state_dir / "management" / "process.json").read_text())["pid"]
     psutil.Process(management).terminate()
     psutil.wait_procs([psutil.Process(management)], timeout=30)
 
 
 def compare(own: Machine) -> None:
-    """A switch, against what the router alone takes, and against a new container; nothing is read from a disk.
+    """A switch compared with the router alone and with a new container, without disk reads.
 
-    The containers come first: a switch through the API writes build/ anew, without the memory set aside.
+    The containers come first: a switch through the API rewrites build/ without the reserved memory.
     """
     with memory_set_aside(own):
         container = statistics.median(container_seconds(own))
@@ -309,7 +309,7 @@ def compare(own: Machine) -> None:
 
 
 def compare_from_disk(own: Machine) -> None:
-    """A switch, against what the router alone takes, with files that are read from a disk of a steady speed."""
+    """A switch compared with the router alone, with files read from a disk of constant speed."""
     end_management(own)
     with memory_set_aside(own):
         server = look.snapshot(settings_of(own)).server_process_id
@@ -319,7 +319,7 @@ def compare_from_disk(own: Machine) -> None:
 
 
 def limit_reading(process_id: int, folder: Path, bytes_per_second: int) -> None:
-    """Lets the control group of a process read no faster from the disk that `folder` lies on. Needs root."""
+    """Limits the read speed of a process's control group on the disk of `folder`. Needs root."""
     device = folder.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     groups = Path("/sys/fs/cgroup")
@@ -346,14 +346,14 @@ def print_steps(own: Machine) -> None:
 
 @dataclass(frozen=True)
 class Held:
-    """What the management API and Docker hold at one moment."""
+    """The resources held by the management API and Docker at one moment."""
 
     resident_mb: float
     descriptors: int
     threads: int
     in_docker: int
     processes: int
-    """Of this machine: the management API and, embedded, the model."""
+    """Processes on this machine: the management API and, if embedded, the model."""
 
     def __str__(self) -> str:
         return (
@@ -362,7 +362,7 @@ class Held:
         )
 
     def grown_since(self, before: Held) -> list[str]:
-        """What is more now; of memory and threads a little is no growth."""
+        """The resources that have grown; small changes of memory and threads are ignored."""
         slack = {"resident_mb": 2.0 + before.resident_mb / 20, "threads": 2, "descriptors": 2}
         now, then = asdict(self), asdict(before)
         return [name for name in now if now[name] > then[name] + slack.get(name, 0)]
@@ -377,7 +377,7 @@ def held(own: Machine) -> Held:
 
 
 def many(count: int) -> Callable[[Machine], None]:
-    """Switches again and again, and says what grew. The first ones fill caches and do not count."""
+    """Switches repeatedly and prints what has grown. The first switches fill caches and are ignored."""
 
     def then(own: Machine) -> None:
         before, failed = held(own), 0
@@ -403,7 +403,7 @@ def large(layers: int = LARGE.layers) -> Shape:
 
 def main() -> None:
     if sys.argv[1:2] == ["switch"] and os.geteuid() != 0:
-        sys.exit("`switch` sets memory aside, which takes root: run it with sudo")
+        sys.exit("`switch` reserves memory, which needs root: run it with sudo")
     match sys.argv[1:]:
         case ["many", number, *engine]:
             on_a_machine(many(int(number)), DemoShape(), *engine)

@@ -1,6 +1,6 @@
-"""How long the command line takes: python tests/benchmarks/bench_cli.py
+"""Measures the start time of the command line: python tests/benchmarks/bench_cli.py
 
-Prints the median of seven runs in wall seconds, beside the target. Fails if one is over it.
+Prints the median of seven runs in wall seconds next to the target. Fails if a target is missed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _seconds(argv: list[str]) -> float:
 
 
 def main() -> int:
-    """Prints the table and returns how many targets were missed."""
+    """Prints the table and returns the number of missed targets."""
     print(f"{'command':18} {'median':>8} {'target':>8}")
     missed = 0
     for argument, target in TARGET_SECONDS.items():

@@ -1,8 +1,8 @@
-"""What the dashboard and the page cost: python tests/benchmarks/bench_dashboard.py [--page]
+"""Measures the cost of the dashboard and the page: python tests/benchmarks/bench_dashboard.py [--page]
 
 The dashboard runs at a pseudo-terminal of 120 columns and 40 rows, in front of a server that sends a
-recorded snapshot once a second. Prints each figure beside its target and fails if one is over it. With
---page the page too, in a real Chromium in front of the same server.
+recorded snapshot once a second. Prints each figure next to its target and fails if one is missed. With
+--page it also measures the page, in a real Chromium in front of the same server.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GROWTH_UPDATES = 900
 
 @contextlib.contextmanager
 def flood(lines_per_second: int) -> Iterator[int]:
-    """The port of a server that sends so many log lines a second."""
+    """The port of a server that sends this many log lines per second."""
     argv = [sys.executable, str(ROOT / "tests" / "event_flood.py"), str(lines_per_second)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -85,7 +85,7 @@ class Dashboard:
         self.read_until(b"? help", 30)
 
     def read_for(self, seconds: float) -> bytes:
-        """What it draws in a time."""
+        """The bytes that it draws within the time."""
         received = b""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
@@ -96,7 +96,7 @@ class Dashboard:
         return received
 
     def read_until(self, text: bytes, seconds: float) -> float:
-        """Seconds until `text` was drawn; what was drawn before is gone."""
+        """Seconds until `text` is drawn; earlier output is discarded."""
         began = time.perf_counter()
         received = b""
         while text not in received:
@@ -107,14 +107,14 @@ class Dashboard:
         return time.perf_counter() - began
 
     def cpu_percent(self, seconds: float) -> float:
-        """Share of one core over a time."""
+        """Percentage of one core over the time."""
         times = self.usage.cpu_times()
         self.read_for(seconds)
         after = self.usage.cpu_times()
         return 100 * (after.user + after.system - times.user - times.system) / seconds
 
     def key_milliseconds(self) -> list[float]:
-        """How long it takes from a key to its picture, for help and back again."""
+        """The time from a key press to the drawn result, for help and back."""
         taken = []
         for _ in range(KEY_PRESSES // 2):
             for key, text in ((b"?", b"any key goes back"), (b"x", b"m model")):
@@ -130,7 +130,7 @@ class Dashboard:
 
 
 def dashboard_figures() -> list[tuple[str, float, float, str]]:
-    """Name, figure, target and unit of everything that is measured in the terminal."""
+    """Name, figure, target and unit of each measurement in the terminal."""
     with flood(0) as port:
         dashboard = Dashboard(port)
         dashboard.read_for(2)
@@ -148,17 +148,17 @@ def dashboard_figures() -> list[tuple[str, float, float, str]]:
         resident = dashboard.usage.memory_info().rss / MEGABYTE
         dashboard.close()
     return [
-        ("terminal, 1 sample a second", cpu, 2, "% of a core"),
+        ("terminal, 1 sample per second", cpu, 2, "% of a core"),
         ("terminal, memory after the flood", resident, 60, "MB resident"),
-        ("terminal, sent to the screen", traffic, 4000, "bytes a second"),
+        ("terminal, sent to the screen", traffic, 4000, "bytes per second"),
         ("key, quiet, median", quiet, 100, "ms"),
-        (f"key, {rate:,.0f} lines a second, median", statistics.median(busy), 100, "ms"),
-        (f"key, {rate:,.0f} lines a second, slowest", max(busy), 100, "ms"),
+        (f"key, {rate:,.0f} lines per second, median", statistics.median(busy), 100, "ms"),
+        (f"key, {rate:,.0f} lines per second, slowest", max(busy), 100, "ms"),
     ]
 
 
 def growth_megabytes() -> float:
-    """How much a quarter of an hour of samples and a flood of log lines adds, sent as fast as they are taken."""
+    """Memory growth from 15 minutes of samples and a flood of log lines, sent as fast as they are accepted."""
     program = (
         "import sys; sys.path[:0] = ['scripts', 'tests']\n"
         "import psutil\n"
@@ -187,7 +187,7 @@ def growth_megabytes() -> float:
 
 
 def main() -> int:
-    """Prints the table and returns how many targets were missed."""
+    """Prints the table and returns the number of missed targets."""
     figures = dashboard_figures()
     figures.append(("terminal, growth in 15 minutes", growth_megabytes(), 2, "MB"))
     if "--page" in sys.argv[1:]:

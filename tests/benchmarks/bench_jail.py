@@ -1,9 +1,9 @@
-"""What the jail costs: python tests/benchmarks/bench_jail.py [--small]
+"""Measures the cost of the jail: python tests/benchmarks/bench_jail.py [--small]
 
-Start against `--sandbox off`, with a program that does nothing in Claude Code's place; the looks at 100,000
-files before and after a session; the first token and the tokens per second of the embedded server through
-the door against without it. Random weights: the figures say what the way costs, not how quick a model is.
-Fails if one is over its target. `--small` does each once, to see that it runs.
+The start compared with `--sandbox off`, with a program that does nothing instead of Claude Code; the scans of
+100,000 files before and after a session; the first token and the tokens per second of the embedded server with
+and without the door. The weights are random: the figures show the overhead, not the speed of a model.
+Fails if a target is missed. `--small` runs each measurement once, to check that it works.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from jail.host import Host, close_account, make_host, open_account  # noqa: E402
 FILES = 100_000
 REQUESTS = 5
 SLOWER = DemoShape(embedding=768, layers=10, heads=12, feed_forward=3072)
-"""As many tokens per second as a real model on a card, rather than the thousands of the small demo model."""
+"""Gives as many tokens per second as a real model on a card, not the thousands of the small demo model."""
 PROFILE = """title: demo
 description: for a measurement
 model: {file: demo.gguf}
 server: {ctx_size: 65536, parallel: 1, threads: 1, threads_batch: 1}
-"""  # one thread: a model on a card leaves the processor to others
+"""  # one thread: a model on a card leaves the CPU free
 FOLDERS = 1000
 
-# Asks a server by its socket or port some times: milliseconds to the first token, and pieces of text per second.
+# Sends a few requests to a server by its socket or port: milliseconds to the first token, pieces of text per second.
 ASK = """
 import http.client, json, socket, sys, time
 class Door(http.client.HTTPConnection):
@@ -59,14 +59,14 @@ for _ in range(count):
     for line in answer:
         if b"content_block_delta" in line and line.startswith(b"data"):
             times.append(time.perf_counter())
-    if times:  # random weights may end at once
+    if times:  # random weights may end the answer immediately
         print(json.dumps([(times[0] - begin) * 1000, len(times) / (times[-1] - begin)]))
 """
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure and the most that it may be."""
+    """One figure and its maximum."""
 
     name: str
     value: float
@@ -96,7 +96,7 @@ def session(host: Host, mode: str, script: str) -> subprocess.CompletedProcess[s
 
 
 def start_cost(host: Host, runs: int) -> Iterator[Row]:
-    """Both ways by turns, so that both have the same neighbours."""
+    """Alternates both ways, so that both have the same load from other programs."""
     host.fresh()
     host.unconfined("git init -q . && git commit -q --allow-empty -m x")
     times: dict[str, list[float]] = {"jail": [], "off": []}
@@ -111,7 +111,7 @@ def start_cost(host: Host, runs: int) -> Iterator[Row]:
 
 
 def audit_cost(host: Host, runs: int) -> Iterator[Row]:
-    """What a session costs in a workspace of many files, above one in an empty workspace."""
+    """The cost of a session in a workspace of many files, above one in an empty workspace."""
     host.fresh()
     empty = statistics.median(milliseconds(lambda: session(host, "jail", "true")) for _ in range(runs))
     for folder in range(FOLDERS):
@@ -121,12 +121,12 @@ def audit_cost(host: Host, runs: int) -> Iterator[Row]:
             (place / f"f{name}").touch()
     host.give(host.work)
     full = statistics.median(milliseconds(lambda: session(host, "jail", "true")) for _ in range(runs))
-    yield Row(f"one look at {FILES:,} files", (full - empty) / 2000, 0.5, "s")
+    yield Row(f"one scan of {FILES:,} files", (full - empty) / 2000, 0.5, "s")
 
 
 @contextmanager
 def embedded_server() -> Iterator[tuple[str, str]]:
-    """The embedded engine with the demo model, in a home of its own: address and key."""
+    """The embedded engine with the demo model, in its own home folder: address and key."""
     with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -162,7 +162,7 @@ def embedded_server() -> Iterator[tuple[str, str]]:
 
 
 def door_cost(host: Host, runs: int) -> Iterator[Row]:
-    """By turns: some requests from a jail through the door, some without either."""
+    """Alternates requests from a jail through the door with requests without either."""
     with embedded_server() as (address, key):
         (host.base / "key").write_text(key)
         host.render(external_url=f"http://{address}")
@@ -186,7 +186,7 @@ def door_cost(host: Host, runs: int) -> Iterator[Row]:
 
 
 def main() -> int:
-    """Prints the figures beside their targets and returns how many were missed."""
+    """Prints the figures next to their targets and returns the number of missed ones."""
     small = "--small" in sys.argv
     account = open_account()
     rows: list[Row] = []

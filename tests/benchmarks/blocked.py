@@ -1,6 +1,6 @@
-"""How long a well-behaved client waits while others attack: part of bench_api.py.
+"""Measures the waiting time of a well-behaved client during attacks: part of bench_api.py.
 
-A process of its own asks over a new connection each time, for as long as an attack goes on.
+A separate process sends each request over a new connection, for as long as an attack lasts.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SHOWN = 6
 MODELS = 10
 
 Attack = Callable[[], None]
-"""Once; it is repeated for as long as somebody measures."""
+"""One round of an attack; repeated until the measurement ends."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server, and what a well-behaved client asks of it."""
+    """A server, and the request of a well-behaved client."""
 
     name: str
     connect: Callable[[], socket.socket]
@@ -50,7 +50,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Waits:
-    """How long each answer took, in milliseconds, shortest first."""
+    """The duration of each answer in milliseconds, shortest first."""
 
     took_ms: list[float]
     refused: int
@@ -84,22 +84,22 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def waits_during(target: Target, attack: Attack | None, seconds: float) -> Waits:
-    """What somebody else waits while `attack` goes on, again and again."""
-    with target.connect() as connection:  # the first look at the engine is everybody's
+    """The waiting times of a client while `attack` is repeated."""
+    with target.connect() as connection:  # the first reading of the engine is shared by all clients
         connection.sendall(target.question)
         read_all(connection)
     results: multiprocessing.Queue[Waits] = multiprocessing.Queue()
-    somebody = multiprocessing.Process(target=ask, args=(target, seconds, results))
-    somebody.start()
+    client = multiprocessing.Process(target=ask, args=(target, seconds, results))
+    client.start()
     while attack and results.empty():
         attack()
     waits = results.get()
-    somebody.join()
+    client.join()
     return waits
 
 
 def sends(target: Target, data: bytes) -> Attack:
-    """Sends bytes and reads whatever comes back; nothing more will be sent."""
+    """Sends bytes, closes the sending side and reads the whole answer."""
 
     def attack() -> None:
         with target.connect() as connection, contextlib.suppress(OSError):
@@ -111,7 +111,7 @@ def sends(target: Target, data: bytes) -> Attack:
 
 
 def holds(target: Target, data: bytes, *, connections: int, seconds: float = 0.6) -> Attack:
-    """Many connections at once that say no more than `data`."""
+    """Many parallel connections that send only `data`."""
 
     def attack() -> None:
         with ExitStack() as stack:
@@ -125,7 +125,7 @@ def holds(target: Target, data: bytes, *, connections: int, seconds: float = 0.6
 
 
 def reads_again(served: Served, model_files: list[Path]) -> Attack:
-    """Asks for the models, whose files have all just changed."""
+    """Requests the models after all their files have changed."""
 
     def attack() -> None:
         for file in model_files:
@@ -136,14 +136,14 @@ def reads_again(served: Served, model_files: list[Path]) -> Attack:
 
 
 def measured(target: Target, attack: Attack) -> Waits:
-    """What is above the limit is measured twice more: who stops only this machine does not do so each time."""
+    """Repeats a measurement above the limit twice, because a pause of this machine alone does not recur each time."""
     waits = waits_during(target, attack, ATTACK_SECONDS)
     again = [waits_during(target, attack, ATTACK_SECONDS) for _ in range(2) if waits.worst > LIMIT_MS]
     return min([waits, *again], key=lambda waits: waits.worst)
 
 
 def compare(target: Target, attacks: dict[str, Attack]) -> bool:
-    """Prints what somebody waits, and returns whether it is never longer than the limit."""
+    """Prints the waiting times and returns whether all are within the limit."""
     idle = waits_during(target, None, IDLE_SECONDS)
     print(f"{target.name}, idle: p99 {idle.p99:.1f} ms, worst {idle.worst:.1f} ms", flush=True)
     seen = {name: measured(target, attack) for name, attack in attacks.items()}
@@ -157,14 +157,14 @@ def compare(target: Target, attacks: dict[str, Attack]) -> bool:
     print(
         f"{target.name}, {len(attacks)} attacks, {len(everything.took_ms):,} answers: p99 {everything.p99:.1f} ms"
         f" ({everything.p99 / idle.p99:.1f} × idle), worst {everything.worst:.1f} ms:"
-        f" {'nobody waits' if is_good else 'SOMEBODY WAITS'} longer than {LIMIT_MS} ms",
+        f" {'no answer takes' if is_good else 'AN ANSWER TAKES'} longer than {LIMIT_MS} ms",
         flush=True,
     )
     return is_good
 
 
 def add_models(folder: Path) -> list[Path]:
-    """Model files with vocabularies of real size, and a profile for each."""
+    """Model files with vocabularies of realistic size, and a profile for each."""
     for name in ("profiles", "models"):
         (folder / name).mkdir()
     shutil.copy(ROOT / "profiles" / "_defaults.yaml", folder / "profiles")
@@ -176,7 +176,7 @@ def add_models(folder: Path) -> list[Path]:
 
 
 def api_is_open() -> bool:
-    """The management API under every case of test_api_hostile.py, and while it reads many model files."""
+    """The management API during every case of test_api_hostile.py, and while it reads many model files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = add_models(folder)
@@ -190,18 +190,21 @@ def _api_is_open(served: Served, model_files: list[Path]) -> bool:
     attacks = {case.name: sends(api, case.bytes_for(port)) for case in CASES}
     half = request("POST", "/switch", port, BODY)[:-5]
     attacks |= {
-        "60 heads that never end": holds(api, b"GET /status HTTP/1.1\r\nHost: ", connections=60),
-        "60 bodies that never end": holds(api, half, connections=60),
-        "100 that say nothing": holds(api, b"", connections=100),
+        "60 unfinished heads": holds(api, b"GET /status HTTP/1.1\r\nHost: ", connections=60),
+        "60 unfinished bodies": holds(api, half, connections=60),
+        "100 silent connections": holds(api, b"", connections=100),
         "new model files": reads_again(served, model_files),
-        "16 that do not read events": holds(api, request("GET", "/events", port), connections=16),
+        "16 event streams without a reader": holds(api, request("GET", "/events", port), connections=16),
     }
     return compare(api, attacks)
 
 
 def serve_model(address: multiprocessing.Queue[str]) -> None:
-    """A recorder where the model would be, in a process of its own."""
-    with Path(os.devnull).open("w") as sys.stderr, Recorder() as model:  # who hangs up is told of there
+    """A recorder in place of the model, in a separate process."""
+    with (
+        Path(os.devnull).open("w") as sys.stderr,
+        Recorder() as model,
+    ):  # it reports closed connections on stderr
         address.put(model.url)
         time.sleep(3600)
 
@@ -217,7 +220,7 @@ def model_server() -> Iterator[Any]:
 
 
 def door_is_open() -> bool:
-    """The door to the model under the cases of test_door.py."""
+    """The door to the model during the cases of test_door.py."""
     with tempfile.TemporaryDirectory() as folder, model_server() as model:
         opened = open_door(Path(folder), model, switching="no")
         head = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
@@ -228,9 +231,9 @@ def door_is_open() -> bool:
         }
         attacks = {name: sends(door, data) for name, data in {**HOSTILE, **refused}.items()}
         attacks |= {
-            "20 heads that never end": holds(door, b"POST /v1/messages HTTP/1.1\r\nHost", connections=20),
-            "20 bodies that never end": holds(door, question[:-5], connections=20),
-            "20 that say nothing": holds(door, b"", connections=20),
+            "20 unfinished heads": holds(door, b"POST /v1/messages HTTP/1.1\r\nHost", connections=20),
+            "20 unfinished bodies": holds(door, question[:-5], connections=20),
+            "20 silent connections": holds(door, b"", connections=20),
         }
         try:
             return compare(door, attacks)

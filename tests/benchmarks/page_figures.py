@@ -1,4 +1,4 @@
-"""What the page costs in a real Chromium, for bench_dashboard."""
+"""Measures the cost of the page in a real Chromium, for bench_dashboard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UPDATES = 900
 
 
 def page_figures(address: str) -> list[tuple[str, float, float, str]]:
-    """Name, figure, target and unit of everything that is measured on the page."""
+    """Name, figure, target and unit of each measurement on the page."""
     size = sum(file.stat().st_size for file in FOLDER.iterdir())
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -39,7 +39,7 @@ def _first_paint_milliseconds(page: Page, address: str) -> float:
 
 
 def _growth_bytes(page: Page, address: str) -> float:
-    """Bytes that a second quarter of an hour adds to the heap, after garbage collection."""
+    """Heap growth in bytes during a second 15 minutes of updates, after garbage collection."""
     page.goto(address)
     debugger = page.context.new_cdp_session(page)
     grow = GROW.read_text(encoding="utf-8")

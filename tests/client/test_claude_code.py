@@ -1,4 +1,4 @@
-"""client: Claude Code is told of the local server and of nobody else."""
+"""claude_code: Claude Code knows only the local server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def local(**variables: str) -> Settings:
     )
 
 
-def test_every_model_that_claude_code_may_ask_for_is_the_active_one() -> None:
+def test_every_model_that_claude_code_may_request_is_the_active_one() -> None:
     models = {name: value for name, value in claude_code.environment(local()).items() if "MODEL" in name}
     for switch in ("CLAUDE_CODE_MODEL_CAPABILITIES", "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY"):
         models.pop(switch)
@@ -59,29 +59,29 @@ def test_claude_code_keeps_local_sessions_in_their_own_folder() -> None:
     assert environment["CLAUDE_CONFIG_DIR"] == "/client dir"
 
 
-def test_no_key_stands_in_the_environment_that_is_written_to_build() -> None:
+def test_the_environment_in_build_contains_no_key() -> None:
     environment = claude_code.environment(local())
 
     assert environment["ANTHROPIC_API_KEY"] == ""
     assert "ANTHROPIC_AUTH_TOKEN" not in environment
 
 
-def test_nothing_that_is_fixed_is_also_passed_on_from_the_user() -> None:
+def test_no_fixed_variable_is_also_passed_from_the_user() -> None:
     passed = claude_code.PASSED_VARIABLES
 
     assert len(set(passed)) == len(passed)
     assert set(passed).isdisjoint(claude_code.environment(local()))
 
 
-def test_what_could_lead_elsewhere_is_empty_for_the_process_and_in_the_settings() -> None:
+def test_variables_that_could_redirect_requests_are_empty_in_process_and_settings() -> None:
     layers = (claude_code.environment(SETTINGS), settings_for("off")["env"])
 
     for layer in layers:
         assert {name: layer.get(name) for name in claude_code.NOWHERE_ELSE} == claude_code.NOWHERE_ELSE
-        assert layer["CLAUDE_CODE_ENVIRONMENT_KIND"] == "byoc"  # else settings override the process
+        assert layer["CLAUDE_CODE_ENVIRONMENT_KIND"] == "byoc"  # otherwise settings override the process
 
 
-def test_no_secret_and_no_proxy_of_the_user_is_passed_on() -> None:
+def test_secrets_and_proxies_of_the_user_are_not_passed() -> None:
     telling = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PROXY", "ANTHROPIC", "AWS", "GOOGLE", "NODE_")
 
     assert [name for name in claude_code.PASSED_VARIABLES if any(word in name for word in telling)] == []
@@ -105,14 +105,14 @@ def test_the_settings_are_json_and_deny_each_cloud_tool_once() -> None:
 
 @pytest.mark.parametrize("mode", ["jail", "bash", "off"])
 @pytest.mark.parametrize("full", [False, True])
-def test_questions_can_be_skipped_in_the_jail_only(mode: str, full: bool) -> None:
+def test_questions_can_be_skipped_only_in_the_jail(mode: str, full: bool) -> None:
     permissions = settings_for(mode, full=full)["permissions"]
 
     assert permissions["defaultMode"] == "default"
     assert permissions.get("disableBypassPermissionsMode") == (None if mode == "jail" else "disable")
 
 
-def test_claude_code_confines_commands_by_itself_in_one_mode_only() -> None:
+def test_claude_codes_own_sandbox_is_on_only_in_the_mode_bash() -> None:
     confined = settings_for("bash")
 
     assert confined["sandbox"] | {"filesystem": {}} == {
@@ -127,11 +127,11 @@ def test_claude_code_confines_commands_by_itself_in_one_mode_only() -> None:
     assert "sandbox" not in settings_for("off")
 
 
-def test_only_the_jail_leads_through_the_door() -> None:
+def test_only_the_jail_uses_the_door() -> None:
     sockets = {mode: settings_for(mode)["env"]["ANTHROPIC_UNIX_SOCKET"] for mode in ("jail", "bash", "off")}
 
     assert sockets == {"jail": claude_code.DOOR_SOCKET, "bash": "", "off": ""}
 
 
-def test_the_prompt_begins_the_same_in_every_folder() -> None:
+def test_the_beginning_of_the_prompt_is_the_same_in_every_folder() -> None:
     assert claude_code.ARGUMENTS == ("--exclude-dynamic-system-prompt-sections",)

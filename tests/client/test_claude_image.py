@@ -1,4 +1,4 @@
-"""client_image and its pins: the exact build command, npm's own lock, and clear words when it fails."""
+"""claude_image and its pins: the exact build command, npm's own lock, and clear messages for failures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_choice_reaches_the_command(settings: Settings, tmp_path: Path) ->
     ]
 
 
-def test_a_dry_run_says_the_command_and_starts_nothing(
+def test_a_dry_run_prints_the_command_and_starts_nothing(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -53,7 +53,7 @@ def test_a_dry_run_says_the_command_and_starts_nothing(
     assert said == [shlex.join(build_argv(settings, Choices()))]
 
 
-def test_a_failed_build_tells_its_exit_code_and_the_usual_causes(
+def test_a_failed_build_reports_its_exit_code_and_the_usual_causes(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 3\n")
@@ -67,12 +67,12 @@ def test_a_failed_build_tells_its_exit_code_and_the_usual_causes(
     assert caught.value.hint.startswith("usual causes: no network")
 
 
-def test_certificates_that_are_not_there_are_refused(settings: Settings, tmp_path: Path) -> None:
+def test_a_missing_certificate_file_is_refused(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no file"):
         build(settings, Choices(certificates=tmp_path / "none.pem"), dry_run=True, say=str)
 
 
-def test_the_pins_are_those_that_npm_wrote_for_the_tests() -> None:
+def test_the_pins_are_those_in_the_npm_lock_file_of_the_tests() -> None:
     lock = json.loads((ROOT / "tests" / "claude_code" / "package-lock.json").read_text())["packages"]
 
     ours = package_lock(PINS)["packages"]

@@ -1,4 +1,4 @@
-"""install and uninstall: what is put into a home folder, what is kept, and that ~/.claude is not touched."""
+"""install and uninstall: files in a home folder are written and kept correctly; ~/.claude is never changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from claude_local.machine.state_folder import ENTRIES, MANIFEST
 from support import refresh_golden
 from support.machine import ROOT, Machine
 
-# A small build/; the real one is installed by the tests of the commands below.
+# A small build/; the tests of the commands below install the real one.
 BUILD = {
     "bin/claude-local": "#!/bin/sh\n",
     "shim/claude-local": "#!/bin/sh\nexec bin/claude-local\n",
@@ -47,7 +47,7 @@ VERBS = {
 
 
 class User:
-    """Someone with a home folder, all programs, and a rendered checkout."""
+    """A user with a home folder, all programs, and a rendered checkout."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "hömé of mine"
@@ -109,7 +109,7 @@ class User:
         return file
 
     def normal_claude(self) -> Path:
-        """A ~/.claude that is in use, with an editor that runs."""
+        """A ~/.claude in use, with a running editor."""
         self.write(".claude/settings.json", '{"model": "opus"}\n')
         self.write(".claude/CLAUDE.md", "mine\n")
         self.write(".claude/skills/greet/SKILL.md", BUILD["claude-local/skills/greet/SKILL.md"])
@@ -123,12 +123,12 @@ def user(tmp_path: Path) -> User:
 
 
 def tree(folder: Path) -> dict[str, str | None]:
-    """Every path below a folder with what stands there; links are not followed."""
+    """Every path below a folder with its content; links are not followed."""
     return {str(path.relative_to(folder)): fingerprint(path) for path in sorted(folder.rglob("*"))}
 
 
 def details(folder: Path) -> dict[str, tuple[str | None, int, int, int]]:
-    """`tree` with inode, time of change (ns) and mode, of the folder itself too."""
+    """`tree` with inode, modification time (ns) and mode, including the folder itself."""
     found = {}
     for path in (folder, *sorted(folder.rglob("*"))):
         status = path.lstat()
@@ -145,17 +145,17 @@ def mode_of(path: Path) -> int:
 
 
 def as_done(line: str) -> str:
-    """A line of a dry run as it reads after the real one."""
+    """A line of a dry run in the form of the real run."""
     for verb, done in VERBS.items():
         if line.startswith(f"would {verb} "):
             return line.replace(f"would {verb}", done, 1)
     return line
 
 
-# ---- What is written
+# ---- Writing
 
 
-def test_texts_and_command_are_copied_and_each_is_told(user: User) -> None:
+def test_texts_and_command_are_copied_and_each_is_reported(user: User) -> None:
     lines = user.install()
 
     assert lines == [
@@ -171,7 +171,7 @@ def test_texts_and_command_are_copied_and_each_is_told(user: User) -> None:
     assert mode_of(user.client_dir) == 0o700
 
 
-def test_the_manifest_lists_every_path_with_what_stands_there_and_is_private(user: User) -> None:
+def test_the_manifest_lists_every_path_with_its_content_and_is_private(user: User) -> None:
     user.install()
 
     files = [user.command, *(user.client_dir / name for name in TEXTS)]
@@ -185,7 +185,7 @@ def test_the_manifest_lists_every_path_with_what_stands_there_and_is_private(use
     assert mode_of(user.state_dir) == 0o700
 
 
-def test_a_second_time_nothing_is_written(user: User) -> None:
+def test_a_second_install_writes_nothing(user: User) -> None:
     user.install()
     before = details(user.home)
 
@@ -196,7 +196,7 @@ def test_a_second_time_nothing_is_written(user: User) -> None:
     assert details(user.home) == before
 
 
-def test_link_makes_links_into_build_so_that_edits_apply_at_once(user: User) -> None:
+def test_link_makes_links_into_build_so_that_edits_apply_immediately(user: User) -> None:
     lines = user.install(link=True)
     user.render("claude-local/CLAUDE.md", "edited\n")
 
@@ -217,7 +217,7 @@ def test_links_and_copies_replace_each_other(user: User, first: bool) -> None:
     assert text_of(user.command) == BUILD["shim/claude-local" if first else "bin/claude-local"]
 
 
-def test_what_was_rendered_anew_is_updated_and_the_rest_is_left(user: User) -> None:
+def test_rerendered_files_are_updated_and_the_others_are_left(user: User) -> None:
     user.install()
     user.render("claude-local/CLAUDE.md", "new\n")
 
@@ -231,7 +231,7 @@ def test_what_was_rendered_anew_is_updated_and_the_rest_is_left(user: User) -> N
     assert text_of(user.client_dir / "CLAUDE.md") == "new\n"
 
 
-def test_a_command_that_lost_its_right_to_run_gets_it_back(user: User) -> None:
+def test_a_command_that_lost_its_execute_permission_gets_it_back(user: User) -> None:
     user.install()
     user.command.chmod(0o644)
 
@@ -241,7 +241,7 @@ def test_a_command_that_lost_its_right_to_run_gets_it_back(user: User) -> None:
     assert mode_of(user.command) == 0o755
 
 
-def test_a_text_that_is_no_longer_rendered_goes_if_it_is_unchanged(user: User) -> None:
+def test_an_unchanged_text_that_is_no_longer_rendered_is_removed(user: User) -> None:
     user.render("claude-local/skills/old/SKILL.md", "old\n")
     user.render("claude-local/skills/older/SKILL.md", "older\n")
     user.install()
@@ -256,7 +256,7 @@ def test_a_text_that_is_no_longer_rendered_goes_if_it_is_unchanged(user: User) -
     assert not (user.client_dir / "skills" / "old" / "SKILL.md").exists()
 
 
-def test_an_install_that_was_interrupted_knows_what_it_wrote(user: User) -> None:
+def test_an_interrupted_install_has_recorded_what_it_wrote(user: User) -> None:
     lines = install(user.settings, Choices(), user.environment)
     for _ in range(2):
         next(lines)
@@ -266,10 +266,10 @@ def test_an_install_that_was_interrupted_knows_what_it_wrote(user: User) -> None
     assert tree(user.home) == {}
 
 
-# ---- What somebody changed
+# ---- Changed files
 
 
-def test_a_changed_file_is_kept_with_a_difference_and_ours_beside_it(user: User) -> None:
+def test_a_changed_file_is_kept_with_a_diff_and_ours_next_to_it(user: User) -> None:
     user.install()
     mine = user.write(".claude-local/CLAUDE.md", "one\nmine\n")
 
@@ -282,7 +282,7 @@ def test_a_changed_file_is_kept_with_a_difference_and_ours_beside_it(user: User)
         " one",
         "-mine",
         "+two",
-        f"kept {mine}, which is not as we wrote it; ours is CLAUDE.md.new, --force takes it",
+        f"kept {mine}, which is not as we wrote it; ours is CLAUDE.md.new, --force installs it",
         f"wrote {mine}.new",
         f"{user.client_dir}/settings.json is already up to date",
     ]
@@ -290,7 +290,7 @@ def test_a_changed_file_is_kept_with_a_difference_and_ours_beside_it(user: User)
     assert text_of(mine.with_name("CLAUDE.md.new")) == "one\ntwo\n"
 
 
-def test_a_changed_file_is_kept_again_and_ours_beside_it_is_brought_up_to_date(user: User) -> None:
+def test_a_changed_file_is_kept_again_and_ours_next_to_it_is_updated(user: User) -> None:
     user.install()
     mine = user.write(".claude-local/CLAUDE.md", "mine\n")
     user.install()
@@ -302,7 +302,7 @@ def test_a_changed_file_is_kept_again_and_ours_beside_it_is_brought_up_to_date(u
     assert (text_of(mine), text_of(mine.with_name("CLAUDE.md.new"))) == ("mine\n", "three\n")
 
 
-def test_a_new_file_that_is_the_users_own_is_not_overwritten(user: User) -> None:
+def test_a_dot_new_file_of_the_user_is_not_overwritten(user: User) -> None:
     user.install()
     mine = user.write(".claude-local/CLAUDE.md", "mine\n")
     own = user.write(".claude-local/CLAUDE.md.new", "my draft\n")
@@ -313,19 +313,20 @@ def test_a_new_file_that_is_the_users_own_is_not_overwritten(user: User) -> None
     assert text_of(mine.with_name("CLAUDE.md.new1")) == "one\ntwo\n"
 
 
-def test_what_claude_code_writes_into_its_settings_counts_as_changed(user: User) -> None:
+def test_settings_that_claude_code_rewrote_count_as_changed(user: User) -> None:
     user.install()
     settings = user.write(".claude-local/settings.json", '{"model": "local-llama"}\n')
 
     lines = user.install()
 
     assert (
-        f"kept {settings}, which is not as we wrote it; ours is settings.json.new, --force takes it" in lines
+        f"kept {settings}, which is not as we wrote it; ours is settings.json.new, --force installs it"
+        in lines
     )
     assert text_of(settings) == '{"model": "local-llama"}\n'
 
 
-def test_force_saves_theirs_and_never_over_an_older_backup(user: User) -> None:
+def test_force_saves_their_file_and_never_overwrites_an_older_backup(user: User) -> None:
     user.install()
     file = user.write(".claude-local/CLAUDE.md", "first\n")
     first = user.install(force=True)
@@ -339,7 +340,7 @@ def test_force_saves_theirs_and_never_over_an_older_backup(user: User) -> None:
 
 
 @pytest.mark.parametrize("end", ["force", "took ours"])
-def test_ours_beside_goes_when_there_is_nothing_to_choose_any_more(user: User, end: str) -> None:
+def test_a_dot_new_file_is_removed_when_it_is_no_longer_needed(user: User, end: str) -> None:
     user.install()
     file = user.write(".claude-local/CLAUDE.md", "mine\n")
     user.install()
@@ -352,7 +353,7 @@ def test_ours_beside_goes_when_there_is_nothing_to_choose_any_more(user: User, e
     assert not file.with_name("CLAUDE.md.new").exists()
 
 
-def test_a_changed_command_is_kept_and_ours_put_beside_it(user: User) -> None:
+def test_a_changed_command_is_kept_and_ours_is_written_next_to_it(user: User) -> None:
     user.install()
     user.command.write_text("#!/bin/sh\necho mine\n")
 
@@ -373,7 +374,7 @@ def test_a_file_from_before_the_first_install_is_kept_unless_it_is_the_same(user
     assert text_of(user.client_dir / "settings.json") == "mine\n"
 
 
-def test_a_link_of_the_users_is_kept_and_by_force_saved_as_a_link(user: User) -> None:
+def test_a_link_of_the_user_is_kept_and_with_force_saved_as_a_link(user: User) -> None:
     own = user.write("dotfiles/CLAUDE.md", "mine\n")
     user.client_dir.mkdir()
     (user.client_dir / "CLAUDE.md").symlink_to(own)
@@ -386,7 +387,7 @@ def test_a_link_of_the_users_is_kept_and_by_force_saved_as_a_link(user: User) ->
     assert (text_of(own), text_of(user.client_dir / "CLAUDE.md")) == ("mine\n", "one\ntwo\n")
 
 
-# ---- Where the command goes, and what is said
+# ---- The folder of the command, and notes
 
 
 @pytest.mark.parametrize(
@@ -399,7 +400,7 @@ def test_a_link_of_the_users_is_kept_and_by_force_saved_as_a_link(user: User) ->
         ([], ".local/bin"),
     ],
 )
-def test_the_command_goes_into_a_usual_folder_and_rather_one_on_the_path(
+def test_the_command_goes_into_a_usual_folder_preferably_on_the_path(
     user: User, on_path: list[str], chosen: str
 ) -> None:
     user.path = ":".join([str(user.programs), *(f"{user.home}/{name}" for name in on_path)])
@@ -409,7 +410,7 @@ def test_the_command_goes_into_a_usual_folder_and_rather_one_on_the_path(
     assert [path.parent for path in user.home.rglob("claude-local") if path.is_file()] == [user.home / chosen]
 
 
-def test_a_folder_that_is_not_on_the_path_is_told_with_a_line_that_a_shell_understands(user: User) -> None:
+def test_a_folder_that_is_not_on_the_path_is_reported_with_a_line_for_the_shell(user: User) -> None:
     folder = user.home / "it's my $tools"
 
     lines = user.install(folder)
@@ -421,15 +422,15 @@ def test_a_folder_that_is_not_on_the_path_is_told_with_a_line_that_a_shell_under
     assert done.stdout == f"{folder}/claude-local\n{folder}:/x\n"
 
 
-def test_another_command_of_that_name_that_comes_first_is_told(user: User) -> None:
+def test_another_command_of_that_name_earlier_on_the_path_is_reported(user: User) -> None:
     user.add_program("claude-local")
 
     lines = user.install()
 
-    assert lines[-1] == f"{user.programs}/claude-local comes first on your PATH, and not {user.command}"
+    assert lines[-1] == f"{user.programs}/claude-local comes before {user.command} on your PATH"
 
 
-def test_empty_parts_of_the_path_are_no_folders(user: User) -> None:
+def test_empty_parts_of_the_path_are_ignored(user: User) -> None:
     user.path = f"::{user.programs}:"
 
     user.install()
@@ -447,7 +448,7 @@ def test_empty_parts_of_the_path_are_no_folders(user: User) -> None:
         ("pacman", "sudo pacman -S"),
     ],
 )
-def test_a_missing_program_is_told_with_its_install_line_and_stops_nothing(
+def test_a_missing_program_is_reported_with_its_install_command_and_stops_nothing(
     user: User, manager: str | None, line: str
 ) -> None:
     for name in ("claude", "bwrap", "haproxy", "socat"):
@@ -468,14 +469,14 @@ def test_a_missing_program_is_told_with_its_install_line_and_stops_nothing(
     assert user.command.is_file()
 
 
-def test_a_program_where_a_users_path_does_not_lead_is_found(user: User) -> None:
+def test_a_program_outside_the_users_path_is_found(user: User) -> None:
     (user.root / "usr" / "sbin").mkdir(parents=True)
     (user.programs / "haproxy").rename(user.root / "usr" / "sbin" / "haproxy")
 
     assert not any(line.startswith("haproxy is missing") for line in user.install())
 
 
-def test_docker_is_named_only_where_sessions_run_in_a_container(user: User) -> None:
+def test_docker_is_reported_only_if_sessions_run_in_a_container(user: User) -> None:
     without = user.install()
     user.extra["CLAUDE_LOCAL_SANDBOX"] = "container"
 
@@ -486,7 +487,7 @@ def test_docker_is_named_only_where_sessions_run_in_a_container(user: User) -> N
 # ---- Editors
 
 
-def test_the_lock_files_of_editors_are_linked_where_there_are_any(user: User) -> None:
+def test_the_lock_files_of_editors_are_linked_if_they_exist(user: User) -> None:
     normal = user.normal_claude()
 
     first, second = user.install(), user.install()
@@ -496,7 +497,7 @@ def test_the_lock_files_of_editors_are_linked_where_there_are_any(user: User) ->
     assert (user.client_dir / "ide").readlink() == normal / "ide"
 
 
-def test_no_normal_folder_is_made_where_there_is_none(user: User) -> None:
+def test_a_missing_normal_folder_is_not_created(user: User) -> None:
     user.install()
 
     assert not (user.home / ".claude").exists()
@@ -504,18 +505,18 @@ def test_no_normal_folder_is_made_where_there_is_none(user: User) -> None:
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_an_ide_folder_of_its_own_is_kept(user: User, force: bool) -> None:
+def test_an_existing_ide_folder_is_kept(user: User, force: bool) -> None:
     normal = user.normal_claude()
     (user.client_dir / "ide").mkdir(parents=True)
 
     lines = user.install(force=force)
 
-    told = f"kept {user.client_dir}/ide, which is not our link; editors are found in {normal}/ide too"
-    assert lines[-1] == told
+    kept = f"kept {user.client_dir}/ide, which is not our link; editors are found in {normal}/ide too"
+    assert lines[-1] == kept
     assert fingerprint(user.client_dir / "ide") == "folder"
 
 
-# ---- What is refused
+# ---- Refusals
 
 
 def place_client_dir(user: User, kind: str) -> Path:
@@ -547,7 +548,7 @@ def place_client_dir(user: User, kind: str) -> Path:
         *("a link to it", "a link into it", "what the normal folder links to"),
     ],
 )
-def test_a_client_folder_that_touches_the_normal_one_is_refused(user: User, kind: str, exists: bool) -> None:
+def test_a_client_folder_that_overlaps_the_normal_one_is_refused(user: User, kind: str, exists: bool) -> None:
     if kind == "what the normal folder links to" and not exists:
         exists = True
     if exists:
@@ -579,7 +580,7 @@ def test_a_skills_folder_that_is_shared_with_the_normal_claude_is_refused(user: 
     assert details(user.home) == before
 
 
-def test_command_and_state_do_not_go_into_the_normal_folder_either(user: User) -> None:
+def test_command_and_state_folders_inside_the_normal_one_are_refused_too(user: User) -> None:
     normal = user.normal_claude()
     before = details(user.home)
 
@@ -638,15 +639,15 @@ except UserError as error:
 
 
 def install_under(user: User, *prefix: str) -> list[str]:
-    """What an install says that another program starts."""
+    """The output of an install that another program starts."""
     argv = [*prefix, sys.executable, "-c", INSTALL, str(user.build.parent)]
     environment = {**user.environment, "PYTHONPATH": str(ROOT / "scripts"), "PATH": os.environ["PATH"]}
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     return [*done.stdout.splitlines(), *done.stderr.splitlines()]
 
 
-def test_a_home_that_is_read_only_is_one_clear_line(user: User) -> None:
-    # Root may write everywhere; without this capability it may not.
+def test_a_read_only_home_is_one_clear_line(user: User) -> None:
+    # Root can write everywhere; without this capability it cannot.
     unprivileged = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
     user.home.chmod(0o500)
 
@@ -656,7 +657,7 @@ def test_a_home_that_is_read_only_is_one_clear_line(user: User) -> None:
     assert tree(user.home) == {}
 
 
-def test_the_normal_folder_is_also_known_where_it_is_mounted_a_second_time(user: User) -> None:
+def test_the_normal_folder_is_recognised_at_a_second_mount_point(user: User) -> None:
     normal = user.normal_claude()
     mounted = user.home / "mounted"
     mounted.mkdir()
@@ -700,12 +701,12 @@ def test_a_command_that_is_not_ours_is_refused_and_nothing_is_written(user: User
         user.install()
 
     assert caught.value.message == f"{user.command} exists and is not ours"
-    assert caught.value.hint == "move it away, or let us rename it to .bak: --force"
+    assert caught.value.hint == "move it away, or have it renamed to .bak: --force"
     assert details(user.home) == before
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_COMMAND)
-def test_by_force_a_command_that_is_not_ours_is_saved(user: User, kind: str) -> None:
+def test_with_force_a_command_that_is_not_ours_is_saved(user: User, kind: str) -> None:
     stand_in(user.command, kind)
     before = fingerprint(user.command)
 
@@ -716,7 +717,7 @@ def test_by_force_a_command_that_is_not_ours_is_saved(user: User, kind: str) -> 
     assert text_of(user.command) == BUILD["shim/claude-local"]
 
 
-def test_the_whole_command_that_earlier_versions_copied_becomes_a_shim_and_goes_with_it(user: User) -> None:
+def test_the_full_command_copied_by_earlier_versions_becomes_a_shim_and_is_uninstalled(user: User) -> None:
     shim = BUILD["shim/claude-local"]
     user.render("shim/claude-local", "#!/bin/sh\n# the whole command, as earlier versions copied it\n")
     user.install()
@@ -730,7 +731,7 @@ def test_the_whole_command_that_earlier_versions_copied_becomes_a_shim_and_goes_
     assert not user.command.exists()
 
 
-def test_the_link_that_earlier_versions_made_becomes_a_copy(user: User) -> None:
+def test_the_link_of_earlier_versions_becomes_a_copy(user: User) -> None:
     user.command.parent.mkdir()
     user.command.symlink_to(user.build / "bin" / "claude-local")
 
@@ -742,7 +743,7 @@ def test_the_link_that_earlier_versions_made_becomes_a_copy(user: User) -> None:
 
 
 @pytest.mark.parametrize("folder", ["bin", "shim"])
-def test_a_build_that_is_not_complete_is_refused(user: User, folder: str) -> None:
+def test_an_incomplete_build_is_refused(user: User, folder: str) -> None:
     (user.build / folder / "claude-local").unlink()
 
     with pytest.raises(UserError) as caught:
@@ -756,7 +757,7 @@ def test_a_build_that_is_not_complete_is_refused(user: User, folder: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"paths": 1}', '{"paths": {"bin": "folder"}}'])
-def test_a_manifest_that_nobody_can_read_is_told_and_left(user: User, text: str) -> None:
+def test_an_unreadable_manifest_is_reported_and_left(user: User, text: str) -> None:
     file = user.write(".local/state/claude-local/install.json", text)
 
     for command in (user.install, user.uninstall):
@@ -790,7 +791,7 @@ def situation(user: User, name: str) -> None:
 @pytest.mark.parametrize("name", ["first time", "second time", "changed", "stale"])
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("link", [False, True])
-def test_a_dry_install_says_the_same_with_would_and_writes_nothing(
+def test_a_dry_install_prints_the_same_with_would_and_writes_nothing(
     user: User, name: str, link: bool, force: bool
 ) -> None:
     situation(user, name)
@@ -807,7 +808,7 @@ def test_a_dry_install_says_the_same_with_would_and_writes_nothing(
 
 @pytest.mark.parametrize("name", ["first time", "second time", "changed", "stale"])
 @pytest.mark.parametrize("purge", [False, True])
-def test_a_dry_uninstall_says_the_same_with_would_and_removes_nothing(
+def test_a_dry_uninstall_prints_the_same_with_would_and_removes_nothing(
     user: User, name: str, purge: bool
 ) -> None:
     situation(user, name)
@@ -842,7 +843,7 @@ def test_uninstall_leaves_the_home_as_it_was(user: User, link: bool) -> None:
     }
 
 
-def test_uninstall_keeps_what_was_changed_and_what_sessions_left_and_says_why(user: User) -> None:
+def test_uninstall_keeps_changed_files_and_session_data_and_says_why(user: User) -> None:
     user.install()
     user.write(".claude-local/CLAUDE.md", "mine\n")
     user.write(".claude-local/projects/a/session.jsonl", "{}\n")
@@ -860,7 +861,7 @@ def test_uninstall_keeps_what_was_changed_and_what_sessions_left_and_says_why(us
         f"{user.client_dir}/history.jsonl stays: what you typed",
         f"{user.client_dir}/notes stays: Claude Code or you wrote it",
         f"{user.client_dir}/projects stays: your sessions",
-        "what stays in this folder goes with: invoke uninstall-claude-local --purge",
+        "to remove the rest of this folder: invoke uninstall-claude-local --purge",
     ]
     assert {name for name, mark in tree(user.home).items() if mark != "folder"} == {
         *(f".claude-local/{name}" for name in (".claude.json", "CLAUDE.md", "history.jsonl", "notes")),
@@ -869,7 +870,7 @@ def test_uninstall_keeps_what_was_changed_and_what_sessions_left_and_says_why(us
     }
 
 
-def test_backups_and_files_that_are_gone_already_do_not_trouble_uninstall(user: User) -> None:
+def test_backups_and_missing_files_do_not_disturb_uninstall(user: User) -> None:
     user.command.parent.mkdir()
     user.command.write_text("mine\n")
     user.install(force=True)
@@ -884,7 +885,7 @@ def test_backups_and_files_that_are_gone_already_do_not_trouble_uninstall(user: 
     assert files == {"bin/claude-local.bak", ".claude-local/CLAUDE.md.bak"}
 
 
-def test_folders_that_were_there_before_stay(user: User) -> None:
+def test_folders_that_existed_before_are_kept(user: User) -> None:
     for name in ("bin", ".local/state"):
         (user.home / name).mkdir(parents=True)
     before = tree(user.home)
@@ -904,7 +905,7 @@ def test_without_a_manifest_nothing_was_installed(user: User, purge: bool) -> No
     assert details(user.home) == before
 
 
-def test_what_lies_in_the_normal_folder_by_now_is_left(user: User) -> None:
+def test_files_that_are_in_the_normal_folder_by_now_are_left(user: User) -> None:
     user.install()
     normal = user.normal_claude()
     for file in sorted((user.client_dir / "skills").rglob("*"), reverse=True):
@@ -940,22 +941,22 @@ def test_purge_also_removes_sessions_and_the_key(user: User) -> None:
 
     assert tree(user.home) == {}
     assert lines[:4] == [
-        f"removed {user.client_dir} with all that is in it",
-        f"removed {user.state_dir}/llama with all that is in it",
-        f"removed {user.state_dir}/embedded with all that is in it",
-        f"removed {user.state_dir}/sessions with all that is in it",
+        f"removed {user.client_dir} with everything in it",
+        f"removed {user.state_dir}/llama with everything in it",
+        f"removed {user.state_dir}/embedded with everything in it",
+        f"removed {user.state_dir}/sessions with everything in it",
     ]
 
 
 def fill_state(user: User) -> None:
-    """A state folder in which everything lies that can."""
+    """A state folder with every possible entry."""
     for entry in ENTRIES:
         place = entry.name.replace("*", "x")
         if entry is not MANIFEST:
             user.write(f"{STATE_FOLDER}/{place}/file" if entry.is_folder else f"{STATE_FOLDER}/{place}", "{}")
 
 
-def test_purge_removes_all_state_of_ours_and_names_what_it_keeps(user: User) -> None:
+def test_purge_removes_all_our_state_and_names_what_it_keeps(user: User) -> None:
     user.install()
     fill_state(user)
 
@@ -968,7 +969,7 @@ def test_purge_removes_all_state_of_ours_and_names_what_it_keeps(user: User) -> 
     ]
 
 
-def test_what_sessions_left_in_projects_outlives_a_purge(user: User) -> None:
+def test_the_quarantine_survives_a_purge(user: User) -> None:
     user.install()
     file = user.write(f"{STATE_FOLDER}/quarantine/20261121-142118-23119/.envrc", "mine\n")
 
@@ -977,7 +978,7 @@ def test_what_sessions_left_in_projects_outlives_a_purge(user: User) -> None:
     assert [path for path in user.home.rglob("*") if path.is_file()] == [file]
 
 
-def test_an_empty_quarantine_keeps_nothing(user: User) -> None:
+def test_an_empty_quarantine_is_removed(user: User) -> None:
     user.install()
     (user.state_dir / "quarantine").mkdir()
 
@@ -1001,7 +1002,7 @@ def test_purge_is_refused_while_a_server_runs(user: User, folder: str, server: s
         user.uninstall(purge=True)
 
     assert tree(user.home) == before
-    file.write_text(json.dumps({**record, "create_time": 1.0}))  # the number was given out again
+    file.write_text(json.dumps({**record, "create_time": 1.0}))  # the pid was reused
     user.uninstall(purge=True)
     assert tree(user.home) == {}
 
@@ -1024,23 +1025,23 @@ def test_purge_is_refused_while_a_session_runs(user: User) -> None:
         user.uninstall(purge=True)
 
     assert (str(raised.value), raised.value.hint) == (
-        "a session runs in /home/me/project",
+        "a session is running in /home/me/project",
         "end it first, in its terminal: /exit",
     )
     assert tree(user.home) == before
 
 
-def test_purge_keeps_the_record_of_a_session_that_nobody_looked_at(user: User) -> None:
+def test_purge_keeps_the_record_of_a_session_that_was_not_checked(user: User) -> None:
     user.install()
-    cut_off = write_record(user, f"{os.getpid()}-1", begun=True)  # the number was given out again
+    cut_off = write_record(user, f"{os.getpid()}-1", begun=True)  # the pid was reused
     refused = write_record(user, "999999999-1", begun=False)
 
     lines = user.uninstall(purge=True)
 
-    assert f"removed {refused} with all that is in it" in lines
+    assert f"removed {refused} with everything in it" in lines
     assert lines[-1] == (
-        f"kept {cut_off}: the session in /home/me/project was cut off, and what it left was not looked at; "
-        "start claude-local there once, or look yourself and delete this folder"
+        f"kept {cut_off}: the session in /home/me/project was interrupted, and the files it left were not checked; "
+        "start claude-local there once, or check them yourself and delete this folder"
     )
     assert [path for path in tree(user.state_dir) if "/" in path] == [
         f"sessions/{cut_off.name}",
@@ -1049,7 +1050,7 @@ def test_purge_keeps_the_record_of_a_session_that_nobody_looked_at(user: User) -
     ]
 
 
-def test_purge_works_after_an_uninstall_and_leaves_foreign_state(user: User) -> None:
+def test_purge_works_after_an_uninstall_and_leaves_state_of_others(user: User) -> None:
     user.install()
     user.write(".claude-local/.claude.json", "{}\n")
     user.write(".local/state/claude-local/notes", "mine\n")
@@ -1057,11 +1058,11 @@ def test_purge_works_after_an_uninstall_and_leaves_foreign_state(user: User) -> 
 
     lines = user.uninstall(purge=True)
 
-    assert lines == ["nothing was installed", f"removed {user.client_dir} with all that is in it"]
+    assert lines == ["nothing was installed", f"removed {user.client_dir} with everything in it"]
     assert (user.state_dir / "notes").is_file()
 
 
-def test_purge_removes_the_link_to_editors_and_not_what_it_leads_to(user: User) -> None:
+def test_purge_removes_the_link_to_editors_and_not_its_target(user: User) -> None:
     normal = user.normal_claude()
     before = details(normal)
     user.install()
@@ -1108,7 +1109,7 @@ def is_a_file(user: User) -> Path:
 @pytest.mark.parametrize(
     "place", [is_home, is_normal, is_inside, is_link, is_checkout, is_something_else, is_a_file]
 )
-def test_purge_removes_nothing_where_the_client_folder_could_be_somebody_elses(
+def test_purge_removes_nothing_if_the_client_folder_could_belong_to_another_program(
     user: User, place: Callable[[User], Path]
 ) -> None:
     user.normal_claude()
@@ -1127,16 +1128,16 @@ def test_purge_removes_nothing_where_the_client_folder_could_be_somebody_elses(
 
 def test_purge_removes_nothing_that_belongs_to_another_user(user: User) -> None:
     user.install()
-    somebody = replace(user.settings, user_id=os.getuid() + 1)
+    another = replace(user.settings, user_id=os.getuid() + 1)
     before = details(user.home)
 
     with pytest.raises(UserError, match="is not a folder of yours"):
-        list(uninstall(somebody, user.environment, purge=True))
+        list(uninstall(another, user.environment, purge=True))
 
     assert details(user.home) == before
 
 
-def test_purge_does_not_take_models_that_lie_in_the_client_folder(user: User) -> None:
+def test_purge_does_not_remove_models_in_the_client_folder(user: User) -> None:
     user.install()
     user.write(".claude-local/models/large.gguf", "")
     user.extra = {"CLAUDE_LOCAL_MODELS_DIR": str(user.client_dir / "models")}
@@ -1148,7 +1149,7 @@ def test_purge_does_not_take_models_that_lie_in_the_client_folder(user: User) ->
     assert details(user.home) == before
 
 
-def test_purge_keeps_away_from_state_that_is_a_link(user: User) -> None:
+def test_purge_does_not_follow_a_state_entry_that_is_a_link(user: User) -> None:
     user.install()
     user.write("elsewhere/api_key", "secret")
     (user.state_dir / "llama").symlink_to(user.home / "elsewhere")
@@ -1164,7 +1165,7 @@ def test_purge_keeps_away_from_state_that_is_a_link(user: User) -> None:
 
 
 @pytest.mark.parametrize("link", [False, True])
-def test_the_normal_folder_is_never_touched(user: User, link: bool) -> None:
+def test_the_normal_folder_is_never_changed(user: User, link: bool) -> None:
     normal = user.normal_claude()
     before = details(normal)
 
@@ -1182,7 +1183,7 @@ def test_the_normal_folder_is_never_touched(user: User, link: bool) -> None:
     assert details(normal) == before
 
 
-def test_a_text_that_is_no_longer_rendered_is_left_if_it_lies_in_the_normal_folder(user: User) -> None:
+def test_a_text_that_is_no_longer_rendered_is_left_if_it_is_in_the_normal_folder(user: User) -> None:
     normal = user.normal_claude()
     user.render("claude-local/skills/old/SKILL.md", "old\n")
     user.install()
@@ -1268,7 +1269,7 @@ def test_the_text_that_every_session_reads_is_short() -> None:
         ),
     ],
 )
-def test_a_skill_begins_with_what_claude_code_needs_to_know(
+def test_a_skill_begins_with_the_fields_that_claude_code_needs(
     name: str, front_matter: dict[str, object]
 ) -> None:
     begin, matter, body = RENDERED[f"claude-local/skills/{name}/SKILL.md"].split("---\n", 2)

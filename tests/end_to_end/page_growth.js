@@ -1,4 +1,4 @@
-// Sends so many made-up seconds of status and log through the page's own modules; tells what is there then.
+// Sends this many generated seconds of status and log through the page's own modules; returns the sizes afterwards.
 async ([start, count]) => {
   const { drawCharts, remember } = await import("/charts.js");
   const { drawStatus } = await import("/panels.js");

@@ -1,4 +1,4 @@
-"""The container as Docker sees it: closed to everyone else, and given what the profile says."""
+"""The container as Docker reports it: closed to everyone else, with the values of the profile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_container_is_hardened_and_published_on_loopback_only(machine: Machi
     assert (host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"]) == (True, ["ALL"], None)
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert (host["Privileged"], host["PidMode"], host["IpcMode"]) == (False, "", "private")
-    assert (host["PidsLimit"], host["RestartPolicy"]["Name"]) == (512, "no")  # the management API restarts
+    assert (host["PidsLimit"], host["RestartPolicy"]["Name"]) == (512, "no")  # the management API restarts it
     assert host["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}
     assert host["PortBindings"] == {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(machine.port)}]}
     mounts = {mount["Destination"]: mount["RW"] for mount in seen["Mounts"]}
@@ -52,8 +52,8 @@ def test_the_container_runs_the_router_with_the_tokens_of_the_code_in_order(mach
     assert (seen["Entrypoint"], seen["Cmd"]) == (["llama-server"], router_argv())
 
 
-def test_llama_up_ends_with_a_server_that_ends(machine: Machine) -> None:
-    """Without Python's part, which looks at the container itself."""
+def test_llama_up_fails_if_the_server_ends(machine: Machine) -> None:
+    """Only the bash command, without the Python part that inspects the container."""
     machine.invoke_ok("demo-model")
     machine.invoke_ok("render")
     file = machine.checkout / "build" / "docker-compose.yml"
@@ -99,7 +99,7 @@ def test_the_container_has_no_way_out(machine: Machine, test_image: str) -> None
             ["docker", "run", "--rm", "--network", name, test_image, "python3", "-c", connect]
         ).stdout
 
-    assert from_network("bridge") == "connected\n"  # so the outside is there
+    assert from_network("bridge") == "connected\n"  # proves that the outside is reachable
     assert from_network(network) == ""  # no route
     assert inspect(machine)["HostConfig"]["Dns"] == ["127.0.0.1"]  # no resolver either
 
@@ -134,7 +134,7 @@ def test_local_llama_answers_as_the_active_profile_after_every_switch(machine: M
     assert answered == ["second", "demo", "second", "demo"]
 
 
-def test_looking_at_the_status_loads_nothing(machine: Machine) -> None:
+def test_reading_the_status_loads_nothing(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.add_demo("second", seed=2)
     machine.invoke_ok("up", "--model", "demo", "--engine", "docker")

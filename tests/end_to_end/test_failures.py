@@ -86,7 +86,7 @@ def test_a_file_that_is_no_gguf_is_refused_before_anything_starts(machine: Machi
     done = machine.invoke("up", "--model", "broken", "--engine", "embedded")
 
     message, _ = error_of(done)
-    assert message == f"{file} is no GGUF file"
+    assert message == f"{file} is not a GGUF file"
     assert machine.our_processes() == []
 
 

@@ -1,4 +1,4 @@
-"""Whatever dies or breaks in the middle of a switch: afterwards a model serves, or a clear state says why not."""
+"""Faults in the middle of a switch: afterwards a model serves, or a clear state says why not."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PHASES = ("waiting", "stopping", "starting", "verifying", "end")
 BEFORE_AND_AFTER = [f"{when} {phase}" for phase in PHASES for when in ("before", "after")]
 AFTER = [f"after {phase}" for phase in PHASES]
 WRITES = [*(f"before {phase}" for phase in PHASES), "after starting"]
-"""Before each record of the journal; and after that of the start, which writes llama-server's presets."""
+"""Before each record of the journal, and after the record of the start, which writes llama-server's presets."""
 
 MOMENTS = {
     "die": BEFORE_AND_AFTER,
     "kill server": AFTER,
     "kill model": AFTER,
-    "remove container": AFTER[:-1],  # at the end it is as if somebody stopped it
+    "remove container": AFTER[:-1],  # after the last phase this equals a normal stop
     "lose docker": AFTER,
     "disk full": WRITES,
     "disk broken": WRITES,
@@ -52,7 +52,7 @@ def settings_of(machine: Machine) -> Settings:
 
 
 def play(machine: Machine, profile: str, moment: str, fault: str) -> str | None:
-    """Switches while something breaks; the error that it ended with, None if none or killed."""
+    """Switches during a fault; returns the error, or None if it succeeded or was killed."""
     done = subprocess.run(
         [
             sys.executable,
@@ -77,7 +77,7 @@ def play(machine: Machine, profile: str, moment: str, fault: str) -> str | None:
 
 
 def files_that_are_torn(folder: Path) -> list[str]:
-    """JSON files that are none, and temporary files that were left."""
+    """Broken JSON files, and leftover temporary files."""
     torn = []
     for file in folder.rglob("*"):
         if file.name.endswith(".tmp"):
@@ -92,11 +92,11 @@ def files_that_are_torn(folder: Path) -> list[str]:
 
 def check_that_the_lock_is_free(settings: Settings) -> None:
     with (settings.state_dir / "lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if anybody still holds it
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if the lock is still held
 
 
 class Patient:
-    """A machine that serves, case after case; what breaks it is mended by what a user would do."""
+    """A machine that serves in every case; faults are repaired with the commands of a user."""
 
     def __init__(self, machine: Machine, engine: str) -> None:
         self.machine, self.engine = machine, engine
@@ -116,7 +116,7 @@ class Patient:
         self._check_aftermath(old, new, error)
 
     def _check_aftermath(self, old: str, new: str, error: str | None) -> None:
-        """What the next command does first, and what it finds."""
+        """Runs the recovery that precedes every command, and checks the state afterwards."""
         try:
             up_down.recover(self.settings, self.profiles)
         except UserError as failure:
@@ -129,7 +129,7 @@ class Patient:
             assert now.profile in (old, new)
             assert self._answer() == now.profile
             return
-        # A clear state: somebody was told why, and starting again works.
+        # A clear state: the reason was reported, and starting again works.
         assert now.state in ("stopped", "failed")
         assert error or now.reason or (record.last and record.last.reason)
         engine = registry.named(self.settings, self.engine)
@@ -138,7 +138,7 @@ class Patient:
         assert self._answer() == old
 
     def _settled(self) -> Snapshot:
-        """The state when nothing is on its way any more: what was just killed takes a moment to be gone."""
+        """The settled state: a killed process takes a moment to disappear."""
         deadline = time.monotonic() + 60
         while (now := look.snapshot(self.settings)).state in ("starting", "loading"):
             assert time.monotonic() < deadline, now
@@ -152,7 +152,7 @@ class Patient:
 
 
 @pytest.mark.parametrize(("engine", "fault"), CASES)
-def test_a_fault_at_any_moment_ends_in_a_serving_model_or_a_clear_state(
+def test_a_fault_at_any_moment_ends_with_a_serving_model_or_a_clear_state(
     machine: Machine, engine: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("DOCKER_HOST", "DOCKER_CONFIG"):
@@ -181,7 +181,7 @@ def dying_server(machine: Machine) -> Iterator[Machine]:
 
 
 @pytest.mark.embedded
-def test_a_management_api_that_is_killed_in_a_switch_finishes_or_undoes_it_at_its_next_start(
+def test_a_management_api_killed_during_a_switch_finishes_or_undoes_it_at_its_next_start(
     dying_server: Machine,
 ) -> None:
     machine = dying_server

@@ -1,4 +1,4 @@
-"""VS Code with --ide: Claude Code finds its lock file and connects, and the lock file stays as it is."""
+"""VS Code with --ide: Claude Code finds its lock file and connects, and the lock file is not changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.terminal import Terminal
 @pytest.mark.tools
 @pytest.mark.parametrize("client", ["new", "old"])
 @pytest.mark.parametrize("place", ["its terminal", "one of another window"])
-def test_an_editor_of_several_folders_is_connected(machine: Machine, client: str, place: str) -> None:
+def test_an_editor_with_several_folders_is_connected(machine: Machine, client: str, place: str) -> None:
     seen: queue.Queue[tuple[str, str]] = queue.Queue()
 
     def talk(connection: ServerConnection) -> None:

@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that writes down every complaint of the browser and every address that is asked."""
+    """A page that records every browser error and every requested address."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
     page.set_default_timeout(WAIT_MILLISECONDS)
@@ -43,7 +43,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def complaints(page: Page) -> list[str]:
-    """What the browser's console says, other than that a server is away."""
+    """Messages of the browser's console, except for an unreachable server."""
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("console", lambda line: None if "ERR_CONNECTION" in line.text else said.append(line.text))
@@ -63,7 +63,7 @@ def open_page(page: Page, machine: Machine) -> None:
 
 @pytest.mark.docker
 @pytest.mark.real_cli
-def test_a_model_is_switched_with_the_keyboard_and_every_step_is_told(
+def test_a_model_is_switched_with_the_keyboard_and_every_step_is_announced(
     machine: Machine, page: Page, complaints: list[str]
 ) -> None:
     serve(machine, "docker")
@@ -72,13 +72,13 @@ def test_a_model_is_switched_with_the_keyboard_and_every_step_is_told(
     expect(page.locator("#state")).to_have_text("ready  demo")
     expect(page.locator("#turns tbody tr").first).to_contain_text("%")
     expect(page.locator("#log")).to_contain_text("stop processing")
-    expect(page.locator("#log")).not_to_contain_text("proxying request")  # our own looks
+    expect(page.locator("#log")).not_to_contain_text("proxying request")  # our own requests
     page.evaluate(RECORD)
 
     page.focus("#model-filter")
     page.keyboard.type("other")
     expect(page.locator("#model-list [data-model]")).to_have_count(1)
-    for _ in range(3):  # over "Stop the model", where that can be pressed
+    for _ in range(3):  # past "Stop the model", if it is enabled
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.dataset.model") == "other":
             break
@@ -89,8 +89,8 @@ def test_a_model_is_switched_with_the_keyboard_and_every_step_is_told(
     expect(page.locator("#facts")).to_contain_text(": switched")
     recorded = page.evaluate("() => window.recorded")
     steps = [text for kind, text in recorded if kind == "step"]
-    assert steps, recorded  # a quick switch shows not every one
-    assert any("other is ready" in text for kind, text in recorded if kind == "told"), recorded
+    assert steps, recorded  # a quick switch does not show all of them
+    assert any("other is ready" in text for kind, text in recorded if kind == "announced"), recorded
     assert complaints == []
 
 
@@ -100,9 +100,9 @@ RECORD = """() => {
     const step = document.querySelector('#phases [aria-current]');
     if (step) window.recorded.push(['step', step.textContent]);
   }).observe(document.getElementById('phases'), {childList: true});
-  const told = document.getElementById('announcement');
-  new MutationObserver(() => window.recorded.push(['told', told.textContent]))
-    .observe(told, {childList: true, characterData: true, subtree: true});
+  const announcement = document.getElementById('announcement');
+  new MutationObserver(() => window.recorded.push(['announced', announcement.textContent]))
+    .observe(announcement, {childList: true, characterData: true, subtree: true});
 }"""
 
 
@@ -166,7 +166,7 @@ def test_a_refusal_is_shown_beside_the_list_and_stop_asks_first(machine: Machine
 
 
 @pytest.mark.embedded
-def test_nobody_is_shut_out(machine: Machine, page: Page, complaints: list[str]) -> None:
+def test_the_page_is_accessible(machine: Machine, page: Page, complaints: list[str]) -> None:
     serve(machine, "embedded")
     open_page(page, machine)
     expect(page.locator("#state")).to_have_text("ready  demo")
@@ -180,17 +180,17 @@ def test_nobody_is_shut_out(machine: Machine, page: Page, complaints: list[str])
 
 
 def _look(page: Page, scheme: Any, width: int) -> tuple[list[Any], int]:
-    """What axe finds, and how many pixels the page is wider than the window."""
+    """The violations that axe finds, and by how many pixels the page is wider than the window."""
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
-    # Not as a script of the page, which its own policy forbids, but from the debugger.
+    # Evaluated by the debugger: the page's own policy forbids scripts from elsewhere.
     page.evaluate(AXE.read_text(encoding="utf-8"))
     violations = page.evaluate("async () => (await axe.run()).violations")
     short = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in violations]
     return short, page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
 
 
-def test_the_page_is_small_whole_and_asks_nobody_else(
+def test_the_page_is_small_and_complete_and_contacts_no_other_server(
     machine: Machine, page: Page, complaints: list[str]
 ) -> None:
     server = machine.start("serve")
@@ -218,7 +218,7 @@ def test_the_page_is_small_whole_and_asks_nobody_else(
     end_server(machine, server)
 
 
-def test_every_file_of_the_page_comes_with_a_policy_that_allows_nothing_inline(machine: Machine) -> None:
+def test_every_file_of_the_page_has_a_policy_that_forbids_inline_code(machine: Machine) -> None:
     server = machine.start("serve")
     wait_for_api(machine)
     policies = set()

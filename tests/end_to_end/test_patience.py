@@ -1,4 +1,4 @@
-"""A prompt that takes long is waited for, not sent again."""
+"""Claude Code waits for a slow prompt and does not send it again."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from claude_local.checks.verify.recorder import Recorded, Recorder
 from support.machine import Machine
 
-# Claude Code's own limits, the one that no setting of its documentation moves among them, are 300 s.
+# Claude Code's own limits are 300 s, including the one that no documented setting changes.
 SILENT_SECONDS = 330
 
 
 @pytest.mark.real_cli
 @pytest.mark.timeout(500)
-def test_a_server_that_is_silent_for_330_seconds_is_asked_only_once(machine: Machine) -> None:
+def test_a_server_that_is_silent_for_330_seconds_gets_only_one_request(machine: Machine) -> None:
     def think_long(_request: Recorded) -> list[dict[str, Any]]:
         time.sleep(SILENT_SECONDS)
         return [{"type": "text", "text": "here I am"}]

@@ -1,4 +1,4 @@
-"""Choosing a model at the terminal."""
+"""The model picker in the terminal."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_a_plain_terminal_gets_numbers(machine: Machine) -> None:
 
 
 @pytest.mark.tools
-def test_a_number_that_is_none_is_refused(machine: Machine) -> None:
+def test_an_invalid_number_is_refused(machine: Machine) -> None:
     with Terminal(columns=160) as terminal:
         terminal.run(UP, env={**machine.environment, "TERM": "dumb"}, cwd=machine.checkout)
         terminal.wait_for("number:")
         terminal.keys("x", "Enter")
         screen = terminal.wait_for("exit code: 1")
 
-    assert "error: `x` is no number from 1 to " in screen
+    assert "error: `x` is not a number from 1 to " in screen

@@ -1,4 +1,4 @@
-"""A plan against what llama-server then allocates, by its own log."""
+"""A plan compared with the allocations in the log of llama-server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support.runnable_models import MODELS, Q4_0, Q8_0, Shape, write_model
 
 BUFFER = re.compile(r"(?P<kind>model|KV|RS|compute) buffer size =\s+(?P<mib>[\d.]+) MiB")
 CONTEXTS = (8192, 65536)
-# On a card the image has to have CUDA in it, which the image of the other tests has not.
+# On a card the image needs CUDA, which the image of the other tests does not have.
 CUDA_IMAGE = os.environ.get("CLAUDE_LOCAL_TEST_CUDA_IMAGE", "")
 HAS_CARD = Path("/dev/nvidiactl").exists() and bool(CUDA_IMAGE)
 REAL = {
@@ -36,12 +36,12 @@ REAL = {
         more={"expert_used_count": 8, "expert_feed_forward_length": 768},
     ),
 }
-"""The dimensions of two models that people run."""
+"""The dimensions of two popular models."""
 
 
 @dataclass(frozen=True)
 class Allocated:
-    """MiB that a llama-server said it took."""
+    """MiB that llama-server reports as allocated."""
 
     weights: float
     cache: float
@@ -53,7 +53,7 @@ class Allocated:
 
 
 def allocated_in(log: str) -> Allocated:
-    """The buffers that were made for the model itself; those of the fitting before it count nothing."""
+    """The buffers of the model itself; those of the fitting before it are ignored."""
     loading = (
         log[log.rindex("load_tensors: loading model tensors") :] if "load_tensors: loading" in log else log
     )
@@ -65,7 +65,7 @@ def allocated_in(log: str) -> Allocated:
 
 @pytest.fixture
 def served() -> Iterator[list[str]]:
-    """Names for containers, all of which are removed afterwards."""
+    """Container names; all these containers are removed afterwards."""
     names: list[str] = []
     yield names
     for name in names:
@@ -89,7 +89,7 @@ def serve(image: str, models: Path, profile: Profile, names: list[str], *more: s
 
 
 def log_up_to(words: str, name: str, times: int = 1) -> str:
-    """The log of a container when it has said these words so often; fails the test if it ends before."""
+    """The log of a container once it has these words that many times; fails the test if the container ends first."""
     while True:
         done = subprocess.run(["docker", "logs", name], capture_output=True, text=True, check=True)
         log = done.stdout + done.stderr
@@ -103,13 +103,13 @@ def log_up_to(words: str, name: str, times: int = 1) -> str:
 
 
 def open_to_containers(folder: Path) -> None:
-    """Lets the user of a container read pytest's folder of a test."""
+    """Lets the user of a container read the test's temporary folder."""
     for part in (folder.parent, folder):
         part.chmod(0o755)
 
 
 def settings_of(models: Path, image: str) -> Settings:
-    """Settings of a user who has nothing but these models and this image."""
+    """Settings with only these models and this image."""
     environment = {
         "CLAUDE_LOCAL_MODELS_DIR": str(models),
         "CLAUDE_LOCAL_IMAGE": image,
@@ -178,7 +178,7 @@ def test_a_fit_target_from_the_environment_reaches_a_model_and_its_own_wins(
     assert sorted(re.findall(r"will leave \d+ >= (\d+) MiB", log)) == ["7", "9"]
 
 
-if HAS_CARD:  # elsewhere there is nothing to run, and no test that skips itself
+if HAS_CARD:  # not defined without a card, so that no test is skipped
 
     @pytest.mark.docker
     @pytest.mark.timeout(600)

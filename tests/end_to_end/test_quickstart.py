@@ -51,7 +51,7 @@ def test_quickstart_streams_an_answer_twice_and_touches_nothing_outside(machine:
 
 
 def package_index() -> dict[str, str]:
-    """The variables with which this machine reaches its package index."""
+    """The variables that this machine needs to reach its package index."""
     return {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
 
 

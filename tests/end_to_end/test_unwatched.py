@@ -1,4 +1,4 @@
-"""What the management API asks of a real engine while nobody looks: as little as it needs to act."""
+"""The requests of the management API to a real engine while no client is watching: the minimum that it needs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def observed(machine: Machine, engine: str) -> Iterator[CountingProxy]:
 
 
 @BOTH_ENGINES
-def test_the_model_is_asked_nothing_until_somebody_looks(machine: Machine, engine: str) -> None:
+def test_the_model_gets_no_request_until_a_client_is_watching(machine: Machine, engine: str) -> None:
     with observed(machine, engine) as proxy:
         wait_until(lambda: len(proxy.asked) >= LOOKS)
         unwatched = list(proxy.asked)
@@ -68,7 +68,7 @@ def test_the_model_is_asked_nothing_until_somebody_looks(machine: Machine, engin
 
 
 @BOTH_ENGINES
-def test_who_stops_looking_costs_nothing_any_more(machine: Machine, engine: str) -> None:
+def test_a_client_that_stopped_watching_causes_no_more_requests(machine: Machine, engine: str) -> None:
     with observed(machine, engine) as proxy:
         wait_until(lambda: proxy.asked)
         Api(machine.management_port).get("/status")
@@ -78,7 +78,7 @@ def test_who_stops_looking_costs_nothing_any_more(machine: Machine, engine: str)
 
 
 @BOTH_ENGINES
-def test_what_dies_while_nobody_looks_is_started_again(machine: Machine, engine: str) -> None:
+def test_an_engine_that_dies_while_no_client_is_watching_is_restarted(machine: Machine, engine: str) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", engine)
     dead = model_process(machine.status())
@@ -93,13 +93,13 @@ def test_what_dies_while_nobody_looks_is_started_again(machine: Machine, engine:
 
 
 def has_another_model_process(machine: Machine, dead: psutil.Process) -> bool:
-    """Asked of the engine itself: who asks the management API looks."""
+    """Read from the engine itself: a request to the management API would count as watching."""
     status = machine.status()
     return bool(status["state"] == "ready" and model_process(status) != dead)
 
 
 @pytest.mark.docker
-def test_the_alias_follows_while_nobody_looks(machine: Machine) -> None:
+def test_the_alias_follows_while_no_client_is_watching(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.add_demo("second", seed=2)
     machine.invoke_ok("up", "--model", "demo", "--engine", "docker")

@@ -1,4 +1,4 @@
-"""From `up` to the answer of the real CLI, through the real server, and back to nothing."""
+"""From `up` to an answer in the real CLI through the real server, and back to a clean machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOTH_CLIENTS = pytest.mark.parametrize("client", ["new", "old"])
 @pytest.mark.real_cli
 @BOTH_CLIENTS
 @BOTH_ENGINES
-def test_a_session_goes_on_over_a_switch_and_down_leaves_nothing(
+def test_a_session_continues_after_a_switch_and_down_leaves_nothing(
     machine: Machine, engine: str, client: str
 ) -> None:
     machine.invoke_ok("demo-model")
@@ -52,7 +52,7 @@ def test_a_session_goes_on_over_a_switch_and_down_leaves_nothing(
     assert machine.left_in_docker() == []
     assert machine.our_processes() == []
     with (machine.state_dir / "lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if anybody still holds it
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if the lock is still held
     assert machine.status()["state"] == "stopped"
 
 
@@ -94,12 +94,12 @@ def test_up_again_with_the_same_model_changes_nothing(machine: Machine, engine: 
     machine.invoke_ok("up", "--model", "demo", "--engine", engine)
 
     second = machine.status()
-    assert second["uptime_seconds"] > first["uptime_seconds"]  # the same server still runs
+    assert second["uptime_seconds"] > first["uptime_seconds"]  # the same server is still running
     assert (second["state"], second["profile"]) == ("ready", "demo")
 
 
 @BOTH_ENGINES
-def test_status_tells_what_the_server_really_has(machine: Machine, engine: str) -> None:
+def test_status_reports_the_actual_values_of_the_server(machine: Machine, engine: str) -> None:
     machine.invoke_ok("demo-model")
     machine.add_demo("second", seed=2)
 
@@ -118,7 +118,7 @@ def test_status_tells_what_the_server_really_has(machine: Machine, engine: str) 
 
 
 @BOTH_ENGINES
-def test_memory_comes_in_large_pages_where_linux_gives_them(machine: Machine, engine: str) -> None:
+def test_memory_is_in_large_pages_if_linux_provides_them(machine: Machine, engine: str) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", engine)
 
@@ -131,7 +131,7 @@ def test_memory_comes_in_large_pages_where_linux_gives_them(machine: Machine, en
 
 
 @BOTH_ENGINES
-def test_logs_show_what_the_server_says(machine: Machine, engine: str) -> None:
+def test_logs_show_the_output_of_the_server(machine: Machine, engine: str) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", engine)
 
@@ -141,10 +141,10 @@ def test_logs_show_what_the_server_says(machine: Machine, engine: str) -> None:
 
 
 @BOTH_ENGINES
-def test_following_the_log_shows_what_comes(machine: Machine, engine: str) -> None:
+def test_following_the_log_shows_new_lines(machine: Machine, engine: str) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", engine)
-    # Long enough for a speed: the demo model says a word in a tenth of a millisecond.
+    # Long enough for a speed: the demo model produces a word in a tenth of a millisecond.
     body = {"model": "demo", "n_predict": 200, "ignore_eos": True, "prompt": "hi"}
     with machine.start("logs", "--follow", "--tail", "1000") as follower:
         assert follower.stdout

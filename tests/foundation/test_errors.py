@@ -1,11 +1,11 @@
-"""How an expected error looks where it is printed."""
+"""errors: the printed form of an expected error."""
 
 from __future__ import annotations
 
 from claude_local.foundation.errors import UserError
 
 
-def test_an_error_is_a_line_then_what_a_program_said_then_how_to_go_on() -> None:
+def test_an_error_prints_its_message_then_details_then_hints() -> None:
     error = UserError("it broke", details="first\nsecond", hint="do this\nor that")
 
     assert error.describe().splitlines() == [
@@ -17,5 +17,5 @@ def test_an_error_is_a_line_then_what_a_program_said_then_how_to_go_on() -> None
     ]
 
 
-def test_an_error_that_knows_no_more_is_one_line() -> None:
+def test_an_error_without_details_and_hint_is_one_line() -> None:
     assert UserError("it broke").describe() == "error: it broke"

@@ -1,4 +1,4 @@
-"""figures: sizes as people read them."""
+"""figures: sizes formatted for people."""
 
 from __future__ import annotations
 

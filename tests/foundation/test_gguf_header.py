@@ -1,4 +1,4 @@
-"""gguf_header: what a model file says of itself, also where it lies."""
+"""gguf_header: facts about a model file from its header, including broken and hostile ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def names(shape: Shape) -> str:
 
 
 def seen_by_the_gguf_package(path: Path) -> dict[str, Any]:
-    """The same facts as read by the gguf package's own reader."""
+    """The same facts, read by the reader of the gguf package."""
     reader = gguf.GGUFReader(path)
     architecture = reader.get_field("general.architecture").contents()
 
@@ -109,7 +109,7 @@ def test_a_large_vocabulary_is_counted_and_not_kept(tmp_path: Path) -> None:
     assert "tokenizer.ggml.tokens" not in header.metadata
 
 
-def test_a_file_without_a_file_type_is_named_after_most_of_its_bytes(tmp_path: Path) -> None:
+def test_a_file_without_a_file_type_gets_the_type_of_most_of_its_bytes(tmp_path: Path) -> None:
     path = write_header_only(tmp_path / "model.gguf", LLAMA)
     with path.open("r+b") as file:
         head = file.read(4096)
@@ -150,7 +150,7 @@ def test_the_names_of_shards_follow_from_the_first() -> None:
 
 
 def header_bytes(*parts: bytes | int | str) -> bytes:
-    """A header made by hand: texts with their length, numbers of 8 bytes, raw bytes."""
+    """A header built by hand: length-prefixed strings, 8-byte numbers, raw bytes."""
     pieces = [b"GGUF", struct.pack("<I", 3)]
     for part in parts:
         if isinstance(part, int):
@@ -168,13 +168,16 @@ def u32(number: int) -> bytes:
 
 HUGE = 2**63
 BROKEN = {
-    "nothing": (b"", "it does not begin with `GGUF`"),
+    "empty file": (b"", "it does not begin with `GGUF`"),
     "a web page": (b"<!DOCTYPE html>", "it does not begin with `GGUF`"),
     "only the magic": (b"GGUF", "it ends in the middle of the header"),
     "version 1": (b"GGUF\1\0\0\0", "it is version 1; versions 2 and 3 are known"),
     "big-endian": (b"GGUF\0\0\0\3", "it is for big-endian machines; versions 2 and 3 are known"),
-    "tensors without end": (header_bytes(HUGE, 0), "it claims 9,223,372,036,854,775,808 tensors; more than"),
-    "keys without end": (header_bytes(0, HUGE), "it claims 9,223,372,036,854,775,808 keys; more than"),
+    "tensors without end": (
+        header_bytes(HUGE, 0),
+        "it claims 9,223,372,036,854,775,808 tensors; the limit is",
+    ),
+    "keys without end": (header_bytes(0, HUGE), "it claims 9,223,372,036,854,775,808 keys; the limit is"),
     "a name without end": (header_bytes(0, 1, HUGE), "it claims 9,223,372,036,854,775,808 bytes in a name"),
     "a text without end": (
         header_bytes(0, 1, "k", u32(8), HUGE),
@@ -214,7 +217,7 @@ BROKEN = {
     ),
     "a strange alignment": (
         header_bytes(0, 1, "general.alignment", u32(4), u32(24)),
-        "its alignment is 24 and no power of two",
+        "its alignment is 24, not a power of two",
     ),
     "layers in words": (
         header_bytes(0, 2, "general.architecture", u32(8), "a", "a.block_count", u32(8), "ten"),
@@ -239,20 +242,20 @@ def test_a_broken_header_is_one_clear_line(broken: str, tmp_path: Path) -> None:
     with pytest.raises(BrokenModelFile) as caught:
         read_header(path)
 
-    beginning = f"{path} is no complete GGUF file: {expected}"
+    beginning = f"{path} is not a complete GGUF file: {expected}"
     assert caught.value.message[: len(beginning)] == beginning
 
 
-def test_lists_that_claim_more_than_the_header_may_have_end_soon(tmp_path: Path) -> None:
+def test_lists_longer_than_the_header_limit_are_rejected_quickly(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(header_bytes(0, 1, "k", u32(9), u32(8), 8 * 2**20))
-    os.truncate(path, 2**40)  # a hole: texts without letters, as long as one reads
+    os.truncate(path, 2**40)  # a sparse file: endless empty strings
 
     with pytest.raises(BrokenModelFile, match="its header is longer than 64 MiB"):
         read_header(path)
 
 
-def test_a_truncated_file_is_told_with_its_right_size(tmp_path: Path) -> None:
+def test_a_truncated_file_is_reported_with_its_expected_size(tmp_path: Path) -> None:
     path = write_header_only(tmp_path / "model.gguf", LLAMA)
     whole = path.stat().st_size
     os.truncate(path, whole - 1)
@@ -261,11 +264,11 @@ def test_a_truncated_file_is_told_with_its_right_size(tmp_path: Path) -> None:
         read_header(path)
 
     assert caught.value.message == (
-        f"{path} is no complete GGUF file: it has {whole - 1:,} bytes and should have {whole:,}"
+        f"{path} is not a complete GGUF file: it has {whole - 1:,} bytes and should have {whole:,}"
     )
 
 
-def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
 
     for name in ("pipe.gguf", "missing.gguf", "."):
@@ -274,7 +277,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def mutated(original: bytes, chance: random.Random) -> bytes:
-    """The bytes with something wrong: changed, cut, doubled, or with a number made huge."""
+    """The bytes with one mutation: changed, cut, doubled, or with a huge number."""
     data = bytearray(original)
     kind = chance.randrange(5)
     place = chance.randrange(len(data))
@@ -293,7 +296,7 @@ def mutated(original: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def test_ten_thousand_mutated_headers_are_read_or_in_one_line_each(tmp_path: Path) -> None:
+def test_ten_thousand_mutated_headers_are_read_or_rejected_with_one_line(tmp_path: Path) -> None:
     chance = random.Random(7)
     originals = []
     for shape in SHAPES:
@@ -304,13 +307,15 @@ def test_ten_thousand_mutated_headers_are_read_or_in_one_line_each(tmp_path: Pat
     refused = []
     for number in range(MUTATIONS):
         path.write_bytes(mutated(originals[number % len(originals)], chance))
-        os.truncate(path, 2**42 if number % 2 else path.stat().st_size)  # with room for weights, or none
+        os.truncate(
+            path, 2**42 if number % 2 else path.stat().st_size
+        )  # with or without room for the weights
         try:
             read_header(path)
         except UserError as error:
             refused.append(error.message)
 
-    start = f"{path} is no complete GGUF file: "
+    start = f"{path} is not a complete GGUF file: "
     odd = [line for line in refused if not (line.startswith(start) and line.isprintable())]
     assert odd == []
     assert MUTATIONS // 2 < len(refused) < MUTATIONS
@@ -340,7 +345,7 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1, STRINGS_AT_ONCE])
-def test_what_stands_behind_a_long_list_is_found(tmp_path: Path, more: int) -> None:
+def test_values_after_a_long_list_are_found(tmp_path: Path, more: int) -> None:
     count = 2 * STRINGS_AT_ONCE + more
 
     header = read_header(write_header_only(tmp_path / "a.gguf", LLAMA, vocabulary=count))

@@ -1,4 +1,4 @@
-"""snapshot: what follows from what an engine tells."""
+"""snapshot: whether the reported state of an engine means idle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOADED = Snapshot(state="ready", engine="docker", profile="one", loaded_profile=
         (replace(LOADED, slots=2, slots_busy=0, requests_waiting=1), False),
         (replace(LOADED, slots_busy=0), False),
     ],
-    ids=["stopped", "unloaded", "idle", "answers", "somebody waits", "says nothing"],
+    ids=["stopped", "unloaded", "idle", "answering", "request waiting", "not reported"],
 )
-def test_only_a_model_that_says_so_is_idle(now: Snapshot, is_idle: bool) -> None:
+def test_only_a_model_that_reports_no_work_is_idle(now: Snapshot, is_idle: bool) -> None:
     assert now.is_idle is is_idle

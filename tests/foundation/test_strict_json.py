@@ -1,4 +1,4 @@
-"""strict_json: JSON that can be read in one way only, and everything else refused."""
+"""strict_json: unambiguous JSON is read, everything else refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OBJECTS = st.dictionaries(TEXTS, VALUES | TEXTS | st.lists(TEXTS, max_size=3), m
 
 
 @given(value=OBJECTS)
-def test_what_is_written_plainly_is_read_as_it_is(value: dict[str, Any]) -> None:
+def test_plain_json_is_read_unchanged(value: dict[str, Any]) -> None:
     assert read_object(json.dumps(value).encode()) == value
     assert read_object(json.dumps(value, ensure_ascii=False, indent=2).encode()) == value
 
@@ -37,7 +37,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         assert isinstance(value, dict)
 
 
-def test_the_deepest_document_that_is_read() -> None:
+def test_a_document_at_the_depth_limit_is_read() -> None:
     def nested(levels: int) -> bytes:
         return b'{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
 
@@ -46,7 +46,7 @@ def test_the_deepest_document_that_is_read() -> None:
         read_object(nested(DEPTH_LIMIT + 1))
 
 
-def test_brackets_in_a_text_are_no_depth() -> None:
+def test_brackets_in_a_string_do_not_count_as_depth() -> None:
     assert read_object(b'{"a":"' + b"[{" * 50 + b'\\"' + b"[" * 50 + b'"}')["a"].count("[") == 100
 
 
@@ -55,17 +55,17 @@ def test_brackets_in_a_text_are_no_depth() -> None:
     [
         (b'{"a":1,"a":1}', "the body has `a` twice"),
         (b'{"b":{"a":1,"a":2}}', "the body has `a` twice"),
-        (b'{"a":NaN}', "the body has NaN, which is no JSON"),
-        (b'{"a":-Infinity}', "the body has -Infinity, which is no JSON"),
+        (b'{"a":NaN}', "the body has NaN, which is not JSON"),
+        (b'{"a":-Infinity}', "the body has -Infinity, which is not JSON"),
         (b'{"a":1e400}', "the body has a number that is too large"),
         (b'{"a":' + b"1" * 41 + b"}", "the body has a number of 41 digits"),
         (b'{"a":"\\udc00"}', "the body has half a surrogate pair"),
         (b"[]", "the body should be a JSON object"),
-        (b"", "the body is no JSON: Expecting value (character 0)"),
+        (b"", "the body is not JSON: Expecting value (character 0)"),
         (b'{"a":\xff}', "the body is not UTF-8 (byte 5)"),
     ],
 )
-def test_what_can_be_read_in_two_ways_is_refused(data: bytes, message: str) -> None:
+def test_ambiguous_or_invalid_json_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(BadJson) as caught:
         read_object(data)
 

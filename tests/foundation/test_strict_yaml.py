@@ -1,4 +1,4 @@
-"""yaml_source: the strict part of YAML, the line of every value, and what is refused."""
+"""strict_yaml: the strict subset of YAML, the line of every value, and what is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_key_and_list_entry_knows_its_line(tmp_path: Path) -> None:
     assert source.lines == lines
 
 
-def test_a_key_is_the_text_that_stands_there(tmp_path: Path) -> None:
+def test_a_key_keeps_its_literal_text(tmp_path: Path) -> None:
     source = read(tmp_path, "on: 1\n2: 2\nnull: 3\n")
 
     assert source.data == {"on": 1, "2": 2, "null": 3}
@@ -68,7 +68,7 @@ def test_a_file_without_content_is_an_empty_mapping(tmp_path: Path, text: str) -
     assert (source.data, source.mistakes) == ({}, [])
 
 
-def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     source = read(tmp_path, b"\xef\xbb\xbfa: 1\n")
 
     assert (source.data, source.mistakes) == ({"a": 1}, [])
@@ -97,9 +97,9 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
                 "quote a text that starts with `!`",
             ),
         ),
-        ("a: 1\nb: 2\na: 3\n", (3, "a", "stands twice, first in line 1", "")),
-        ("a:\n  b: 1\n  b: 2\n", (3, "a/b", "stands twice, first in line 2", "")),
-        ("a:\n- {b: 1, b: 2}\n", (2, "a/0/b", "stands twice, first in line 2", "")),
+        ("a: 1\nb: 2\na: 3\n", (3, "a", "appears twice, first on line 1", "")),
+        ("a:\n  b: 1\n  b: 2\n", (3, "a/b", "appears twice, first on line 2", "")),
+        ("a:\n- {b: 1, b: 2}\n", (2, "a/0/b", "appears twice, first on line 2", "")),
         ("a: [1\nb", (2, "", "is not YAML: expected ',' or ']', but got '<stream end>'", "")),
         ("a:\n\tb: 1\n", (2, "", "is not YAML: found character '\\t' that cannot start any token", "")),
         ("a: 'open\n", (2, "", "is not YAML: found unexpected end of stream", "")),
@@ -109,7 +109,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
         ("a: \x00\n", (1, "", "has a control character (U+0000)", "")),
     ],
 )
-def test_what_is_refused_is_named_with_its_line(
+def test_a_refused_construct_is_reported_with_its_line(
     tmp_path: Path, text: str | bytes, mistake: tuple[int, str, str, str]
 ) -> None:
     source = read(tmp_path, text)
@@ -117,13 +117,13 @@ def test_what_is_refused_is_named_with_its_line(
     assert mistakes(source) == [mistake]
 
 
-def test_several_duplicate_keys_are_all_told(tmp_path: Path) -> None:
+def test_every_duplicate_key_is_reported(tmp_path: Path) -> None:
     source = read(tmp_path, "a: 1\na: 2\nb: 1\nb: 2\nb: 3\n")
 
     assert mistakes(source) == [
-        (2, "a", "stands twice, first in line 1", ""),
-        (4, "b", "stands twice, first in line 3", ""),
-        (5, "b", "stands twice, first in line 3", ""),
+        (2, "a", "appears twice, first on line 1", ""),
+        (4, "b", "appears twice, first on line 3", ""),
+        (5, "b", "appears twice, first on line 3", ""),
     ]
 
 
@@ -133,14 +133,14 @@ def test_a_file_of_64_kb_is_read(tmp_path: Path) -> None:
     assert (source.data, source.mistakes) == ({"a": 1}, [])
 
 
-def test_a_larger_file_is_refused_unread(tmp_path: Path) -> None:
+def test_a_larger_file_is_refused_without_parsing(tmp_path: Path) -> None:
     source = read(tmp_path, b"\xff" * 100 * 1024)
 
     assert source.data == {}
     assert mistakes(source) == [(1, "", "should be at most 64 kB, is 100 kB", "")]
 
 
-def test_a_file_one_byte_too_large_is_not_said_to_have_the_allowed_size(tmp_path: Path) -> None:
+def test_a_file_one_byte_over_the_limit_is_not_reported_at_the_limit(tmp_path: Path) -> None:
     source = read(tmp_path, "#" * (MAX_BYTES + 1))
 
     assert [mistake.message for mistake in source.mistakes] != ["should be at most 64 kB, is 64 kB"]
@@ -161,7 +161,7 @@ def test_one_level_more_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("piece", ["[", "{a: ", "? ", "- ", "[{a: "])
-def test_as_many_levels_as_the_size_allows_do_not_crash_it(tmp_path: Path, piece: str) -> None:
+def test_the_most_levels_that_fit_into_the_size_limit_do_not_crash_it(tmp_path: Path, piece: str) -> None:
     source = read(tmp_path, piece * (MAX_BYTES // len(piece)))
 
     assert mistakes(source) == [(1, "", "is nested deeper than 20 levels", "")]
@@ -178,13 +178,13 @@ def test_100000_levels_do_not_crash_it(tmp_path: Path) -> None:
     ["2024-13-45", "0x_", "0b_", "9" * 5000, "2024-01-01T99:00:00Z"],
     ids=["date", "hexadecimal", "binary", "5000 digits", "time"],
 )
-def test_a_value_that_pyyaml_stumbles_over_is_a_mistake_and_no_crash(tmp_path: Path, value: str) -> None:
+def test_a_value_that_makes_pyyaml_raise_is_a_mistake_not_a_crash(tmp_path: Path, value: str) -> None:
     source = read(tmp_path, f"a: 1\nb: {value}\n")
 
     assert [mistake.line for mistake in source.mistakes] == [2]
 
 
-def test_an_escape_beyond_unicode_is_a_mistake_and_no_crash(tmp_path: Path) -> None:
+def test_an_escape_beyond_unicode_is_a_mistake_not_a_crash(tmp_path: Path) -> None:
     source = read(tmp_path, 'a: 1\nb: "\\U00110000"\n')
 
     assert len(source.mistakes) == 1

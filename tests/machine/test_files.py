@@ -1,4 +1,4 @@
-"""files: what reaches the disk is whole, has its mode, and leaves nothing beside it."""
+"""files: a written file is complete, has its mode, and leaves no temporary file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from claude_local.machine.files import private_directory, write_atomic
 
-# Writes 1000 bytes with a limit of 10 bytes for a file: the kernel stops the write in its middle.
+# Writes 1000 bytes with a file size limit of 10 bytes: the kernel stops the write in the middle.
 WRITE_INTO_A_FULL_DISK = """
 import resource, sys
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_an_existing_file_is_replaced_with_its_new_mode(tmp_path: Path) -> None:
     assert mode_of(file) == 0o600
 
 
-def test_the_umask_takes_no_bits_away(tmp_path: Path) -> None:
+def test_the_umask_does_not_change_the_mode(tmp_path: Path) -> None:
     before = os.umask(0o077)
 
     try:
@@ -59,7 +59,7 @@ def test_the_umask_takes_no_bits_away(tmp_path: Path) -> None:
     assert mode_of(tmp_path / "command") == 0o755
 
 
-def test_nothing_but_the_file_is_left_in_the_folder(tmp_path: Path) -> None:
+def test_only_the_file_is_left_in_the_folder(tmp_path: Path) -> None:
     write_atomic(tmp_path / "file", b"one")
     write_atomic(tmp_path / "file", b"two")
 
@@ -100,7 +100,7 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_symbolic_link_is_replaced_and_its_target_left_alone(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_replaced_and_its_target_is_not_changed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"target")
     link = tmp_path / "link"

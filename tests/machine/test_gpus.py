@@ -1,4 +1,4 @@
-"""Graphics cards as NVML describes them, from recorded values of several machines."""
+"""gpus: graphics cards from recorded NVML values of several machines."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_each_mig_instance_is_a_sample_with_its_own_memory() -> None:
 def test_a_card_in_mig_mode_without_instances_says_so() -> None:
     (card,) = read("mig-without-instances").gpus
 
-    assert card.problem == "MIG is on and there is no instance"
+    assert card.problem == "MIG is on, but there are no MIG instances"
 
 
 def test_a_driver_that_comes_later_is_found_by_the_next_reading() -> None:
@@ -149,7 +149,7 @@ def test_a_driver_that_comes_later_is_found_by_the_next_reading() -> None:
     assert reader.read().gpus == (RTX_4090, RTX_5070_TI)
 
 
-def test_an_answer_that_nobody_expects_becomes_a_line_too() -> None:
+def test_an_unexpected_error_becomes_a_line_too() -> None:
     class Broken(NvmlReplay):
         def nvmlDeviceGetCount(self) -> int:  # noqa: N802
             raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
@@ -157,7 +157,7 @@ def test_an_answer_that_nobody_expects_becomes_a_line_too() -> None:
     assert GpuReader(Broken("mig")).read() == GpuReading(problem="NVIDIA driver: Unknown Error")
 
 
-def test_many_readings_open_the_library_once_and_close_gives_it_back() -> None:
+def test_many_readings_open_the_library_once_and_close_shuts_it_down() -> None:
     library = NvmlReplay("mig")
     reader = GpuReader(library)
     for _ in range(3):
@@ -170,7 +170,7 @@ def test_many_readings_open_the_library_once_and_close_gives_it_back() -> None:
 
 
 @pytest.mark.parametrize("recording", ["rtx-4090-and-rtx-5070-ti", "driver-without-cards"])
-def test_one_reading_gives_the_library_back(recording: str) -> None:
+def test_a_single_reading_closes_the_library(recording: str) -> None:
     library = NvmlReplay(recording)
 
     assert read_gpus(library) == read(recording)
@@ -190,5 +190,5 @@ if Path("/dev/nvidiactl").exists():
 
 else:
 
-    def test_the_real_library_on_a_machine_without_cards_says_that_there_is_no_driver() -> None:
+    def test_the_real_library_on_a_machine_without_cards_reports_a_missing_driver() -> None:
         assert GpuReader().read() == GpuReading(problem="no NVIDIA driver on this machine")

@@ -1,4 +1,4 @@
-"""process_record: a number that the system gave out again is another process."""
+"""process_record: a reused pid is another process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_process_of_a_record_is_found_while_it_runs(tmp_path: Path) -> None:
     ],
     ids=["another start", "no such process", "no start time", "a list", "half a record"],
 )
-def test_a_record_of_what_does_not_run_leads_to_no_process(tmp_path: Path, text: str) -> None:
+def test_a_record_of_an_ended_process_or_a_broken_record_gives_no_process(tmp_path: Path, text: str) -> None:
     file = tmp_path / NAME
     file.write_text(text)
 

@@ -1,4 +1,4 @@
-"""CPU and memory of this machine and of one family of processes."""
+"""sensors: CPU and memory of this machine and of one process with its children."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def end(parent: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def busy_family() -> Iterator[subprocess.Popen[str]]:
-    """A process that waits for its child, which never rests."""
+    """A process that waits for its child, which uses all of a core."""
     with subprocess.Popen(
         [sys.executable, "-c", BUSY_CHILD], stdout=subprocess.PIPE, text=True, process_group=0
     ) as parent:
@@ -40,7 +40,7 @@ def busy_family() -> Iterator[subprocess.Popen[str]]:
         end(parent)
 
 
-def test_memory_is_what_the_kernel_says() -> None:
+def test_memory_is_that_of_the_kernel() -> None:
     sample = SystemReader().read()
 
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
@@ -48,7 +48,7 @@ def test_memory_is_what_the_kernel_says() -> None:
     assert 0 < (sample.memory_used_bytes or 0) < sample.memory_total_bytes
 
 
-def test_the_first_reading_has_no_share_of_cpu_yet() -> None:
+def test_the_first_reading_has_no_cpu_share() -> None:
     reader = SystemReader()
 
     sample = reader.read()
@@ -56,7 +56,7 @@ def test_the_first_reading_has_no_share_of_cpu_yet() -> None:
     assert (sample.cpu_percent, sample.container_cpu_percent) == (None, None)
 
 
-def test_the_children_of_the_server_count_with_it(busy_family: subprocess.Popen[str]) -> None:
+def test_the_children_of_the_server_are_included(busy_family: subprocess.Popen[str]) -> None:
     reader = SystemReader()
     reader.read(busy_family.pid)
     sum(range(3_000_000))

@@ -1,4 +1,4 @@
-"""settings: places and choices from the environment, and clear words for values that cannot be meant."""
+"""settings: places and choices from the environment, and clear messages for invalid values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load(environment: Mapping[str, str], root: Path = Path("/checkout")) -> Sett
     return load_settings({"HOME": "/home/me", **environment}, root, user_id=1000, group_id=1001)
 
 
-def test_without_any_variable_everything_has_its_default() -> None:
+def test_without_variables_every_setting_has_its_default() -> None:
     settings = load({})
 
     assert settings == Settings(
@@ -136,12 +136,12 @@ def test_an_engine_can_be_chosen(engine: str) -> None:
         (
             "PROFILES_DIR",
             "/a\nb",
-            "CLAUDE_LOCAL_PROFILES_DIR should have no line breaks or control characters",
+            "CLAUDE_LOCAL_PROFILES_DIR should not contain line breaks or control characters",
         ),
         (
             "CLIENT_DIR",
             "/a\x1b[31m",
-            "CLAUDE_LOCAL_CLIENT_DIR should have no line breaks or control characters",
+            "CLAUDE_LOCAL_CLIENT_DIR should not contain line breaks or control characters",
         ),
         (
             "ENGINE",
@@ -177,7 +177,7 @@ def test_an_engine_can_be_chosen(engine: str) -> None:
         (
             "EXTERNAL_URL",
             "http://me:secret@[gpu",
-            "CLAUDE_LOCAL_EXTERNAL_URL should hold no user name and no password: a key belongs into a file, "
+            "CLAUDE_LOCAL_EXTERNAL_URL should not contain a user name or password: put the key into a file, "
             "CLAUDE_LOCAL_EXTERNAL_KEY_FILE",
         ),
         (
@@ -194,7 +194,7 @@ def test_an_engine_can_be_chosen(engine: str) -> None:
         ("COMPOSE_PROJECT", "a b", "CLAUDE_LOCAL_COMPOSE_PROJECT should be one printable word, not `a b`"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused(name: str, value: str, message: str) -> None:
+def test_an_invalid_value_is_refused(name: str, value: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         load({PREFIX + name: value})
 
@@ -216,7 +216,7 @@ def test_the_external_engine_without_an_address_is_refused_with_an_example() -> 
     assert caught.value.hint == "for instance: CLAUDE_LOCAL_EXTERNAL_URL=http://127.0.0.1:11434"
 
 
-def test_the_places_below_root_and_state_follow_from_them() -> None:
+def test_the_folders_below_root_and_state_are_derived_from_them() -> None:
     settings = load({"CLAUDE_LOCAL_STATE_DIR": "/state"})
 
     assert settings.build_dir == Path("/checkout/build")
@@ -242,7 +242,7 @@ def test_clients_reach_an_external_server_without_a_trailing_slash() -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:11434", "https://gpu", "http://[::1]:8000/llama", "https://a-b.example:443/v"]
 )
-def test_an_address_of_every_form_is_taken(url: str) -> None:
+def test_every_form_of_address_is_accepted(url: str) -> None:
     assert load({"CLAUDE_LOCAL_EXTERNAL_URL": url}).base_url == url
 
 
@@ -256,7 +256,7 @@ def test_an_engine_chosen_by_name_wins_over_an_external_address(engine: str, is_
     assert settings.is_external is is_external
 
 
-def test_the_management_api_can_be_switched_off_and_that_survives_a_round_trip() -> None:
+def test_a_management_api_that_is_off_survives_a_round_trip() -> None:
     settings = load({"CLAUDE_LOCAL_MANAGEMENT_PORT": "off"})
 
     assert settings.management_port is None

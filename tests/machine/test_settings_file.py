@@ -1,4 +1,4 @@
-"""settings.yaml: settings that stay, below those of the environment."""
+"""settings.yaml: persistent settings, overridden by the environment."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_kind_of_value_becomes_its_variable(tmp_path: Path) -> None:
     }
 
 
-def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         settings_file.read(written(tmp_path, "sandbox: jail\nsandbx: off\nhome: /x\n"))
 
@@ -57,13 +57,13 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     assert "jail_read_only" in caught.value.hint
 
 
-def test_a_file_that_is_no_yaml_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_yaml_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"settings\.yaml:\d: is not YAML"):
         settings_file.read(written(tmp_path, "sandbox: [jail\n"))
 
 
 @pytest.mark.parametrize("word", ["off", "no", "false", "'off'"])
-def test_the_management_api_is_off_by_whichever_word(tmp_path: Path, word: str) -> None:
+def test_every_word_for_off_disables_the_management_api(tmp_path: Path, word: str) -> None:
     written(tmp_path, f"management_port: {word}\n")
 
     assert load(tmp_path, {}).management_port is None
@@ -72,20 +72,20 @@ def test_the_management_api_is_off_by_whichever_word(tmp_path: Path, word: str) 
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("image: no", "image should be a text, not False", "YAML reads a bare on/off/yes/no"),
+        ("image: no", "image should be text, not False", "YAML reads a bare on/off/yes/no"),
         (
             "management_port: on",
-            "management_port should be a text, not True",
+            "management_port should be text, not True",
             "YAML reads a bare on/off/yes/no",
         ),
-        ("jail_read_only: [~]", "jail_read_only should be made of texts", "quote what should be a text"),
-        ("jail_read_only: [[/a]]", "jail_read_only should be made of texts", "quote what should be a text"),
-        ("image: {a: b}", "image should be made of texts", "quote what should be a text"),
+        ("jail_read_only: [~]", "jail_read_only should contain only text", "quote text values"),
+        ("jail_read_only: [[/a]]", "jail_read_only should contain only text", "quote text values"),
+        ("image: {a: b}", "image should contain only text", "quote text values"),
         ("image: [a, b]", "image should be one value, not a list", ""),
-        ("image: a\nimage: b", "image: stands twice, first in line 2", ""),
+        ("image: a\nimage: b", "image: appears twice, first on line 2", ""),
     ],
 )
-def test_a_value_that_is_no_text_is_told_with_its_line(
+def test_a_value_that_is_not_text_is_reported_with_its_line(
     tmp_path: Path, line: str, message: str, hint: str
 ) -> None:
     with pytest.raises(UserError) as caught:
@@ -103,7 +103,7 @@ def test_a_value_that_is_no_text_is_told_with_its_line(
         ("external_url: gpu", "should start with http:// or https://, not `gpu`"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_told_with_its_line(tmp_path: Path, line: str, problem: str) -> None:
+def test_an_invalid_value_is_reported_with_its_line(tmp_path: Path, line: str, problem: str) -> None:
     with pytest.raises(UserError) as caught:
         load(written(tmp_path, f"# mine\n{line}\n"), {})
 
@@ -111,21 +111,21 @@ def test_a_value_that_cannot_be_meant_is_told_with_its_line(tmp_path: Path, line
     assert caught.value.message == f"{tmp_path}/settings.yaml:2: {name} {problem}"
 
 
-def test_a_value_of_the_environment_is_told_by_its_variable(tmp_path: Path) -> None:
+def test_an_invalid_value_from_the_environment_is_reported_with_its_variable(tmp_path: Path) -> None:
     written(tmp_path, "engine: docker\n")
 
     with pytest.raises(UserError, match=r"^CLAUDE_LOCAL_ENGINE should be one of .*, not `podman`$"):
         load(tmp_path, {"CLAUDE_LOCAL_ENGINE": "podman"})
 
 
-def test_a_value_of_an_option_is_told_by_the_option(tmp_path: Path) -> None:
+def test_an_invalid_value_from_an_option_is_reported_with_the_option(tmp_path: Path) -> None:
     written(tmp_path, "engine: docker\n")
 
     with pytest.raises(UserError, match=r"^--engine should be one of .*, not `foo`$"):
         load(tmp_path, {"CLAUDE_LOCAL_ENGINE": "embedded"}, engine="foo")
 
 
-def test_the_file_counts_and_the_environment_counts_more(machine: Machine) -> None:
+def test_the_file_applies_and_the_environment_overrides_it(machine: Machine) -> None:
     written(machine.checkout, "sandbox: bash\n")
     machine.invoke_ok("render")
     config = machine.checkout / "build" / "config.bash"
@@ -137,7 +137,7 @@ def test_the_file_counts_and_the_environment_counts_more(machine: Machine) -> No
     assert "readonly DEFAULT_SANDBOX='container'\n" in config.read_text()
 
 
-def test_a_default_without_confinement_is_refused(machine: Machine) -> None:
+def test_sandbox_off_as_a_default_is_refused(machine: Machine) -> None:
     written(machine.checkout, "sandbox: 'off'\n")
 
     done = machine.invoke("render")
@@ -149,8 +149,8 @@ def test_a_default_without_confinement_is_refused(machine: Machine) -> None:
     )
 
 
-def test_settings_are_read_without_a_look_at_the_cards(machine: Machine) -> None:
-    machine.extra["PYTHONPROFILEIMPORTTIME"] = "1"  # Python names on stderr what it imports
+def test_settings_are_read_without_opening_the_nvidia_driver(machine: Machine) -> None:
+    machine.extra["PYTHONPROFILEIMPORTTIME"] = "1"  # Python lists its imports on stderr
 
     reader = machine.invoke("profiles").stderr
     renderer = machine.invoke("render").stderr

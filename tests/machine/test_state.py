@@ -1,4 +1,4 @@
-"""state: the key is made once and stays private."""
+"""state: the key is created once and stays private."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_key_is_64_hexadecimal_digits(settings: Settings) -> None:
     assert api_key(settings) == settings.api_key_file.read_text()
 
 
-def test_the_key_is_made_once(settings: Settings) -> None:
+def test_the_key_is_created_once(settings: Settings) -> None:
     prepare(settings)
     first = api_key(settings)
 
@@ -65,7 +65,7 @@ def test_an_empty_key_file_is_replaced(settings: Settings, content: str) -> None
     assert re.fullmatch(r"[0-9a-f]{64}", settings.api_key_file.read_text())
 
 
-def test_a_line_end_after_the_key_is_no_part_of_it(settings: Settings) -> None:
+def test_a_line_break_after_the_key_is_not_part_of_it(settings: Settings) -> None:
     prepare(settings)
     settings.api_key_file.write_text("my-own-key\n")
 
@@ -78,7 +78,7 @@ def external(settings: Settings, key_file: Path | None) -> Settings:
     return replace(settings, external_url="http://gpu", external_key_file=key_file)
 
 
-def test_a_stranger_gets_the_key_that_is_theirs_and_never_ours(settings: Settings, tmp_path: Path) -> None:
+def test_an_external_server_gets_its_own_key_and_never_ours(settings: Settings, tmp_path: Path) -> None:
     prepare(settings)
     theirs = tmp_path / "theirs"
     theirs.write_text("their-key\n")
@@ -92,13 +92,13 @@ def test_a_stranger_gets_the_key_that_is_theirs_and_never_ours(settings: Setting
     ("content", "problem"),
     [
         (None, "cannot be read: No such file or directory"),
-        (b"\xff\xfe", "cannot be read: it is no text"),
+        (b"\xff\xfe", "cannot be read: it is not text"),
         (b"", "does not hold one line with a key"),
         (b"a\nb", "does not hold one line with a key"),
         ("schlüssel".encode(), "does not hold one line with a key"),
     ],
 )
-def test_a_key_file_that_is_of_no_use_is_told(
+def test_an_unusable_key_file_is_reported(
     settings: Settings, tmp_path: Path, content: bytes | None, problem: str
 ) -> None:
     file = tmp_path / "theirs"
@@ -112,7 +112,7 @@ def test_a_key_file_that_is_of_no_use_is_told(
     assert "CLAUDE_LOCAL_EXTERNAL_KEY_FILE" in caught.value.hint
 
 
-def test_state_is_private_even_where_folders_were_open_before(settings: Settings) -> None:
+def test_state_becomes_private_even_if_its_folders_were_open(settings: Settings) -> None:
     settings.runtime_dir.mkdir(parents=True, mode=0o755)
 
     prepare(settings)
@@ -132,7 +132,7 @@ def test_a_key_file_that_others_could_read_becomes_private(settings: Settings) -
     assert mode_of(settings.api_key_file) == 0o600
 
 
-def test_the_models_folder_is_made(settings: Settings) -> None:
+def test_the_models_folder_is_created(settings: Settings) -> None:
     prepare(settings)
 
     assert settings.models_dir.is_dir()

@@ -1,4 +1,4 @@
-"""state_folder: its list names everything that our Python and bash put into the state folder."""
+"""state_folder: its list has every entry that our Python and bash create in the state folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_state_dir(node: ast.expr) -> bool:
 
 
 def places_of_its_own(source: str) -> Iterator[int]:
-    """Lines in which a path below the state folder is put together by hand."""
+    """Lines that build a path below the state folder by hand."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.BinOp(left=left, op=ast.Div()) if is_state_dir(left):
@@ -46,7 +46,7 @@ def _followed_by_slash(source: str, node: ast.FormattedValue) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: file.name)
-def test_no_module_puts_a_path_of_the_state_folder_together_itself(file: Path) -> None:
+def test_no_module_builds_a_path_in_the_state_folder_by_hand(file: Path) -> None:
     assert file.name == HOME or list(places_of_its_own(file.read_text(encoding="utf-8"))) == []
 
 
@@ -60,11 +60,11 @@ def test_no_module_puts_a_path_of_the_state_folder_together_itself(file: Path) -
         'list(host.settings.state_dir.glob("*"))',
     ],
 )
-def test_a_path_that_is_put_together_would_be_found(line: str) -> None:
+def test_a_path_that_is_built_by_hand_would_be_found(line: str) -> None:
     assert list(places_of_its_own(f"\n{line}\n")) == [2]
 
 
-def test_everything_that_bash_puts_there_is_listed() -> None:
+def test_every_entry_that_bash_creates_is_listed() -> None:
     names = {
         name
         for file in BASH
@@ -75,14 +75,14 @@ def test_everything_that_bash_puts_there_is_listed() -> None:
     assert names <= {entry.name for entry in ENTRIES}
 
 
-def test_every_name_is_of_one_entry() -> None:
+def test_every_name_belongs_to_one_entry() -> None:
     for entry in ENTRIES:
         name = entry.name.replace("*", "x")
 
         assert [other for other in ENTRIES if fnmatch(name, other.name)] == [entry]
 
 
-def test_what_differs_from_one_to_the_next_is_found_by_its_kind(tmp_path: Path) -> None:
+def test_entries_with_a_wildcard_are_found_by_their_kind(tmp_path: Path) -> None:
     folder = StateEntry("upgrade-*", "", is_folder=True)
     (tmp_path / "upgrade-b").mkdir()
     (tmp_path / "upgrade-a").mkdir()

@@ -1,4 +1,4 @@
-"""invoke add-profile: a profile from what a model's file and its hub say, and nothing before a yes."""
+"""invoke add-profile: a profile from a model's file and hub, written only after confirmation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL = SHAPES[-1]
 
 @pytest.fixture
 def hub(machine: Machine) -> Iterator[Hub]:
-    """A hub that the machine's commands ask."""
+    """A hub for the machine's commands."""
     with running_hub() as hub:
         machine.extra["HF_ENDPOINT"] = hub.url
         yield hub
@@ -48,9 +48,7 @@ def written(machine: Machine, name: str) -> Profile:
     return load_profiles(machine.checkout / "profiles")[name]
 
 
-def test_a_profile_comes_from_the_hub_with_all_that_is_known(
-    machine: Machine, hub: Hub, tmp_path: Path
-) -> None:
+def test_a_profile_from_the_hub_has_every_known_value(machine: Machine, hub: Hub, tmp_path: Path) -> None:
     content = small_model(tmp_path, chat_template=STRICT)
     digest = hub.add(REPO, "Some-Model-UD-Q4_K_XL.gguf", content)
     hub.add(REPO, "Some-Model-Q8_0.gguf", content)
@@ -63,7 +61,7 @@ def test_a_profile_comes_from_the_hub_with_all_that_is_known(
 
     text = (machine.checkout / "profiles" / "some-model-ud-q4_k_xl.yaml").read_text()
     expected = f"""\
-# Written by `invoke add-profile {REPO}:ud-q4_k_xl`. Nobody has run this profile yet.
+# Written by `invoke add-profile {REPO}:ud-q4_k_xl`. This profile has not been run yet.
 #
 # Model: deci, Q4_K_M, 4 layers.
 # Sampling: generation_config.json of maker/Some-Model.
@@ -87,7 +85,7 @@ model:
   #   hub_file: "mmproj-F16.gguf"
 
 server:
-  ctx_size: 8192   # all that the model has; Claude Code needs 65536 to work in peace
+  ctx_size: 8192   # the maximum of the model; Claude Code needs 65536 to work well
   temp: 0.6
   top_k: 20
   top_p: 0.95
@@ -108,16 +106,18 @@ def test_only_the_header_of_a_large_remote_file_is_read(machine: Machine, hub: H
     assert ranges == [f"bytes=0-{4 * 2**20 - 1}"]
 
 
-def test_a_broken_file_on_the_hub_is_one_line(machine: Machine, hub: Hub, tmp_path: Path) -> None:
+def test_a_broken_file_on_the_hub_is_a_one_line_error(machine: Machine, hub: Hub, tmp_path: Path) -> None:
     hub.add(REPO, "Some-Q4_K_M.gguf", small_model(tmp_path)[:2000])
 
     message, hints = error_of(machine.invoke("add-profile", REPO, "--yes"))
 
-    assert message == f"{REPO}/Some-Q4_K_M.gguf is no complete GGUF file: it ends in the middle of the header"
-    assert hints == ["take another file of it"]
+    assert (
+        message == f"{REPO}/Some-Q4_K_M.gguf is not a complete GGUF file: it ends in the middle of the header"
+    )
+    assert hints == ["choose another file of the repository"]
 
 
-def test_a_written_profile_pulls_what_it_names(machine: Machine, hub: Hub, tmp_path: Path) -> None:
+def test_a_written_profile_can_be_pulled(machine: Machine, hub: Hub, tmp_path: Path) -> None:
     names = ["Q4_K_M/m-Q4_K_M-00001-of-00002.gguf", "Q4_K_M/m-Q4_K_M-00002-of-00002.gguf"]
     for number, name in enumerate(names):
         hub.add(REPO, name, small_model(tmp_path, layers=range(2 * number, 2 * number + 2)))
@@ -130,7 +130,7 @@ def test_a_written_profile_pulls_what_it_names(machine: Machine, hub: Hub, tmp_p
     assert pulled.stderr.count("sha256 as the profile says") == 2
 
 
-def test_a_local_file_gives_its_own_sampling_and_asks_no_hub(machine: Machine) -> None:
+def test_a_local_file_gives_its_own_sampling_and_no_hub_is_contacted(machine: Machine) -> None:
     machine.extra["HF_HUB_OFFLINE"] = "1"
     folder = machine.checkout / "models" / "sub"
     folder.mkdir(parents=True)
@@ -148,7 +148,7 @@ def test_a_local_file_gives_its_own_sampling_and_asks_no_hub(machine: Machine) -
         "top_p": None,
     }
     text = (machine.checkout / "profiles" / "mine-q4_k_m.yaml").read_text()
-    assert "# Model: qwen3moe, Q4_K_M, 48 layers, 128 experts, 8 at work, 4 KV heads of 128.\n" in text
+    assert "# Model: qwen3moe, Q4_K_M, 48 layers, 128 experts, 8 active, 4 KV heads of 128.\n" in text
     assert "# Sampling: the file itself (general.sampling).\n" in text
     assert "ctx_size: 131072   # the model can take 262144\n" in text
     assert "chat_template" not in text
@@ -171,7 +171,7 @@ def test_without_a_terminal_the_diff_is_shown_and_nothing_written(machine: Machi
 
 @pytest.mark.tools
 @pytest.mark.parametrize(("answer", "is_written"), [("y", True), ("n", False)])
-def test_at_a_terminal_the_person_decides(machine: Machine, answer: str, is_written: bool) -> None:
+def test_at_a_terminal_the_user_decides(machine: Machine, answer: str, is_written: bool) -> None:
     path = machine.checkout / "models" / "mine.gguf"
     path.parent.mkdir()
     write_header_only(path, SMALL)
@@ -185,7 +185,9 @@ def test_at_a_terminal_the_person_decides(machine: Machine, answer: str, is_writ
     assert (machine.checkout / "profiles" / "mine.yaml").exists() is is_written
 
 
-def test_a_name_that_is_taken_and_a_file_elsewhere_are_refused(machine: Machine, tmp_path: Path) -> None:
+def test_a_taken_name_and_a_file_outside_the_models_folder_are_refused(
+    machine: Machine, tmp_path: Path
+) -> None:
     small_model(tmp_path, "demo.gguf")
     (machine.checkout / "models").mkdir()
     small_model(machine.checkout / "models", "demo.gguf")
@@ -203,7 +205,7 @@ def test_a_name_that_is_taken_and_a_file_elsewhere_are_refused(machine: Machine,
     assert neither == "`what is this` is neither a file nor a repository"
 
 
-def test_a_stranger_cannot_write_yaml_through_a_models_name(machine: Machine) -> None:
+def test_a_model_name_cannot_inject_yaml(machine: Machine) -> None:
     path = machine.checkout / "models" / "mine.gguf"
     path.parent.mkdir()
     evil = 'x"\u2028server: {extra_args: [--host]} # {{ 7 }} \\" \''
@@ -242,7 +244,7 @@ def test_a_quantisation_is_found_in_a_repository(choice: str, expected: str) -> 
     assert choose_file("o/n", SIZES, choice) == expected
 
 
-def test_a_quantisation_that_is_not_there_or_there_twice_is_told_with_what_there_is() -> None:
+def test_a_missing_or_ambiguous_quantisation_is_reported_with_the_available_files() -> None:
     with pytest.raises(UserError) as missing:
         choose_file("o/n", SIZES, "Q4_K_XL")
     with pytest.raises(UserError) as twice:
@@ -252,7 +254,7 @@ def test_a_quantisation_that_is_not_there_or_there_twice_is_told_with_what_there
 
     assert missing.value.message == "o/n has no GGUF file for `Q4_K_XL`"
     assert missing.value.hint.splitlines()[0] == "o/n:m-Q4_K_M.gguf  1 bytes"
-    assert twice.value.message == "`Q4_0` is several files of o/n"
+    assert twice.value.message == "`Q4_0` matches several files in o/n"
     assert none.value.message == "o/n has no GGUF files"
 
 
@@ -296,7 +298,7 @@ TEMPLATES = {
 
 
 @pytest.mark.parametrize("case", TEMPLATES)
-def test_a_template_is_judged_by_what_it_does(settings: Settings, case: str) -> None:
+def test_a_template_is_judged_by_its_output(settings: Settings, case: str) -> None:
     template, verdict = TEMPLATES[case]
 
     assert check(settings, template) == verdict

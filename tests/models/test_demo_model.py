@@ -1,4 +1,4 @@
-"""demo_model: a real GGUF file, the same every time, that ends its nonsense by itself."""
+"""demo_model: a real, reproducible GGUF file whose answers end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL = DemoShape(embedding=8, layers=1, heads=2, feed_forward=16, context=512)
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small demo model, in a folder that was not there."""
+    """A small demo model in a new folder."""
     path = tmp_path_factory.mktemp("models") / "new" / "demo.gguf"
     assert write_demo_model(path, shape=SMALL) is True
     return path
@@ -40,7 +40,7 @@ def test_the_file_is_gguf_and_alone_in_its_folder(small: Path) -> None:
     assert list(small.parent.iterdir()) == [small]
 
 
-def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "demo.gguf").write_bytes(b"mine")
 
     assert write_demo_model(tmp_path / "demo.gguf", shape=SMALL) is False
@@ -68,7 +68,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_metadata_is_what_llama_server_asks_for(reader: Any) -> None:
+def test_the_metadata_is_what_llama_server_needs(reader: Any) -> None:
     names = [
         "general.architecture",
         "llama.context_length",
@@ -90,7 +90,7 @@ def test_the_metadata_is_what_llama_server_asks_for(reader: Any) -> None:
     }
 
 
-def test_every_token_has_its_row_and_the_end_is_one_of_them(reader: Any) -> None:
+def test_every_token_has_a_row_including_the_end_of_turn(reader: Any) -> None:
     tokens = reader.get_field("tokenizer.ggml.tokens").contents()
     rows = {tensor.name: tensor.shape.tolist() for tensor in reader.tensors}
 
@@ -99,7 +99,7 @@ def test_every_token_has_its_row_and_the_end_is_one_of_them(reader: Any) -> None
     assert rows["token_embd.weight"] == rows["output.weight"] == [SMALL.embedding, VOCABULARY_SIZE]
 
 
-def test_an_answer_ends_after_some_forty_words(reader: Any) -> None:
+def test_an_answer_ends_after_about_forty_words(reader: Any) -> None:
     output = next(tensor for tensor in reader.tensors if tensor.name == "output.weight")
     shares = np.exp(output.data[:, 0].astype(np.float64) * 5.7)
     end = reader.get_field("tokenizer.ggml.eos_token_id").contents()
@@ -109,7 +109,7 @@ def test_an_answer_ends_after_some_forty_words(reader: Any) -> None:
     assert round(words / WORDS_PER_ANSWER, 1) == 1.0
 
 
-def test_an_answer_does_not_end_before_it_begins(tmp_path: Path) -> None:
+def test_an_answer_is_not_empty(tmp_path: Path) -> None:
     write_demo_model(tmp_path / "demo.gguf")
     reader = gguf.GGUFReader(tmp_path / "demo.gguf")
     tensors = {tensor.name: tensor.data.astype(np.float64) for tensor in reader.tensors}
@@ -117,7 +117,7 @@ def test_an_answer_does_not_end_before_it_begins(tmp_path: Path) -> None:
     end = reader.get_field("tokenizer.ggml.eos_token_id").contents()
     line_end = reader.get_field("tokenizer.ggml.tokens").contents().index(LINE_END)
 
-    # What the last norm and the output make of each token's own embedding.
+    # The last norm and the output applied to each token's own embedding.
     hidden = embedding / np.sqrt(np.mean(embedding**2, axis=1, keepdims=True))
     shares = np.exp(hidden @ output.T)
     end_shares = shares[:, end] / shares.sum(axis=1)
@@ -131,7 +131,7 @@ def test_no_two_layers_share_their_weights(reader: Any) -> None:
     assert len(set(matrices)) == len(matrices) == 9
 
 
-def test_a_token_can_be_added_that_is_said_often_and_is_text(tmp_path: Path) -> None:
+def test_an_added_frequent_token_appears_as_text(tmp_path: Path) -> None:
     write_demo_model(tmp_path / "demo.gguf", shape=SMALL, said_often="<call>")
 
     fields = gguf.GGUFReader(tmp_path / "demo.gguf").fields

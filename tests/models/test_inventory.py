@@ -1,4 +1,4 @@
-"""invoke models: what is on disk, what a profile lacks, and what may go; nothing else ever goes."""
+"""invoke models: files on disk, missing files and deletable ones; nothing else is ever deleted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def put(settings: Settings, name: str) -> Path:
     return write_header_only(path, SMALL)
 
 
-def test_what_a_profile_lacks_is_said_with_the_way_to_get_it(settings: Settings) -> None:
+def test_missing_files_are_listed_with_the_command_to_get_them(settings: Settings) -> None:
     put(settings, "half-00001-of-00002.gguf")
 
     seen = states(
@@ -63,7 +63,7 @@ def test_what_a_profile_lacks_is_said_with_the_way_to_get_it(settings: Settings)
     }
 
 
-def test_a_file_is_called_checked_only_if_its_checksum_was_made_and_is_the_profiles(
+def test_a_file_is_checked_only_if_its_computed_checksum_is_that_of_the_profile(
     settings: Settings,
 ) -> None:
     sums = {
@@ -88,7 +88,7 @@ def test_a_file_is_called_checked_only_if_its_checksum_was_made_and_is_the_profi
     }
 
 
-def test_a_checksum_counts_only_until_the_file_changes(settings: Settings) -> None:
+def test_a_cached_checksum_is_valid_until_the_file_changes(settings: Settings) -> None:
     file = put(settings, "a.gguf")
     made = checksums.sha256_of(settings.state_dir, file, lambda _: None)
     before = checksums.known_sha256(settings.state_dir, file)
@@ -99,14 +99,14 @@ def test_a_checksum_counts_only_until_the_file_changes(settings: Settings) -> No
     assert (before, checksums.known_sha256(settings.state_dir, file)) == (made, None)
 
 
-def test_a_broken_file_is_named_as_such(settings: Settings) -> None:
+def test_a_broken_file_is_reported(settings: Settings) -> None:
     (settings.models_dir / "p.gguf").write_bytes(b"<!DOCTYPE html>")
 
-    expected = f"{settings.models_dir / 'p.gguf'} is no complete GGUF file: it does not begin with `GGUF`"
+    expected = f"{settings.models_dir / 'p.gguf'} is not a complete GGUF file: it does not begin with `GGUF`"
     assert states(settings, profile()) == {"p": f"{expected}; own file"}
 
 
-def test_what_belongs_to_no_profile_is_listed_and_links_stay(settings: Settings, tmp_path: Path) -> None:
+def test_files_of_no_profile_are_listed_and_links_are_kept(settings: Settings, tmp_path: Path) -> None:
     put(settings, "p.gguf")
     put(settings, "sub/old.gguf")
     (settings.models_dir / "notes.txt").write_text("mine")
@@ -121,8 +121,8 @@ def test_what_belongs_to_no_profile_is_listed_and_links_stay(settings: Settings,
     freed = prune(settings, seen.deletable)
 
     assert {extra.path: extra.why for extra in seen.extras} == {
-        ".p.gguf.0123.partial": "half of a download; `invoke pull` goes on with it",
-        "linked.gguf": "a link that no profile names; it stays",
+        ".p.gguf.0123.partial": "partial download; `invoke pull` resumes it",
+        "linked.gguf": "a link that no profile names; it is kept",
         "sub/old.gguf": "no profile names it",
     }
     assert freed == sum(extra.size_bytes for extra in seen.deletable)
@@ -142,23 +142,21 @@ def test_a_growing_download_is_not_deletable(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("path", ["../outside.gguf", "folder/inside.gguf", "linked.gguf"])
-def test_prune_refuses_what_leads_out_of_the_models_folder(
-    settings: Settings, tmp_path: Path, path: str
-) -> None:
+def test_prune_refuses_paths_outside_the_models_folder(settings: Settings, tmp_path: Path, path: str) -> None:
     (tmp_path / "outside.gguf").write_bytes(b"GGUF")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "inside.gguf").write_bytes(b"GGUF")
     (settings.models_dir / "folder").symlink_to(tmp_path / "elsewhere")
     (settings.models_dir / "linked.gguf").symlink_to(tmp_path / "outside.gguf")
 
-    with pytest.raises(UserError, match="is not a file of the models folder any more"):
+    with pytest.raises(UserError, match="is no longer a file in the models folder"):
         prune(settings, (Extra(path, 4, "", deletable=True),))
 
     assert (tmp_path / "outside.gguf").exists()
     assert (tmp_path / "elsewhere" / "inside.gguf").exists()
 
 
-def test_the_command_lists_and_deletes_only_after_a_yes(machine: Machine) -> None:
+def test_the_command_lists_and_deletes_only_after_confirmation(machine: Machine) -> None:
     orphan = machine.checkout / "models" / "old.gguf"
     orphan.parent.mkdir()
     write_header_only(orphan, SMALL)

@@ -1,4 +1,4 @@
-"""preflight: a missing model or a taken port is told before anything starts."""
+"""present and ports: a missing model or a taken port is reported before anything starts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """A program of ours on a port of 127.0.0.1."""
+    """A listening socket of this process on 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
 
@@ -39,14 +39,14 @@ def profile(name: str = "p", **model: Any) -> Profile:
     )
 
 
-def test_a_gguf_file_is_good(settings: Settings) -> None:
+def test_a_gguf_file_is_accepted(settings: Settings) -> None:
     (settings.models_dir / "sub").mkdir()
     (settings.models_dir / "sub" / "a.gguf").write_bytes(b"GGUF\x03\0\0\0")
 
     check_model_file(settings, profile(file="sub/a.gguf"))
 
 
-def test_a_missing_model_is_told_with_the_way_to_get_it(settings: Settings) -> None:
+def test_a_missing_model_is_reported_with_the_command_to_get_it(settings: Settings) -> None:
     with pytest.raises(UserError) as caught:
         check_model_file(settings, profile(repo="owner/name"))
 
@@ -55,14 +55,14 @@ def test_a_missing_model_is_told_with_the_way_to_get_it(settings: Settings) -> N
     assert caught.value.hint == "download it: invoke pull p"
 
 
-def test_the_missing_demo_model_is_written_here(settings: Settings) -> None:
+def test_the_hint_for_the_missing_demo_model_is_to_write_it(settings: Settings) -> None:
     with pytest.raises(UserError) as caught:
         check_model_file(settings, profile("demo", file="demo.gguf"))
 
     assert caught.value.hint == "write it: invoke demo-model"
 
 
-def test_a_missing_model_of_unknown_origin_is_not_said_to_be_the_demo_model(settings: Settings) -> None:
+def test_the_hint_for_a_missing_model_without_source_is_not_the_demo_model(settings: Settings) -> None:
     with pytest.raises(UserError) as caught:
         check_model_file(settings, profile("mine", file="mine.gguf"))
 
@@ -70,18 +70,18 @@ def test_a_missing_model_of_unknown_origin_is_not_said_to_be_the_demo_model(sett
     assert str(settings.models_dir) in caught.value.hint
 
 
-def test_a_missing_shard_or_projector_is_told(settings: Settings) -> None:
+def test_a_missing_shard_or_projector_is_reported(settings: Settings) -> None:
     sharded = profile(file="a-00001-of-00002.gguf", mmproj={"file": "eyes.gguf"})
-    told = []
+    messages = []
     for name in ("a-00001-of-00002.gguf", "a-00002-of-00002.gguf", "eyes.gguf"):
         with pytest.raises(UserError) as caught:
             check_model_file(settings, sharded)
-        told.append(caught.value.message.split(": ")[1])
+        messages.append(caught.value.message.split(": ")[1])
         (settings.models_dir / name).write_bytes(b"GGUF")
 
     check_model_file(settings, sharded)
     names = ("a-00001-of-00002.gguf", "a-00002-of-00002.gguf", "eyes.gguf")
-    assert told == [f"{settings.models_dir / name} is missing" for name in names]
+    assert messages == [f"{settings.models_dir / name} is missing" for name in names]
 
 
 def test_the_size_of_a_sharded_model_is_that_of_all_shards(settings: Settings) -> None:
@@ -96,13 +96,13 @@ def test_the_size_of_a_sharded_model_is_that_of_all_shards(settings: Settings) -
 
 
 @pytest.mark.parametrize("content", [b"", b"GGU", b"<!DOCTYPE html>", b"version https://git-lfs"])
-def test_a_file_that_is_no_gguf_is_told(settings: Settings, content: bytes) -> None:
+def test_a_file_that_is_not_gguf_is_reported(settings: Settings, content: bytes) -> None:
     (settings.models_dir / "a.gguf").write_bytes(content)
 
     with pytest.raises(UserError) as caught:
         check_model_file(settings, profile())
 
-    assert caught.value.message == f"{settings.models_dir / 'a.gguf'} is no GGUF file"
+    assert caught.value.message == f"{settings.models_dir / 'a.gguf'} is not a GGUF file"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_gguf_is_told(settings: Settings, content: bytes) -> N
         ({}, "put it into {models}; the profile does not say where it comes from"),
     ],
 )
-def test_half_a_download_is_told_with_the_way_to_all_of_it(
+def test_a_partial_download_is_reported_with_the_command_to_complete_it(
     settings: Settings, place: dict[str, str], hint: str
 ) -> None:
     (settings.models_dir / "a.gguf").write_bytes(b"GGUF+3B")
@@ -121,11 +121,11 @@ def test_half_a_download_is_told_with_the_way_to_all_of_it(
         check_model_file(settings, profile(size_bytes=1000, **place))
 
     assert caught.value.message == f"{settings.models_dir / 'a.gguf'} has 7 bytes, the profile says 1,000"
-    told = hint.format(models=settings.models_dir)
-    assert caught.value.hint == f"it may be half a download; {told}"
+    rest = hint.format(models=settings.models_dir)
+    assert caught.value.hint == f"it may be a partial download; {rest}"
 
 
-def test_a_folder_is_no_model_file(settings: Settings) -> None:
+def test_a_folder_is_not_a_model_file(settings: Settings) -> None:
     (settings.models_dir / "a.gguf").mkdir()
 
     with pytest.raises(UserError, match=r"a\.gguf is missing$"):
@@ -141,7 +141,7 @@ def test_the_size_on_disk_wins_over_the_size_in_the_profile(settings: Settings) 
     assert model_size_bytes(settings, profile(size_bytes=1000)) == 7
 
 
-def test_a_taken_port_is_told_with_its_holder(listener: socket.socket) -> None:
+def test_a_taken_port_is_reported_with_its_holder(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
 
     with pytest.raises(UserError) as caught:
@@ -152,7 +152,7 @@ def test_a_taken_port_is_told_with_its_holder(listener: socket.socket) -> None:
     assert caught.value.hint == ("end that program, or choose another port: CLAUDE_LOCAL_LLAMA_PORT=8090")
 
 
-def test_a_port_is_free_again_when_its_holder_ended(listener: socket.socket) -> None:
+def test_a_port_is_free_after_its_holder_has_ended(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     listener.close()
 
@@ -161,17 +161,17 @@ def test_a_port_is_free_again_when_its_holder_ended(listener: socket.socket) -> 
 
 
 def checked(settings: Settings, content: bytes = b"GGUF and so on") -> str:
-    """A model file whose checksum was made, as `invoke pull` does; returns that."""
+    """Writes a model file and caches its checksum like `invoke pull`; returns the checksum."""
     file = settings.models_dir / "a.gguf"
     file.write_bytes(content)
     return checksums.sha256_of(settings.state_dir, file, lambda _: None)
 
 
-def test_a_file_with_the_checksum_of_its_profile_is_good(settings: Settings) -> None:
+def test_a_file_with_the_checksum_of_its_profile_is_accepted(settings: Settings) -> None:
     check_model_file(settings, profile(sha256=checked(settings)))
 
 
-def test_a_file_that_is_known_to_be_another_one_is_told(settings: Settings) -> None:
+def test_a_file_with_a_different_checksum_is_reported(settings: Settings) -> None:
     made, expected = checked(settings), "0" * 64
 
     with pytest.raises(UserError) as caught:
@@ -184,7 +184,7 @@ def test_a_file_that_is_known_to_be_another_one_is_told(settings: Settings) -> N
     assert caught.value.hint == "replace it: invoke pull p --force"
 
 
-def test_a_file_that_changed_since_it_was_checked_is_checked_again_first(settings: Settings) -> None:
+def test_a_file_that_changed_after_its_check_must_be_checked_again(settings: Settings) -> None:
     sha256 = checked(settings)
     file = settings.models_dir / "a.gguf"
     os.utime(file, ns=(0, 0))
@@ -194,11 +194,11 @@ def test_a_file_that_changed_since_it_was_checked_is_checked_again_first(setting
     checksums.sha256_of(settings.state_dir, file, lambda _: None)
     check_model_file(settings, profile(sha256=sha256))
 
-    assert caught.value.message == f"{file} has changed since its checksum was made"
-    assert caught.value.hint == "make it again: invoke pull p"
+    assert caught.value.message == f"{file} has changed since its checksum was computed"
+    assert caught.value.hint == "compute it again: invoke pull p"
 
 
-def test_a_file_that_was_never_checked_or_has_no_checksum_to_meet_is_good(settings: Settings) -> None:
+def test_a_file_without_a_cached_or_expected_checksum_is_accepted(settings: Settings) -> None:
     file = settings.models_dir / "a.gguf"
     file.write_bytes(b"GGUF")
     check_model_file(settings, profile(sha256="0" * 64))

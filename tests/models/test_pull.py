@@ -1,4 +1,4 @@
-"""invoke pull against a local hub: whatever happens on the way, a clear line, and nothing is lost."""
+"""invoke pull against a local hub: every failure is one clear line, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILE = "Some-Model-Q8_0.gguf"
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A real model of some MB (random weights)."""
+    """A real model of a few MB (random weights)."""
     path = tmp_path_factory.mktemp("model") / "model.gguf"
     write_demo_model(path, shape=DemoShape(embedding=256, layers=1))
     return path.read_bytes()
@@ -34,7 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def hub(machine: Machine) -> Iterator[Hub]:
-    """A hub that the machine's commands ask."""
+    """A hub for the machine's commands."""
     with running_hub() as hub:
         machine.extra["HF_ENDPOINT"] = hub.url
         yield hub
@@ -54,11 +54,11 @@ def target(machine: Machine, file: str = FILE) -> Path:
 
 
 def left_over(machine: Machine) -> list[str]:
-    """Names of everything below models/ but whole files."""
+    """Names of everything below models/ except complete files."""
     return [path.name for path in (machine.checkout / "models").rglob(".*")]
 
 
-def test_a_model_is_pulled_checked_and_not_hashed_or_asked_for_again(
+def test_a_pulled_model_is_checked_and_not_hashed_or_requested_again(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     digest = hub.add(REPO, FILE, model)
@@ -79,7 +79,7 @@ def test_a_model_is_pulled_checked_and_not_hashed_or_asked_for_again(
     assert [(path, seen["sha256"]) for path, seen in remembered.items()] == [(str(target(machine)), digest)]
 
 
-def test_nothing_but_the_file_is_asked_of_the_hub_and_nothing_is_written_home(
+def test_only_the_file_is_requested_and_nothing_is_written_to_the_home_folder(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     hub.add(REPO, FILE, model)
@@ -95,7 +95,7 @@ def test_nothing_but_the_file_is_asked_of_the_hub_and_nothing_is_written_home(
     assert sorted(path.name for path in machine.home.iterdir()) == [".local"]
 
 
-def test_record_writes_hash_and_size_and_leaves_every_comment(
+def test_record_writes_checksum_and_size_and_keeps_every_comment(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     digest = hub.add(REPO, FILE, model)
@@ -124,7 +124,7 @@ def test_record_writes_hash_and_size_and_leaves_every_comment(
     assert target(machine, "eyes.gguf").read_bytes() == model
 
 
-def test_a_profile_on_one_line_is_not_guessed_at(machine: Machine, hub: Hub, model: bytes) -> None:
+def test_a_profile_on_one_line_is_not_edited(machine: Machine, hub: Hub, model: bytes) -> None:
     digest = hub.add(REPO, FILE, model)
     profile = machine.checkout / "profiles" / "some.yaml"
     profile.write_text(f"title: T\ndescription: D\nmodel: {{repo: {REPO}, file: {FILE}}}\n")
@@ -132,12 +132,12 @@ def test_a_profile_on_one_line_is_not_guessed_at(machine: Machine, hub: Hub, mod
 
     message, hints = error_of(machine.invoke("pull", "some", "--record"))
 
-    assert message == f"{profile} is not laid out so that it can be added to"
-    assert hints == ["add it yourself:", f'model/sha256: "{digest}"', f"model/size_bytes: {len(model)}"]
+    assert message == f"{profile} has a layout that cannot be edited automatically"
+    assert hints == ["add these yourself:", f'model/sha256: "{digest}"', f"model/size_bytes: {len(model)}"]
     assert profile.read_text() == before
 
 
-def test_all_shards_come_and_are_recorded(machine: Machine, hub: Hub, tmp_path: Path) -> None:
+def test_all_shards_are_downloaded_and_recorded(machine: Machine, hub: Hub, tmp_path: Path) -> None:
     names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]
     small = SHAPES[-1]
     contents = [
@@ -155,7 +155,7 @@ def test_all_shards_come_and_are_recorded(machine: Machine, hub: Hub, tmp_path: 
     assert f"  size_bytes: {sum(map(len, contents))}\n" in profile.read_text()
 
 
-def test_an_interrupted_download_goes_on_where_it_stopped(machine: Machine, hub: Hub, model: bytes) -> None:
+def test_an_interrupted_download_resumes_where_it_stopped(machine: Machine, hub: Hub, model: bytes) -> None:
     digest = hub.add(REPO, FILE, model)
     write_profile(machine)
     hub.stops_after_bytes = 2 * 2**20
@@ -164,13 +164,13 @@ def test_an_interrupted_download_goes_on_where_it_stopped(machine: Machine, hub:
     assert hub.stopped.wait(60)
     partial = wait_for_bytes(machine, 2**20)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=150)
+    _, stderr = running.communicate(timeout=150)
     kept = partial.stat().st_size
     hub.stops_after_bytes = None
     again = machine.invoke("pull", "some")
 
     assert running.returncode == 130
-    assert told.splitlines()[-2:] == [
+    assert stderr.splitlines()[-2:] == [
         "the part that was downloaded is kept; continue: invoke pull some",
         "interrupted",
     ]
@@ -181,7 +181,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(machine: Machine, hub:
 
 
 def wait_for_bytes(machine: Machine, count: int) -> Path:
-    """The growing file, once it has `count` bytes."""
+    """The partial file, once it has `count` bytes."""
     while True:
         found = list((machine.checkout / "models").glob(f".{FILE}.*.partial"))
         if found and found[0].stat().st_size >= count:
@@ -204,7 +204,7 @@ def test_a_second_pull_of_the_same_file_is_refused(machine: Machine, hub: Hub, m
     assert (running.returncode, target(machine).read_bytes()) == (0, model)
 
 
-def test_a_broken_connection_is_taken_up_again(machine: Machine, hub: Hub, model: bytes) -> None:
+def test_a_broken_connection_is_resumed(machine: Machine, hub: Hub, model: bytes) -> None:
     hub.add(REPO, FILE, model)
     write_profile(machine)
     hub.breaks_after_bytes, hub.breaks_left = 2**20 + 5, 1
@@ -215,7 +215,7 @@ def test_a_broken_connection_is_taken_up_again(machine: Machine, hub: Hub, model
     assert hub.asked("storage") == [("GET", "bytes=0-"), ("GET", f"bytes={2**20}-")]
 
 
-def test_a_server_without_ranges_sends_the_file_again_and_it_is_right(
+def test_a_server_without_ranges_sends_the_file_again_correctly(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     hub.add(REPO, FILE, model)
@@ -227,7 +227,7 @@ def test_a_server_without_ranges_sends_the_file_again_and_it_is_right(
     assert target(machine).read_bytes() == model
 
 
-def test_a_hub_that_breaks_off_for_good_is_told_and_what_came_is_kept(
+def test_a_connection_that_stays_broken_is_reported_and_the_partial_file_is_kept(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     hub.add(REPO, FILE, model)
@@ -237,7 +237,7 @@ def test_a_hub_that_breaks_off_for_good_is_told_and_what_came_is_kept(
     message, hints = error_of(machine.invoke("pull", "some"))
 
     assert message.startswith(f"{hub.url} does not answer: peer closed connection")
-    assert hints[0].startswith("start it again, it goes on where it stopped")
+    assert hints[0].startswith("run it again, it resumes where it stopped")
 
 
 def test_a_damaged_file_is_deleted_and_never_gets_its_name(machine: Machine, hub: Hub, model: bytes) -> None:
@@ -248,12 +248,12 @@ def test_a_damaged_file_is_deleted_and_never_gets_its_name(machine: Machine, hub
     message, hints = error_of(machine.invoke("pull", "some"))
 
     wrong = hashlib.sha256(model[:-1] + bytes([model[-1] ^ 1])).hexdigest()
-    assert message == f"{FILE} came damaged or changed: sha256 {wrong}, not {digest}; it is deleted"
-    assert hints == ["download it again: invoke pull some; if it stays so, try another mirror"]
+    assert message == f"{FILE} arrived damaged or changed: sha256 {wrong}, not {digest}; it was deleted"
+    assert hints == ["download it again: invoke pull some; if this repeats, try another mirror"]
     assert (target(machine).exists(), left_over(machine)) == (False, [])
 
 
-def test_a_file_that_ends_early_is_told(machine: Machine, hub: Hub, model: bytes) -> None:
+def test_a_file_that_ends_early_is_reported(machine: Machine, hub: Hub, model: bytes) -> None:
     hub.add(REPO, FILE, model)
     write_profile(machine)
     hub.claims_bytes = len(model) + 1
@@ -261,11 +261,11 @@ def test_a_file_that_ends_early_is_told(machine: Machine, hub: Hub, model: bytes
     message, _ = error_of(machine.invoke("pull", "some"))
 
     expected = f"{len(model):,} bytes, not {len(model) + 1:,}"
-    assert message == f"{FILE} came damaged or changed: {expected}; it is deleted"
+    assert message == f"{FILE} arrived damaged or changed: {expected}; it was deleted"
 
 
 @pytest.mark.parametrize("key", ["sha256", "size_bytes"])
-def test_another_file_than_the_profile_means_is_not_downloaded(
+def test_a_file_that_differs_from_the_profile_is_not_downloaded(
     machine: Machine, hub: Hub, model: bytes, key: str
 ) -> None:
     digest = hub.add(REPO, FILE, model)
@@ -275,12 +275,12 @@ def test_another_file_than_the_profile_means_is_not_downloaded(
 
     message, hints = error_of(machine.invoke("pull", "some"))
 
-    assert message == f"{REPO} has another {FILE} than profile `some` means: {key} {theirs}, not {mine}"
+    assert message == f"{REPO} has a different {FILE} than profile `some` means: {key} {theirs}, not {mine}"
     assert "profiles/some.yaml" in hints[0]
     assert hub.asked("storage") == []
 
 
-def test_a_file_on_disk_with_the_wrong_hash_is_told_and_force_replaces_it(
+def test_a_file_on_disk_with_the_wrong_checksum_is_reported_and_force_replaces_it(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     digest = hub.add(REPO, FILE, model)
@@ -299,7 +299,7 @@ def test_a_file_on_disk_with_the_wrong_hash_is_told_and_force_replaces_it(
     assert (forced.returncode, target(machine).read_bytes()) == (0, model)
 
 
-def test_a_missing_file_is_told_with_those_that_are_there(machine: Machine, hub: Hub) -> None:
+def test_a_missing_file_is_reported_with_similar_names(machine: Machine, hub: Hub) -> None:
     hub.add(REPO, "some-model-q8_0.gguf", b"")
     hub.add(REPO, "Some-Model-Q4_K_M.gguf", b"")
     write_profile(machine)
@@ -310,7 +310,7 @@ def test_a_missing_file_is_told_with_those_that_are_there(machine: Machine, hub:
     assert hints == ["it has: some-model-q8_0.gguf, Some-Model-Q4_K_M.gguf"]
 
 
-def test_a_missing_repository_and_a_missing_revision_are_told(machine: Machine, hub: Hub) -> None:
+def test_a_missing_repository_and_a_missing_revision_are_reported(machine: Machine, hub: Hub) -> None:
     write_profile(machine)
 
     nowhere, _ = error_of(machine.invoke("pull", "some"))
@@ -322,7 +322,7 @@ def test_a_missing_repository_and_a_missing_revision_are_told(machine: Machine, 
     assert (no_revision, hints) == (f"{REPO} has no revision never-was", ["leave `revision` out"])
 
 
-def test_a_gated_model_is_told_and_comes_with_a_token_that_stays_with_the_hub(
+def test_a_gated_model_needs_a_token_that_is_sent_only_to_the_hub(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     hub.add(REPO, FILE, model)
@@ -335,7 +335,7 @@ def test_a_gated_model_is_told_and_comes_with_a_token_that_stays_with_the_hub(
     (store / "token").write_text(TOKEN)
     with_token = machine.invoke("pull", "some")
 
-    assert message == f"{REPO} is gated: its owner gives access one by one"
+    assert message == f"{REPO} is gated: its owner grants access individually"
     assert hints == [
         f"ask for access at {hub.url}/{REPO}, then log in with a token that may read it: hf auth login"
     ]
@@ -351,7 +351,7 @@ def test_a_gated_model_is_told_and_comes_with_a_token_that_stays_with_the_hub(
         (500, f"answers HTTP 500 for {REPO}"),
     ],
 )
-def test_a_hub_that_refuses_is_told(machine: Machine, hub: Hub, status: int, expected: str) -> None:
+def test_a_refusal_by_the_hub_is_reported(machine: Machine, hub: Hub, status: int, expected: str) -> None:
     write_profile(machine)
     hub.status = status
 
@@ -360,30 +360,30 @@ def test_a_hub_that_refuses_is_told(machine: Machine, hub: Hub, status: int, exp
     assert message == f"{hub.url} {expected}"
 
 
-def test_an_answer_that_is_no_hubs_is_told(machine: Machine, hub: Hub, model: bytes) -> None:
+def test_an_answer_that_is_not_from_a_hub_is_reported(machine: Machine, hub: Hub, model: bytes) -> None:
     hub.add(REPO, FILE, model)
     write_profile(machine)
     hub.is_no_hub = True
 
     message, hints = error_of(machine.invoke("pull", "some"))
 
-    assert message == f"{hub.url} does not answer as a model hub does"
+    assert message == f"{hub.url} does not answer like a model hub"
     assert hints[0].startswith("check HF_ENDPOINT")
 
 
-def test_no_hub_at_all_is_told(machine: Machine) -> None:
+def test_an_unreachable_hub_is_reported(machine: Machine) -> None:
     write_profile(machine)
-    machine.extra["HF_ENDPOINT"] = machine.url  # nobody listens there
+    machine.extra["HF_ENDPOINT"] = machine.url  # no listener on this port
 
     away, _ = error_of(machine.invoke("pull", "some"))
     machine.extra["HF_HUB_OFFLINE"] = "1"
     offline, hints = error_of(machine.invoke("pull", "some"))
 
     assert away.startswith(f"{machine.url} does not answer: ")
-    assert (offline, hints) == ("HF_HUB_OFFLINE is set: no hub is asked", ["unset HF_HUB_OFFLINE"])
+    assert (offline, hints) == ("HF_HUB_OFFLINE is set: no hub is contacted", ["unset HF_HUB_OFFLINE"])
 
 
-def test_a_file_that_is_there_is_good_enough_without_a_hub(machine: Machine, model: bytes) -> None:
+def test_an_existing_file_is_accepted_without_a_hub(machine: Machine, model: bytes) -> None:
     write_profile(machine)
     machine.extra["HF_ENDPOINT"] = machine.url
     target(machine).parent.mkdir()
@@ -395,7 +395,7 @@ def test_a_file_that_is_there_is_good_enough_without_a_hub(machine: Machine, mod
     assert f"sha256 {hashlib.sha256(model).hexdigest()}, not compared" in done.stderr
 
 
-def test_a_file_of_another_size_is_told_without_a_hub_and_force_replaces_it(
+def test_a_file_of_another_size_is_reported_without_a_hub_and_force_replaces_it(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     hub.add(REPO, FILE, model)
@@ -415,20 +415,20 @@ def test_a_file_of_another_size_is_told_without_a_hub_and_force_replaces_it(
     assert (forced.returncode, target(machine).read_bytes()) == (0, model)
 
 
-def test_a_model_that_the_disk_cannot_hold_is_not_begun(machine: Machine, hub: Hub, model: bytes) -> None:
+def test_a_download_larger_than_the_disk_is_not_started(machine: Machine, hub: Hub, model: bytes) -> None:
     hub.add(REPO, FILE, model)
     write_profile(machine)
     hub.claims_bytes = 10**18
 
     message, hints = error_of(machine.invoke("pull", "some"))
 
-    beginning = f"1000000000.0 GB are to come, and {machine.checkout / 'models'} has "
+    beginning = f"not enough disk space in {machine.checkout / 'models'}: 1000000000.0 GB needed, "
     assert message[: len(beginning)] == beginning
     assert "invoke models --prune" in hints[0]
     assert hub.asked("storage") == []
 
 
-def test_a_disk_that_fills_up_on_the_way_is_told_and_what_came_is_kept(
+def test_a_full_disk_is_reported_and_the_partial_file_is_kept(
     machine: Machine, hub: Hub, model: bytes
 ) -> None:
     hub.add(REPO, FILE, model)
@@ -447,12 +447,12 @@ def test_a_disk_that_fills_up_on_the_way_is_told_and_what_came_is_kept(
     again = machine.invoke("pull", "some")
 
     assert message == f"{target(machine)} cannot be written: {os.strerror(errno.EFBIG)}"
-    assert hints == ["make room, then go on (2.1 MB are kept): invoke pull some"]
+    assert hints == ["make room, then continue (2.1 MB are kept): invoke pull some"]
     assert again.returncode == 0, again.stderr
     assert hub.asked("storage") == [("GET", "bytes=0-"), ("GET", f"bytes={2**21}-")]
 
 
-def test_the_demo_profile_is_written_and_not_pulled(machine: Machine) -> None:
+def test_pulling_the_demo_profile_says_how_to_write_it(machine: Machine) -> None:
     message, hints = error_of(machine.invoke("pull", "demo"))
 
     assert message == "profile `demo` does not say where demo.gguf comes from"

@@ -1,4 +1,4 @@
-"""The folder that the tests of profiles write into."""
+"""A profiles folder for the tests."""
 
 from __future__ import annotations
 

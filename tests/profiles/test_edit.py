@@ -1,4 +1,4 @@
-"""profile_edit: values get into a profile, and nothing else in it moves."""
+"""edit: values are added to a profile, and nothing else in it changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_keys_go_below_the_file_with_its_indentation(tmp_path: Path) -> None:
     )
 
 
-def test_a_last_line_without_an_end_and_lines_of_windows_stay_right(tmp_path: Path) -> None:
+def test_a_missing_final_line_break_and_windows_line_breaks_are_handled(tmp_path: Path) -> None:
     text = "model:\n  file: a.gguf"
 
     assert edited(tmp_path, text) == 'model:\n  file: a.gguf\n  sha256: "1e5"\n  size_bytes: 7\n'
@@ -41,7 +41,7 @@ def test_a_last_line_without_an_end_and_lines_of_windows_stay_right(tmp_path: Pa
     assert edited(tmp_path, text + "\n", newline="\r\n") == windows
 
 
-def test_what_is_there_already_is_not_touched(tmp_path: Path) -> None:
+def test_existing_keys_are_not_changed(tmp_path: Path) -> None:
     text = "model:\n  size_bytes: 5\n  file: a.gguf\n  sha256: '2'\n"
 
     assert edited(tmp_path, text) == text
@@ -64,16 +64,16 @@ def test_a_file_behind_a_link_is_written_and_the_link_stays(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "text", ["model: {file: a.gguf}\n", "model:\n  file:\n    a.gguf\n", "model:\n  file: >-\n    a.gguf\n"]
 )
-def test_a_layout_that_cannot_be_added_to_is_left_alone(tmp_path: Path, text: str) -> None:
+def test_a_layout_that_cannot_be_edited_is_left_unchanged(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError) as caught:
         edited(tmp_path, text)
 
-    assert caught.value.hint == 'add it yourself:\nmodel/sha256: "1e5"\nmodel/size_bytes: 7'
+    assert caught.value.hint == 'add these yourself:\nmodel/sha256: "1e5"\nmodel/size_bytes: 7'
     assert (tmp_path / "p.yaml").read_text() == text
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in SHIPPED.glob("[!_]*.yaml")))
-def test_every_shipped_profile_can_be_added_to(tmp_path: Path, name: str) -> None:
+def test_keys_can_be_added_to_every_shipped_profile(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     before = (SHIPPED / name).read_text(encoding="utf-8")
     file.write_text(before, encoding="utf-8")

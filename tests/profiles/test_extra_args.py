@@ -1,4 +1,4 @@
-"""extra_args: which flags a profile may pass on as they are."""
+"""extra_args: the flags that a profile may pass to llama-server unchanged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def extra_args_in(folder: Path, tokens: list[str]) -> str:
         ["--spec-draft-p-min", "0.5", "--spec-ngram-mod-n-min", "2"],
     ],
 )
-def test_flags_that_shape_the_computation_are_allowed_as_they_are(folder: Path, tokens: list[str]) -> None:
+def test_flags_that_affect_only_the_computation_are_passed_unchanged(folder: Path, tokens: list[str]) -> None:
     write(folder, {"a.yaml": MINIMAL + f"server: {{extra_args: {json.dumps(tokens)}}}\n"})
 
     assert load_profiles(folder)["a"].server.extra_args == tuple(tokens)
@@ -97,7 +97,7 @@ def test_flags_that_shape_the_computation_are_allowed_as_they_are(folder: Path, 
         "--mirostat; x",
     ],
 )
-def test_any_other_flag_is_refused_in_every_place(folder: Path, flag: str) -> None:
+def test_any_other_flag_is_refused_in_every_position(folder: Path, flag: str) -> None:
     tokens = ["--keep", "64", flag, "x"]
 
     message = extra_args_in(folder, tokens)
@@ -114,7 +114,7 @@ def shortened(tokens: list[str]) -> str:
 @pytest.mark.parametrize(
     "token", ["--poll\u2028host = 0.0.0.0", "1\u2028host = 0.0.0.0", "1\x85host = 0.0.0.0"]
 )
-def test_no_extra_token_holds_a_line_end(folder: Path, token: str) -> None:
+def test_an_extra_token_with_a_line_break_is_refused(folder: Path, token: str) -> None:
     message = extra_args_in(folder, ["--keep", token])
 
     assert message.startswith("profiles/a.yaml:4: server/extra_args")
@@ -128,7 +128,7 @@ def test_extra_args_begin_with_a_long_flag(folder: Path, tokens: list[str]) -> N
     assert message == f"profiles/a.yaml:4: server/extra_args: {problem}, not {tokens}"
 
 
-def test_a_refused_flag_does_not_hide_behind_an_allowed_one(folder: Path) -> None:
+def test_a_refused_flag_as_the_value_of_an_allowed_one_is_refused(folder: Path) -> None:
     message = extra_args_in(folder, ["--rope-scale", "--rpc"])
 
     problem = "should not hold `--rpc`, which is not on the list of allowed flags"
@@ -136,7 +136,7 @@ def test_a_refused_flag_does_not_hide_behind_an_allowed_one(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("field", [name for name in ServerOptions.model_fields if name != "extra_args"])
-def test_a_flag_with_a_field_of_its_own_is_no_extra_flag(folder: Path, field: str) -> None:
+def test_a_flag_with_its_own_field_is_refused(folder: Path, field: str) -> None:
     flag = "--" + field.replace("_", "-")
 
     message = extra_args_in(folder, [flag, "1"])
@@ -145,7 +145,7 @@ def test_a_flag_with_a_field_of_its_own_is_no_extra_flag(folder: Path, field: st
     assert message == f"profiles/a.yaml:4: server/extra_args: {problem}, not {[flag, '1']}"
 
 
-def test_a_second_value_of_one_flag_is_refused_rather_than_dropped(folder: Path) -> None:
+def test_a_second_value_of_one_flag_is_refused_not_dropped(folder: Path) -> None:
     message = extra_args_in(folder, ["--keep", "64", "stray"])
 
     assert message.startswith("profiles/a.yaml:4: server/extra_args")

@@ -1,4 +1,4 @@
-"""load: what is read and merged, names, several mistakes at once, and any text at all."""
+"""load: reading and merging, names, several mistakes together, and arbitrary text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.profile import Profile
 from support.profile_folder import BOOLEAN_HINT, MINIMAL, mistakes_in, server_of, write
 
-# ---- What is read
+# ---- Reading and merging
 
 
 def test_a_minimal_profile_has_its_file_name_and_leaves_the_rest_to_llama_server(folder: Path) -> None:
@@ -27,22 +27,22 @@ def test_a_minimal_profile_has_its_file_name_and_leaves_the_rest_to_llama_server
     assert profiles["a"].server.model_dump(exclude_none=True) == {"extra_args": ()}
 
 
-def test_profiles_come_in_name_order_and_files_with_an_underscore_are_none(folder: Path) -> None:
+def test_profiles_are_in_name_order_and_files_with_an_underscore_are_not_profiles(folder: Path) -> None:
     write(folder, {"b.yaml": MINIMAL, "a.yaml": MINIMAL, "_draft.yaml": "nonsense", "notes.txt": "nonsense"})
 
     assert list(load_profiles(folder)) == ["a", "b"]
     assert profile_files(folder) == [folder / "a.yaml", folder / "b.yaml"]
 
 
-def test_what_an_editor_puts_beside_a_profile_is_none(folder: Path) -> None:
+def test_editor_files_beside_a_profile_are_not_profiles(folder: Path) -> None:
     (folder / "a.yaml").write_text(MINIMAL)
-    (folder / ".#a.yaml").symlink_to("somebody@host.1234")
+    (folder / ".#a.yaml").symlink_to("user@host.1234")
     (folder / ".a.yaml").write_text("half")
 
     assert list(load_profiles(folder)) == ["a"]
 
 
-def test_a_profile_goes_over_the_defaults_key_by_key(folder: Path) -> None:
+def test_a_profile_overrides_the_defaults_key_by_key(folder: Path) -> None:
     write(
         folder,
         {
@@ -92,7 +92,7 @@ def test_template_values_of_a_profile_replace_those_of_the_defaults(folder: Path
     assert server_of(folder) == {"chat_template_kwargs": {"b": 3}}
 
 
-def test_a_whole_number_is_good_where_a_number_is_wanted(folder: Path) -> None:
+def test_a_whole_number_is_accepted_as_a_number(folder: Path) -> None:
     write(folder, {"a.yaml": MINIMAL + "server: {temp: 1, seed: -1}\n"})
 
     assert server_of(folder) == {"temp": 1.0, "seed": -1}
@@ -109,7 +109,7 @@ def test_a_profile_cannot_be_changed(folder: Path) -> None:
 # ---- Several mistakes
 
 
-def test_all_mistakes_of_all_files_are_told_at_once_by_file_and_line(folder: Path) -> None:
+def test_all_mistakes_of_all_files_are_reported_together_by_file_and_line(folder: Path) -> None:
     write(
         folder,
         {
@@ -121,17 +121,17 @@ def test_all_mistakes_of_all_files_are_told_at_once_by_file_and_line(folder: Pat
 
     assert mistakes_in(folder) == (
         [
-            "profiles/a.yaml:2: title: stands twice, first in line 1",
+            "profiles/a.yaml:2: title: appears twice, first on line 1",
             "profiles/b.yaml:5: server/temp: should be a number, not 'warm'",
-            "profiles/b.yaml:6: server/fitt: is no known key",
+            "profiles/b.yaml:6: server/fitt: is not a known key",
             "profiles/b.yaml:7: server/fit: should be 'on' or 'off', not True",
-            "profiles/b.yaml:8: zzz: is no known key",
+            "profiles/b.yaml:8: zzz: is not a known key",
         ],
         ["did you mean `fit` instead of `fitt`?", BOOLEAN_HINT],
     )
 
 
-def test_a_hint_for_several_mistakes_is_told_once(folder: Path) -> None:
+def test_a_hint_for_several_mistakes_is_shown_once(folder: Path) -> None:
     write(folder, {"a.yaml": MINIMAL + "server: {fit: on, flash_attn: on}\n"})
 
     _, hints = mistakes_in(folder)
@@ -139,7 +139,7 @@ def test_a_hint_for_several_mistakes_is_told_once(folder: Path) -> None:
     assert hints == [BOOLEAN_HINT]
 
 
-def test_a_mistake_in_the_defaults_is_blamed_on_the_defaults(folder: Path) -> None:
+def test_a_mistake_in_the_defaults_is_reported_in_the_defaults(folder: Path) -> None:
     write(
         folder,
         {"_defaults.yaml": "# comment\nserver:\n  parallel: x\n  fitt: 'on'\n", "a.yaml": MINIMAL},
@@ -148,13 +148,13 @@ def test_a_mistake_in_the_defaults_is_blamed_on_the_defaults(folder: Path) -> No
     assert mistakes_in(folder) == (
         [
             "profiles/_defaults.yaml:3: server/parallel: should be a whole number, not 'x'",
-            "profiles/_defaults.yaml:4: server/fitt: is no known key",
+            "profiles/_defaults.yaml:4: server/fitt: is not a known key",
         ],
         ["did you mean `fit` instead of `fitt`?"],
     )
 
 
-def test_a_mistake_in_the_defaults_is_told_once_for_any_number_of_profiles(folder: Path) -> None:
+def test_a_mistake_in_the_defaults_is_reported_once_for_all_profiles(folder: Path) -> None:
     write(
         folder,
         {"_defaults.yaml": "server:\n  parallel: x\n", "a.yaml": MINIMAL, "b.yaml": MINIMAL},
@@ -165,7 +165,7 @@ def test_a_mistake_in_the_defaults_is_told_once_for_any_number_of_profiles(folde
     assert messages == ["profiles/_defaults.yaml:2: server/parallel: should be a whole number, not 'x'"]
 
 
-def test_a_mistake_over_a_default_is_blamed_on_the_profile(folder: Path) -> None:
+def test_a_mistake_that_overrides_a_default_is_reported_in_the_profile(folder: Path) -> None:
     write(
         folder,
         {"_defaults.yaml": "\n\n\nserver: {parallel: 1}\n", "a.yaml": MINIMAL + "server: {parallel: x}\n"},
@@ -176,7 +176,7 @@ def test_a_mistake_over_a_default_is_blamed_on_the_profile(folder: Path) -> None
     assert messages == ["profiles/a.yaml:4: server/parallel: should be a whole number, not 'x'"]
 
 
-def test_defaults_that_are_no_yaml_are_told_once(folder: Path) -> None:
+def test_defaults_that_are_not_yaml_are_reported_once(folder: Path) -> None:
     write(folder, {"_defaults.yaml": "- a\n", "a.yaml": MINIMAL, "b.yaml": MINIMAL})
 
     messages, _ = mistakes_in(folder)
@@ -191,7 +191,7 @@ def test_a_folder_without_defaults_is_an_expected_error(tmp_path: Path) -> None:
     assert str(tmp_path / "missing") in caught.value.message
 
 
-def test_a_folder_that_is_called_like_a_profile_is_an_expected_error(folder: Path) -> None:
+def test_a_folder_named_like_a_profile_is_an_expected_error(folder: Path) -> None:
     (folder / "a.yaml").mkdir()
 
     with pytest.raises(UserError) as caught:
@@ -227,7 +227,7 @@ def test_no_two_profiles_share_a_name_or_alias(folder: Path) -> None:
     [("[x, x]", "4: aliases/1:"), ("[x, a]", "4: aliases/1:")],
     ids=["an alias twice", "its own name"],
 )
-def test_a_profile_does_not_have_a_name_twice(folder: Path, aliases: str, message: str) -> None:
+def test_a_duplicate_name_within_a_profile_is_refused(folder: Path, aliases: str, message: str) -> None:
     write(folder, {"a.yaml": MINIMAL + f"aliases: {aliases}\n"})
 
     messages, _ = mistakes_in(folder)
@@ -236,7 +236,7 @@ def test_a_profile_does_not_have_a_name_twice(folder: Path, aliases: str, messag
     assert messages[0].startswith(f"profiles/a.yaml:{message} ")
 
 
-def test_no_profile_takes_the_name_of_the_active_one(folder: Path) -> None:
+def test_the_name_of_the_active_profile_is_reserved(folder: Path) -> None:
     write(folder, {"a.yaml": MINIMAL + "aliases: [local-llama]\n", "local-llama.yaml": MINIMAL})
 
     messages, _ = mistakes_in(folder)
@@ -269,13 +269,13 @@ KNOWN = known("qwen", "qwen-large", "gpt-small", "gpt-large", gpt_large=["big", 
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("qwen", "qwen"),  # a whole name wins over the beginning of another
+        ("qwen", "qwen"),  # a full name wins over the beginning of another
         ("qwen-large", "qwen-large"),
         ("qwen-", "qwen-large"),
         ("gpt-s", "gpt-small"),
         ("big", "gpt-large"),
         ("b", "gpt-large"),
-        ("gpt-l", "gpt-large"),  # begins its name and one of its aliases
+        ("gpt-l", "gpt-large"),  # the beginning of its name and of one of its aliases
     ],
 )
 def test_a_profile_is_found_by_name_alias_or_unambiguous_beginning(name: str, found: str) -> None:
@@ -286,7 +286,7 @@ def test_an_ambiguous_beginning_lists_the_candidates() -> None:
     with pytest.raises(UnknownProfile) as caught:
         find_profile(KNOWN, "g")
 
-    assert caught.value.message == "`g` could be several profiles"
+    assert caught.value.message == "`g` matches several profiles"
     assert caught.value.hint == "choose one of: gpt-large, gpt-small"
 
 
@@ -299,12 +299,12 @@ def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
     assert caught.value.hint == "known profiles: gpt-large, gpt-small, qwen, qwen-large"
 
 
-def test_an_empty_name_means_no_profile_even_if_there_is_only_one() -> None:
+def test_an_empty_name_matches_no_profile_even_if_there_is_only_one() -> None:
     with pytest.raises(UnknownProfile):
         find_profile(known("qwen"), "")
 
 
-# ---- Anything at all
+# ---- Arbitrary text
 
 PIECES = [
     *("title: T\n", "description: D\n", "model: {file: a.gguf}\n", "model:\n", "  file: b.gguf\n"),

@@ -1,4 +1,4 @@
-"""mistakes: what is wrong in one place of a profile, and the sentence for it."""
+"""mistakes: the message for each mistake in a profile."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from claude_local.profiles.load import load_profiles
 from support.profile_folder import BOOLEAN_HINT, MINIMAL, mistakes_in, write
 
 MISTAKES = {
-    "unknown key": ("servre: {}", "4: servre: is no known key", "did you mean `server` instead of `servre`?"),
+    "unknown key": (
+        "servre: {}",
+        "4: servre: is not a known key",
+        "did you mean `server` instead of `servre`?",
+    ),
     "unknown key below server": (
         "server:\n  ctx_siz: 1",
-        "5: server/ctx_siz: is no known key",
+        "5: server/ctx_siz: is not a known key",
         "did you mean `ctx_size` instead of `ctx_siz`?",
     ),
     "unknown key with dashes": (
         "server:\n  cache-type-k: q8_0",
-        "5: server/cache-type-k: is no known key",
+        "5: server/cache-type-k: is not a known key",
         "did you mean `cache_type_k` instead of `cache-type-k`?",
     ),
-    "unknown key like no other": ("zzz: 1", "4: zzz: is no known key", ""),
-    "duplicate key": ("title: again", "4: title: stands twice, first in line 1", ""),
+    "unknown key without a similar one": ("zzz: 1", "4: zzz: is not a known key", ""),
+    "duplicate key": ("title: again", "4: title: appears twice, first on line 1", ""),
     "duplicate key below server": (
         "server:\n  temp: 1\n  temp: 2",
-        "6: server/temp: stands twice, first in line 5",
+        "6: server/temp: appears twice, first on line 5",
         "",
     ),
     "text for a whole number": (
@@ -49,7 +53,7 @@ MISTAKES = {
     "below minus one": ("server: {cache_ram: -2}", "4: server/cache_ram: should be -1 or more, not -2", ""),
     "above one": ("server: {top_p: 1.5}", "4: server/top_p: should be 1.0 or less, not 1.5", ""),
     "text for a number": ("server: {temp: warm}", "4: server/temp: should be a number, not 'warm'", ""),
-    "no number for a number": (
+    "not a number for a number": (
         "server: {temp: .nan}",
         "4: server/temp: should be a finite number, not nan",
         "",
@@ -67,15 +71,15 @@ MISTAKES = {
     ),
     "bare yes as text": (
         "tested_on: yes",
-        "4: tested_on: should be a text, not True",
+        "4: tested_on: should be text, not True",
         BOOLEAN_HINT,
     ),
-    "false where only true is": (
+    "false where only true is allowed": (
         "server: {cpu_moe: false}",
         "4: server/cpu_moe: should be True, not False",
         "",
     ),
-    "none of the choices": (
+    "not one of the choices": (
         "server: {split_mode: rows}",
         "4: server/split_mode: should be 'none', 'layer', 'row' or 'tensor', not 'rows'",
         "",
@@ -92,28 +96,28 @@ MISTAKES = {
     ),
     "number for a text": (
         "server: {fit_target: 1024}",
-        "4: server/fit_target: should be a text, not 1024",
+        "4: server/fit_target: should be text, not 1024",
         "",
     ),
     "date for a text": (
         "tested_on: 2026-01-01",
-        "4: tested_on: should be a text, not datetime.date(2026, 1, 1)",
+        "4: tested_on: should be text, not datetime.date(2026, 1, 1)",
         "",
     ),
-    "empty text": ("tested_on: ''", "4: tested_on: should be a text that is not empty, not ''", ""),
+    "empty text": ("tested_on: ''", "4: tested_on: should be text that is not empty, not ''", ""),
     "text with an escape character": (
         'tested_on: "\\e[31m"',
-        r"4: tested_on: should have no control characters or line ends, not '\x1b[31m'",
+        r"4: tested_on: should not contain control characters or line breaks, not '\x1b[31m'",
         "",
     ),
     "list for a section": ("server: [1]", "4: server: should be a mapping, not [1]", ""),
     "nothing for a section": ("server:", "4: server: should be a mapping, not None", ""),
     "text for a list": ("aliases: x", "4: aliases: should be a list, not 'x'", ""),
     "mapping for a list": ("aliases: {x: 1}", "4: aliases: should be a list, not {'x': 1}", ""),
-    "number in a list": ("aliases:\n- x\n- 1", "6: aliases/1: should be a text, not 1", ""),
+    "number in a list": ("aliases:\n- x\n- 1", "6: aliases/1: should be text, not 1", ""),
     "capital in an alias": (
         "aliases: [Qwen]",
-        "4: aliases/0: should be a text that matches ^[a-z0-9][a-z0-9._-]{0,62}$, not 'Qwen'",
+        "4: aliases/0: should be text that matches ^[a-z0-9][a-z0-9._-]{0,62}$, not 'Qwen'",
         "",
     ),
     "list for template values": (
@@ -123,7 +127,7 @@ MISTAKES = {
     ),
     "number in extra_args": (
         "server:\n  extra_args: [--keep,\n    64]",
-        "6: server/extra_args/1: should be a text, not 64",
+        "6: server/extra_args/1: should be text, not 64",
         "",
     ),
     "a long value": (
@@ -137,13 +141,13 @@ MISTAKES = {
     "two documents": ("---\ntitle: T", "4: should hold one document", ""),
     "control character": ("# \x07", "4: has a control character (U+0007)", ""),
     "nesting": ("a: " + "[" * 20 + "]" * 20, "4: is nested deeper than 20 levels", ""),
-    "no YAML": ("'open", "5: is not YAML: found unexpected end of stream", ""),
+    "not YAML": ("'open", "5: is not YAML: found unexpected end of stream", ""),
     "size": ("#" * (70 * 1024 - len(MINIMAL) - 1), "1: should be at most 64 kB, is 70 kB", ""),
 }
 
 
 @pytest.mark.parametrize(("text", "message", "hint"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_with_file_line_place_expectation_and_hint(
+def test_a_mistake_is_reported_with_file_line_place_expectation_and_hint(
     folder: Path, text: str, message: str, hint: str
 ) -> None:
     write(folder, {"a.yaml": MINIMAL + text + "\n"})
@@ -157,7 +161,7 @@ def test_a_mistake_is_told_with_file_line_place_expectation_and_hint(
         ("{}", "model/file: is missing"),
         ("a.gguf", "model: should be a mapping, not 'a.gguf'"),
         ("null", "model: should be a mapping, not None"),
-        ("{file: ''}", "model/file: should be a text that is not empty, not ''"),
+        ("{file: ''}", "model/file: should be text that is not empty, not ''"),
         (
             "{file: /a.gguf}",
             "model/file: should be a .gguf file below the models folder, not '/a.gguf'",
@@ -169,14 +173,14 @@ def test_a_mistake_is_told_with_file_line_place_expectation_and_hint(
         ("{file: a.bin}", "model/file: should be a .gguf file below the models folder, not 'a.bin'"),
         (
             "{file: a.gguf, sha256: ABC}",
-            "model/sha256: should be a text that matches ^[0-9a-f]{64}$, not 'ABC'",
+            "model/sha256: should be text that matches ^[0-9a-f]{64}$, not 'ABC'",
         ),
         ("{file: a.gguf, size_bytes: 0}", "model/size_bytes: should be more than 0, not 0"),
         ("{file: a.gguf, about_gb: 0}", "model/about_gb: should be more than 0.0, not 0"),
         ("{file: a.gguf, about_gb: 1000001}", "model/about_gb: should be 1000000.0 or less, not 1000001"),
     ],
 )
-def test_a_mistake_in_the_model_is_told(folder: Path, model: str, message: str) -> None:
+def test_a_mistake_in_the_model_is_reported(folder: Path, model: str, message: str) -> None:
     write(folder, {"a.yaml": f"title: T\ndescription: D\nmodel: {model}\n"})
 
     assert mistakes_in(folder) == ([f"profiles/a.yaml:3: {message}"], [])
@@ -209,7 +213,7 @@ def test_a_misspelled_required_key_is_missing_and_unknown(folder: Path) -> None:
 
     assert messages == [
         "profiles/a.yaml:3: model/file: is missing",
-        "profiles/a.yaml:4: model/fil: is no known key",
+        "profiles/a.yaml:4: model/fil: is not a known key",
     ]
     assert hints == ["did you mean `file` instead of `fil`?"]
 
@@ -219,22 +223,22 @@ def test_the_name_comes_from_the_file_and_a_name_in_it_is_refused(folder: Path) 
 
     messages, _ = mistakes_in(folder)
 
-    assert messages == ["profiles/a.yaml:4: name: is no known key"]
+    assert messages == ["profiles/a.yaml:4: name: is not a known key"]
 
 
 @pytest.mark.parametrize("stem", ["A", "a b", "ä", "-a", "a" * 64])
-def test_a_file_name_that_is_no_name_is_refused(folder: Path, stem: str) -> None:
+def test_an_invalid_file_name_is_refused(folder: Path, stem: str) -> None:
     write(folder, {f"{stem}.yaml": MINIMAL})
 
     messages, _ = mistakes_in(folder)
 
     pattern = "^[a-z0-9][a-z0-9._-]{0,62}$"
     shown = repr(stem) if len(stem) < 60 else repr(stem)[:57] + "..."
-    assert messages == [f"profiles/{stem}.yaml:1: name: should be a text that matches {pattern}, not {shown}"]
+    assert messages == [f"profiles/{stem}.yaml:1: name: should be text that matches {pattern}, not {shown}"]
 
 
 @pytest.mark.parametrize("key", [r"\e[31m", r"a\nb", r"\u009b1m", r"\u202eb"])
-def test_no_key_brings_control_characters_into_the_error(folder: Path, key: str) -> None:
+def test_control_characters_in_a_key_do_not_reach_the_error(folder: Path, key: str) -> None:
     write(folder, {"a.yaml": MINIMAL + f'"{key}": 1\n'})
 
     messages, _ = mistakes_in(folder)
@@ -246,9 +250,9 @@ def test_no_key_brings_control_characters_into_the_error(folder: Path, key: str)
 @pytest.mark.parametrize(
     "value",
     ["2026-01-01", ".nan", ".inf", r'"\ud800"'],
-    ids=["date", "not a number", "infinity", "half a character"],
+    ids=["date", "not a number", "infinity", "lone surrogate"],
 )
-def test_a_template_value_that_json_cannot_carry_is_refused(folder: Path, value: str) -> None:
+def test_a_template_value_that_json_cannot_hold_is_refused(folder: Path, value: str) -> None:
     write(folder, {"a.yaml": MINIMAL + f"server: {{chat_template_kwargs: {{k: {value}}}}}\n"})
 
     messages, _ = mistakes_in(folder)
@@ -257,7 +261,7 @@ def test_a_template_value_that_json_cannot_carry_is_refused(folder: Path, value:
 
 
 @pytest.mark.parametrize("value", [r'"a\u2028b"', r'"a\u2029b"', r'"a\u0085b"', r'"a\x9bb"'])
-def test_a_text_with_an_invisible_line_end_or_control_character_is_refused(folder: Path, value: str) -> None:
+def test_text_with_an_invisible_line_break_or_control_character_is_refused(folder: Path, value: str) -> None:
     write(folder, {"a.yaml": MINIMAL + f"tested_on: {value}\n"})
 
     messages, _ = mistakes_in(folder)
@@ -265,13 +269,13 @@ def test_a_text_with_an_invisible_line_end_or_control_character_is_refused(folde
     assert [message.split(" ")[:2] for message in messages] == [["profiles/a.yaml:4:", "tested_on:"]]
 
 
-def test_half_a_character_is_told_in_our_own_words(folder: Path) -> None:
+def test_a_lone_surrogate_is_reported_in_our_own_words(folder: Path) -> None:
     write(folder, {"a.yaml": MINIMAL + r'tested_on: "\ud800"' + "\n"})
 
     messages, _ = mistakes_in(folder)
 
     assert len(messages) == 1
-    assert messages[0].startswith("profiles/a.yaml:4: tested_on: should be a")
+    assert messages[0].startswith("profiles/a.yaml:4: tested_on: should be text")
     assert "Input" not in messages[0]
 
 
@@ -280,7 +284,7 @@ def test_half_a_character_is_told_in_our_own_words(folder: Path) -> None:
     ["2026-13-45", "0x_", "9" * 5000, "0x" + "f" * 5000],
     ids=["date", "hexadecimal", "5000 digits", "5000 hexadecimal digits"],
 )
-def test_a_value_that_python_cannot_hold_is_a_mistake_of_that_line(folder: Path, value: str) -> None:
+def test_a_value_that_python_cannot_hold_is_a_mistake_on_its_line(folder: Path, value: str) -> None:
     write(folder, {"a.yaml": MINIMAL + f"tested_on: {value}\n"})
 
     messages, _ = mistakes_in(folder)

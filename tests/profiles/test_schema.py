@@ -1,4 +1,4 @@
-"""profile_schema: the schema that editors read is the one that profiles are checked with."""
+"""schema: editors get the schema that profiles are checked with."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from claude_local.profiles.schema import schema_text, write_schema
 SHIPPED = Path(__file__).parents[2] / "profiles" / "schema.json"
 
 
-def test_the_schema_file_is_fresh() -> None:
+def test_the_schema_file_is_up_to_date() -> None:
     text = SHIPPED.read_text(encoding="utf-8")
 
     assert text == schema_text(), "write it again: invoke schema"
 
 
-def test_the_schema_names_every_key_and_the_name_is_none() -> None:
+def test_the_schema_has_every_key_except_name() -> None:
     schema = json.loads(schema_text())
 
     assert list(schema["properties"]) == [name for name in Profile.model_fields if name != "name"]
@@ -27,7 +27,7 @@ def test_the_schema_names_every_key_and_the_name_is_none() -> None:
     assert list(schema["$defs"]["HubFile"]["properties"]) == list(HubFile.model_fields)
 
 
-def test_the_schema_asks_for_what_a_profile_needs_and_refuses_unknown_keys() -> None:
+def test_the_schema_requires_the_required_keys_and_refuses_unknown_ones() -> None:
     schema = json.loads(schema_text())
 
     assert schema["required"] == ["title", "description", "model"]
@@ -35,7 +35,7 @@ def test_the_schema_asks_for_what_a_profile_needs_and_refuses_unknown_keys() -> 
     assert [part["additionalProperties"] for part in parts] == [False, False, False, False]
 
 
-def test_writing_it_returns_where_it_is(tmp_path: Path) -> None:
+def test_writing_it_returns_its_path(tmp_path: Path) -> None:
     path = write_schema(tmp_path)
 
     assert path == tmp_path / "schema.json"

@@ -1,4 +1,4 @@
-"""The profiles that come with the checkout, and the reference."""
+"""The shipped profiles, and the reference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_every_shipped_profile_loads() -> None:
     assert "demo" in profiles
 
 
-def test_the_reference_is_itself_a_good_profile(folder: Path) -> None:
+def test_the_reference_is_a_valid_profile(folder: Path) -> None:
     shutil.copy(SHIPPED / "_reference.yaml", folder / "reference.yaml")
 
     profile = load_profiles(folder)["reference"]

@@ -54,7 +54,7 @@ def _pick_by_number(names: list[str], rows: list[str]) -> str:
         talk.print(f"{number:3}  {escape(row)}", soft_wrap=True)
     answer = talk.input(f"{_question(rows)} number: ").strip()
     if not (answer.isdigit() and 1 <= int(answer) <= len(names)):
-        raise UserError(f"`{answer}` is no number from 1 to {len(names)}")
+        raise UserError(f"`{answer}` is not a number from 1 to {len(names)}")
     return names[int(answer) - 1]
 
 

@@ -1,1 +1,1 @@
-"""What Claude Code gets: environment, settings, the jail's lists, its image, what is installed in the home folder."""
+"""Claude Code's environment, settings, jail lists and image, and its installation in the home folder."""

@@ -14,20 +14,20 @@ from claude_local.machine.settings import Settings
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user may want otherwise. Empty: as pinned."""
+    """The user's changes to the image. Empty: as pinned."""
 
     base: str = ""
-    """Another Debian with Node.js and npm."""
+    """Another Debian image with Node.js and npm."""
     packages: str = ""
     """Debian packages instead of our list of tools."""
     more_packages: str = ""
-    """Debian packages besides."""
+    """Additional Debian packages."""
     certificates: Path | None = None
-    """Certificates that the download of Claude Code shall trust, where a company's proxy reads along."""
+    """Certificates to trust when downloading Claude Code, for a company proxy that inspects traffic."""
 
 
 def build(settings: Settings, choices: Choices, *, dry_run: bool, say: Callable[[str], object]) -> None:
-    """Builds the image and tags it; the old one stays until the new one is done.
+    """Builds the image and tags it; the old one stays until the new one is complete.
 
     Raises EngineFailed with the usual causes.
     """
@@ -42,13 +42,13 @@ def build(settings: Settings, choices: Choices, *, dry_run: bool, say: Callable[
         raise EngineFailed(
             f"the image was not built (exit code {code}); the old one, if any, is untouched",
             hint="usual causes: no network, a proxy with certificates of its own (--certificates FILE), no disk "
-            "space, BuildKit missing (package docker-buildx), Docker not running or you not in its group",
+            "space, BuildKit missing (package docker-buildx), Docker not running, or you are not in its group",
         )
     say(f"built {settings.client_image}; use it: claude-local --sandbox container")
 
 
 def build_argv(settings: Settings, choices: Choices) -> list[str]:
-    """The exact command."""
+    """The exact `docker build` command."""
     folder = settings.build_dir / "client-image"
     given = {"BASE": choices.base, "PACKAGES": choices.packages, "MORE_PACKAGES": choices.more_packages}
     arguments = [f"{name}={value}" for name, value in given.items() if value]

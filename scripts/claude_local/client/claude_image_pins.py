@@ -1,14 +1,14 @@
-"""What the image with Claude Code is built from (`--sandbox container`). Change pins here and nowhere else."""
+"""The pins of the image with Claude Code (`--sandbox container`). Change pins only here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-# `docker image inspect` shows it; the wrapper reads the version from it.
+# Shown by `docker image inspect`; the wrapper reads the version from it.
 VERSION_LABEL = "claude-local.claude"
 
-# Debian packages: what the confinement needs, then what projects are commonly built and tested with.
+# Debian packages: those that the confinement needs, then common tools for building and testing projects.
 NEEDED_PACKAGES = ("bash", "ca-certificates", "coreutils", "socat", "tzdata", "util-linux")
 TOOL_PACKAGES = (
     "build-essential", "cmake", "curl", "diffutils", "file", "gawk", "git", "jq", "less", "nano", "patch",
@@ -19,17 +19,17 @@ TOOL_PACKAGES = (
 
 @dataclass(frozen=True)
 class ClientImagePins:
-    """What the image is built from."""
+    """The base image and the version of Claude Code."""
 
     base: str
-    """A Debian 13 or newer with Node.js and npm: setpriv must know `--seccomp-filter` (util-linux 2.40)."""
+    """Debian 13 or newer with Node.js and npm: setpriv must support `--seccomp-filter` (util-linux 2.40)."""
     claude: str
     """The version of Claude Code."""
     integrity: dict[str, str]
-    """Per processor, in npm's words: the checksum of the package that holds the program."""
+    """By npm's name of the processor: the checksum of the package with the program."""
 
 
-# 2026-11-21: the version that the tests run (tests/claude_code/package-lock.json, written by npm).
+# 2026-11-21: the version that the tests use (tests/claude_code/package-lock.json, written by npm).
 PINS = ClientImagePins(
     base="node:22-trixie-slim@sha256:7b8a0c89c54499bee567618f96578e1a12a800f062fbdbfd1fb6a443fa6f6284",
     claude="2.1.329",
@@ -41,13 +41,13 @@ PINS = ClientImagePins(
 
 
 def package(pins: ClientImagePins) -> dict[str, Any]:
-    """package.json: the program for the processor that the image is built on, and nothing else."""
+    """package.json: only the program for the processor of the build machine."""
     names = {f"@anthropic-ai/claude-code-linux-{cpu}": pins.claude for cpu in pins.integrity}
     return {"name": "claude-local-client", "version": "0.0.0", "private": True, "optionalDependencies": names}
 
 
 def package_lock(pins: ClientImagePins) -> dict[str, Any]:
-    """package-lock.json as npm writes it, without download addresses: npm takes its own registry."""
+    """package-lock.json as npm writes it, without download addresses: npm uses its configured registry."""
     root = package(pins)
     del root["private"]
     locked = {

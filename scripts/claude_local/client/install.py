@@ -1,7 +1,7 @@
-"""Puts a command that starts `claude-local` where the shell finds it, and its texts where local sessions read them.
+"""Installs the command `claude-local` on the PATH, and its texts in the folder of local sessions.
 
-All of it is planned first, so that what is refused is refused before anything is written. Nothing is ever
-written into ~/.claude.
+Everything is planned first, so that a refusal comes before anything is written. Nothing is ever written
+into ~/.claude.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMMAND = "claude-local"
 
 @dataclass(frozen=True)
 class Choices:
-    """What was asked for. `bin_dir` is absolute; None takes a usual folder."""
+    """The user's options. `bin_dir` is absolute; None means a usual folder."""
 
     bin_dir: Path | None = None
     link: bool = False
@@ -38,11 +38,11 @@ class Choices:
 def install(
     settings: Settings, choices: Choices, environment: Mapping[str, str], root: Path = Path("/")
 ) -> Iterator[str]:
-    """Puts the generated command and texts into their places; yields what was done, line by line.
+    """Installs the generated command and texts; yields a line for each step.
 
-    `root` is where the system's folders of programs are.
+    `root` contains the system's program folders.
 
-    Raises UserError, before anything is written, where that is not safe or not possible.
+    Raises UserError, before anything is written, if this is unsafe or impossible.
     """
     path = environment.get("PATH", "")
     on_path = [Path(part) for part in path.split(":") if part]
@@ -62,7 +62,7 @@ def install(
         yield from _path_advice(folder, on_path)
 
 
-# ---- What belongs where
+# ---- Files and their targets
 
 
 def _usual_folder(home: Path, on_path: list[Path]) -> Path:
@@ -71,7 +71,7 @@ def _usual_folder(home: Path, on_path: list[Path]) -> Path:
 
 
 def _pieces(settings: Settings, folder: Path, *, link: bool) -> list[Piece]:
-    """The texts in path order, then the command: three lines that start the one in build/, or a link to it."""
+    """The texts in path order, then the command: a three-line script that starts the one in build/, or a link to it."""
     texts = settings.build_dir / "claude-local"
     command = settings.build_dir / "bin" / COMMAND
     shim = settings.build_dir / "shim" / COMMAND
@@ -82,7 +82,7 @@ def _pieces(settings: Settings, folder: Path, *, link: bool) -> list[Piece]:
     return [*pieces, Piece(command if link else shim, folder / COMMAND, link, earlier=command)]
 
 
-# ---- What is refused
+# ---- Refusals
 
 
 def _check_places(settings: Settings, pieces: list[Piece], normal: Path) -> None:
@@ -109,11 +109,11 @@ def _check_command(command: Piece, recorded: Recorded, *, force: bool) -> None:
     if fingerprint(command.target) and not known and not force:
         raise UserError(
             f"{command.target} exists and is not ours",
-            hint="move it away, or let us rename it to .bak: --force",
+            hint="move it away, or have it renamed to .bak: --force",
         )
 
 
-# ---- What is to be done
+# ---- Planned steps
 
 
 def _plan(
@@ -130,7 +130,7 @@ def _plan(
     yield from (step for step in old if not lies_in(step.path.parent, normal))
 
 
-# ---- What else people should know
+# ---- Notes for the user
 
 
 def _missing_programs(path: str, root: Path, sandbox: str) -> Iterator[str]:
@@ -147,4 +147,4 @@ def _path_advice(folder: Path, on_path: list[Path]) -> Iterator[str]:
         return
     earlier = ":".join(str(part) for part in on_path[: on_path.index(folder)])
     if other := shutil.which(COMMAND, path=earlier):
-        yield f"{other} comes first on your PATH, and not {folder / COMMAND}"
+        yield f"{other} comes before {folder / COMMAND} on your PATH"

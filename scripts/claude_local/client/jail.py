@@ -1,4 +1,4 @@
-"""What the jail shows and protects, as data for the generated wrapper. The wrapper itself is plain bash."""
+"""The paths that the jail shows and protects, as data for the generated wrapper, which is plain bash."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 from claude_local.client import claude_code, requirements, seccomp
 from claude_local.machine.settings import Settings
 
-NO_PORT = 9  # "discard": where nothing listens, for the door where the management server is off
+NO_PORT = 9  # "discard", without a listener: the target of the door if the management server is off
 
-# Parts of /etc that programs need to know users, libraries and time zones. No resolv.conf: there is no network.
+# Parts of /etc that programs need for users, libraries and time zones. No resolv.conf: there is no network.
 VISIBLE_ETC = (
     "passwd", "group", "nsswitch.conf", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives",
     "ssl/certs", "ca-certificates", "pki", "localtime", "timezone", "mime.types", "gitconfig", "inputrc",
     "python3", "python3.11", "python3.12", "python3.13", "debian_version", "os-release", "lsb-release",
 )  # fmt: skip
 
-# What stays of Claude Code's folder after a session: the talk, plans and lists. The rest of it is thrown
-# away, or read-only, so that no session can give the next one, in whatever mode, something to run.
+# The parts of Claude Code's folder that are kept after a session: conversations, plans and lists. The rest is
+# discarded or read-only, so that no session can leave the next one, in any mode, something to run.
 KEPT_CLIENT_FOLDERS = ("projects", "plans", "todos", "tasks", "file-history")
 READ_ONLY_CLIENT_ENTRIES = (
     "CLAUDE.md",
@@ -31,14 +31,14 @@ READ_ONLY_CLIENT_ENTRIES = (
     "plugins",
 )
 
-# Folders below HOME in which other programs keep their settings and secrets: no workspaces.
+# Folders below HOME with settings and secrets of other programs: not allowed as workspaces.
 NO_WORKSPACES = (
     ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".local", ".claude", ".mozilla",
     ".password-store", "bin", ".vscode", ".vscode-server", ".cursor", ".cursor-server", ".vim", ".emacs.d", ".cargo",
     ".rustup", ".nvm", ".pyenv", ".npm", ".m2", ".gradle", ".oh-my-zsh", "snap",
 )  # fmt: skip
 
-# Other programs obey these by themselves, at any depth: read-only where they are, quarantined where new.
+# Other programs obey these automatically, at any depth: existing ones are read-only, new ones quarantined.
 OBEYED_FOLDERS = (
     ".claude", ".vscode", ".idea", ".cursor", ".devcontainer", ".husky", ".githooks", ".zed", ".fleet", ".windsurf",
     ".gemini", ".codex", ".opencode", ".continue", ".roo", ".kiro", ".qwen", ".amazonq",
@@ -51,7 +51,7 @@ OBEYED_FILES = (
     ".zshenv", ".zprofile", ".zlogin", ".inputrc",
 )  # fmt: skip
 
-# A user runs these on purpose, by building or testing: changes are listed, nothing more.
+# Users run these on purpose, by building or testing: changes are only listed.
 RUN_ON_PURPOSE = (
     "Makefile", "GNUmakefile", "CMakeLists.txt", "package.json", ".npmrc", ".yarnrc.yml", "conftest.py",
     "setup.py", "setup.cfg", "pyproject.toml", "tox.ini", "noxfile.py", "tasks.py", "pyvenv.cfg", "Cargo.toml",
@@ -61,10 +61,10 @@ RUN_ON_PURPOSE = (
     ".pnpmfile.cjs", ".mvn/extensions.xml", "Vagrantfile",
 )  # fmt: skip
 RUN_ON_PURPOSE_PATTERNS = (r"[^/]*\.pth",)
-"""The same as POSIX extended patterns: modules of Python that start with it."""
+"""The same as POSIX extended patterns: Python modules that are loaded at startup."""
 
-# Keys of a repository's configuration that start nothing (git help config). A configuration that a session
-# made or changed is left alone if it has no others.
+# Configuration keys of a repository that start no program (git help config). A configuration that a session
+# created or changed is kept if it has only these.
 HARMLESS_GIT_KEYS = (
     r"^(core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks"
     r"|autocrlf|eol|safecrlf|untrackedcache)"
@@ -77,7 +77,7 @@ HARMLESS_GIT_KEYS = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What one session may use."""
+    """Resource limits of one session."""
 
     processes: int = 1024
     open_files: int = 4096
@@ -86,12 +86,12 @@ class Limits:
     temporary_mib: int = 2048
     shared_memory_mib: int = 256
     memory_mib: int = 8192
-    """Held by systemd's user scope where there is one; else it is each process's limit for its data."""
+    """Enforced by systemd's user scope if available; else it is the data limit of each process."""
 
 
 @dataclass(frozen=True)
 class DoorTarget:
-    """Where the door leads: the model server, as HAProxy names it."""
+    """The target of the door: the model server, in HAProxy's notation."""
 
     host: str
     port: int
@@ -100,14 +100,14 @@ class DoorTarget:
 
 
 def door_target(settings: Settings) -> DoorTarget:
-    """The server behind `settings.base_url`, taken apart."""
+    """The parts of `settings.base_url`."""
     parts = urlsplit(settings.base_url)
     tls = parts.scheme == "https"
     return DoorTarget(parts.hostname or "", parts.port or (443 if tls else 80), tls, parts.path)
 
 
 def template_values(settings: Settings) -> dict[str, object]:
-    """What the templates of the jail need, by name."""
+    """The values for the templates of the jail, by name."""
     return {
         "visible_etc": VISIBLE_ETC,
         "kept_client_folders": KEPT_CLIENT_FOLDERS,
@@ -131,9 +131,9 @@ def template_values(settings: Settings) -> dict[str, object]:
 
 
 def _paths_pattern(folders: tuple[str, ...], files: tuple[str, ...], patterns: tuple[str, ...] = ()) -> str:
-    """A POSIX extended pattern of whole paths: these files, and these folders with all that is in them.
+    """A POSIX extended pattern of whole paths: these files, and these folders with their contents.
 
-    `folders` and `files` are names; `patterns` are patterns of further files.
+    `folders` and `files` are names; `patterns` match further files.
     """
     parts = [f"({_any_of(folders)})(/.*)?"] if folders else []
     return f".*/({'|'.join([*parts, _any_of(files), *patterns])})"

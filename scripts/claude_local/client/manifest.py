@@ -1,7 +1,7 @@
-"""What `invoke install-claude-local` wrote and where: `install.json` in the state folder.
+"""The manifest of `invoke install-claude-local`: `install.json` in the state folder.
 
-Uninstall takes away what stands here and is still as we left it, and nothing else. The second half of
-this file knows what neither of the two may reach: the user's normal ~/.claude.
+Uninstall removes only paths that are listed there and unchanged. The second half of this file detects
+paths in the user's normal ~/.claude, which neither command may change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OTHER = "other"
 NOTE = "Written by `invoke install-claude-local`; `invoke uninstall-claude-local` reads it"
 
 Recorded = dict[Path, str]
-"""Paths of ours, each with its fingerprint at the time when we wrote it."""
+"""Our paths, each with its fingerprint at the time of writing."""
 
 
 def manifest_file(settings: Settings) -> Path:
@@ -30,7 +30,7 @@ def manifest_file(settings: Settings) -> Path:
 
 
 def load(settings: Settings) -> Recorded:
-    """What is installed; empty where nothing is. Raises UserError for a file that is not ours."""
+    """The installed paths; empty if nothing is installed. Raises UserError for a file that is not ours."""
     file = manifest_file(settings)
     if not file.exists():
         return {}
@@ -45,14 +45,14 @@ def load(settings: Settings) -> Recorded:
 
 
 def save(settings: Settings, recorded: Recorded) -> None:
-    """Replaces the manifest. The state folder has to be there."""
+    """Replaces the manifest. The state folder must exist."""
     paths = {str(path): recorded[path] for path in sorted(recorded)}
     text = json.dumps({"//": NOTE, "paths": paths}, indent=2) + "\n"
     write_atomic(manifest_file(settings), text.encode(), mode=PRIVATE_FILE)
 
 
 def fingerprint(path: Path) -> str | None:
-    """What stands at `path`, in one word: `sha256:…`, `link:…`, `folder`, `other`; None for nothing."""
+    """The content of `path` as one word: `sha256:…`, `link:…`, `folder`, `other`; None if it does not exist."""
     if path.is_symlink():
         return f"link:{path.readlink()}"
     if path.is_file():
@@ -63,13 +63,13 @@ def fingerprint(path: Path) -> str | None:
 
 
 def is_as_left(path: Path, mark: str) -> bool:
-    """Whether a file or link of ours is still what it was when we wrote it."""
+    """Whether our file or link is unchanged since we wrote it."""
     return mark != FOLDER and fingerprint(path) == mark
 
 
 @contextlib.contextmanager
 def in_one_line() -> Iterator[None]:
-    """Turns what the disk refuses into a line: a full disk, a folder that is not writable."""
+    """Turns an OSError, such as a full disk or a read-only folder, into a UserError."""
     try:
         yield
     except OSError as error:
@@ -80,12 +80,12 @@ def in_one_line() -> Iterator[None]:
 
 
 def normal_dir(environment: Mapping[str, str]) -> Path:
-    """Where plain `claude` keeps its things. Nothing of ours writes there."""
+    """The folder of plain `claude`. We never write there."""
     return Path(environment.get("HOME") or "/") / ".claude"
 
 
 def lies_in(place: Path, folder: Path) -> bool:
-    """Whether `place` is `folder` or is inside it, also by way of links and mounts."""
+    """Whether `place` is `folder` or is inside it, links and mounts included."""
     real = resolved(folder)
     return any(
         part in (folder, real) or _is_same(part, folder)
@@ -95,7 +95,7 @@ def lies_in(place: Path, folder: Path) -> bool:
 
 
 def resolved(path: Path) -> Path:
-    """`path` without links; a circle of links stays as it is."""
+    """`path` with links resolved; a circle of links is left unchanged."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):

@@ -1,6 +1,6 @@
-"""How one file of ours gets to its place: written, linked or brought up to date, one step after the other.
+"""Installs one file: written, linked or updated, step by step.
 
-A file that somebody changed is kept, and ours goes beside it; by force theirs is renamed first.
+A file that the user changed is kept, and ours is written next to it; with force, theirs is renamed first.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ DONE = {
 
 @dataclass(frozen=True)
 class Piece:
-    """Something of ours, and where it belongs: as a copy or as a link to `source`."""
+    """One of our files and its target, as a copy or as a link to `source`."""
 
     source: Path
     target: Path
     link: bool
     earlier: Path | None = None
-    """What an earlier version linked here instead."""
+    """The target of the link that an earlier version made here."""
 
     @property
     def wanted(self) -> str | None:
         return f"link:{self.source}" if self.link else fingerprint(self.source)
 
     def may_replace(self, recorded: Recorded) -> bool:
-        """Whether what stands at the target is ours: as we left it, or the same as a copy or a link."""
+        """Whether the file at the target is ours: unchanged since we wrote it, or equal to our copy or link."""
         ours = {recorded.get(self.target), f"link:{self.source}", fingerprint(self.source)}
         ours |= {f"link:{self.earlier}"} if self.earlier else set()
         return fingerprint(self.target) in ours - {FOLDER, None}
@@ -51,7 +51,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do at `path`, and what its line says after it. Without a verb nothing is done."""
+    """One action at `path`, and the text after it in the output. Without a verb there is no action."""
 
     verb: str
     path: Path
@@ -60,12 +60,12 @@ class Step:
     lines_before: tuple[str, ...] = ()
 
     def lines(self, *, dry_run: bool) -> tuple[str, ...]:
-        """What people read: the same before it is done ("would write") and after ("wrote")."""
+        """The printed lines: the same for a dry run ("would write") and afterwards ("wrote")."""
         verb = f"would {self.verb} " if dry_run else f"{DONE.get(self.verb)} "
         return (*self.lines_before, f"{verb if self.verb else ''}{self.path}{self.about}")
 
 
-# ---- What is to be done
+# ---- Planned steps
 
 
 def steps_for(piece: Piece, recorded: Recorded, *, force: bool = False) -> Iterator[Step]:
@@ -83,13 +83,13 @@ def steps_for(piece: Piece, recorded: Recorded, *, force: bool = False) -> Itera
         yield write
     else:
         new = _beside(piece, recorded)
-        about = f", which is not as we wrote it; ours is {new.target.name}, --force takes it"
+        about = f", which is not as we wrote it; ours is {new.target.name}, --force installs it"
         yield Step("keep", target, about, lines_before=tuple(_difference(target, new)))
         yield from steps_for(new, recorded)
 
 
 def ide_steps(piece: Piece) -> list[Step]:
-    """A link to the lock files of editors, where `claude` has any; recent versions also look there."""
+    """A link to the lock files of editors, if `claude` has any; recent versions also look there."""
     now = fingerprint(piece.target)
     if not piece.source.is_dir():
         return []
@@ -101,7 +101,7 @@ def ide_steps(piece: Piece) -> list[Step]:
 
 
 def no_longer_needed(recorded: Recorded, current: set[Path], client_dir: Path, folder: Path) -> list[Step]:
-    """What an earlier run left in these two folders and this one would not, if nobody changed it."""
+    """Steps that remove unchanged files of an earlier run from these two folders if they are no longer installed."""
     return [
         Step("remove", path, ", which is no longer needed")
         for path, mark in recorded.items()
@@ -112,7 +112,7 @@ def no_longer_needed(recorded: Recorded, current: set[Path], client_dir: Path, f
 
 
 def _beside(piece: Piece, recorded: Recorded) -> Piece:
-    """Ours under the first name with `.new` that is free or ours already."""
+    """Our file under the first `.new` name that is free or already ours."""
     candidates = (Piece(piece.source, name, link=False) for name in _names(piece.target, ".new"))
     return next(new for new in candidates if not fingerprint(new.target) or new.may_replace(recorded))
 
@@ -136,7 +136,7 @@ def mode_of(path: Path) -> int | None:
     return path.stat().st_mode & 0o777 if path.exists() else None
 
 
-# ---- Doing it
+# ---- Execution
 
 
 def apply(step: Step, settings: Settings, recorded: Recorded) -> None:
@@ -170,7 +170,7 @@ def _put(piece: Piece) -> None:
 
 
 def _make_folder(folder: Path, recorded: Recorded) -> None:
-    """Makes what is missing of `folder` and writes down what was made, so that it can go again."""
+    """Creates the missing parts of `folder` and records them, so that they can be removed again."""
     for part in reversed([folder, *folder.parents]):
         if not part.is_dir():
             part.mkdir()

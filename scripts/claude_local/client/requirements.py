@@ -1,4 +1,4 @@
-"""The programs that sessions need, read by the doctor, the installer and the wrapper's data."""
+"""The programs that sessions need, for the doctor, the installer and the wrapper's data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SBIN = ("/usr/sbin", "/sbin", "/usr/local/sbin")
-"""Where Debian puts HAProxy; a user's PATH does not lead there."""
+"""Debian's folder for HAProxy; it is not on a user's PATH."""
 
 MANAGERS = {"apt-get": "apt install", "dnf": "dnf install", "zypper": "zypper install", "pacman": "pacman -S"}
 INSTALL_CLAUDE = "npm install --global @anthropic-ai/claude-code"
@@ -18,7 +18,7 @@ APPARMOR_REMEDY = (
     "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/ && "
     "sudo apparmor_parser --replace /etc/apparmor.d/bwrap-userns-restrict"
 )
-"""Lets bubblewrap make user namespaces on Ubuntu since 24.04."""
+"""Lets bubblewrap create user namespaces on Ubuntu 24.04 and newer."""
 
 BIND_FD_REMEDY = "install bubblewrap 0.10 or newer; Debian 12 has --bind-fd in its 0.8 too"
 """--bind-fd is in bubblewrap since 0.10.0; Debian added it to 0.8.0 (changelog of 0.8.0-2+deb12u1)."""
@@ -26,18 +26,18 @@ BIND_FD_REMEDY = "install bubblewrap 0.10 or newer; Debian 12 has --bind-fd in i
 
 @dataclass(frozen=True)
 class Requirement:
-    """One program, and the `--sandbox` modes that do not start without it."""
+    """One program, and the `--sandbox` modes that need it to start."""
 
     program: str
     package: str
     modes: tuple[str, ...]
     without: str
-    """Says which uses need it."""
+    """Text that names its uses."""
     also_in: tuple[str, ...] = ()
-    """Folders that are searched after the PATH."""
+    """Folders to search after the PATH."""
 
     def find(self, path: str, root: Path = Path("/")) -> str | None:
-        """Where the program is. `root` stands before the folders of `also_in`."""
+        """The path of the program. `root` is prepended to the folders in `also_in`."""
         also = (str(root / folder.lstrip("/")) for folder in self.also_in)
         return shutil.which(self.program, path=":".join((path, *also)))
 
@@ -56,12 +56,12 @@ REQUIREMENTS = (CLAUDE, BUBBLEWRAP, HAPROXY, DOCKER, SOCAT)
 
 
 def worth_naming(sandbox: str) -> tuple[Requirement, ...]:
-    """The requirements to name where they are missing: Docker only where sessions run in a container."""
+    """The requirements to report if missing: Docker only if sessions run in a container."""
     return tuple(need for need in REQUIREMENTS if need.modes != ("container",) or sandbox == "container")
 
 
 def install_line(need: Requirement, has: Callable[[str], object]) -> str:
-    """The command that installs the program. `has` tells whether a package manager is there."""
+    """The command that installs the program. `has` says whether a package manager exists."""
     if not need.package:
         return INSTALL_CLAUDE
     return package_line(need.package, has)

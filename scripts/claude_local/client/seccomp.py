@@ -1,7 +1,7 @@
 """The system calls that the jail refuses, as a classic BPF program for the kernel's seccomp.
 
-bubblewrap takes the program from a file (`--seccomp FD`): 8 bytes an instruction, `struct sock_filter` of
-linux/filter.h. It closes what namespaces leave open: typing into the user's terminal (TIOCSTI), new
+bubblewrap reads the program from a file (`--seccomp FD`): 8 bytes per instruction, `struct sock_filter` in
+linux/filter.h. It blocks what namespaces leave open: typing into the user's terminal (TIOCSTI), new
 namespaces and mounts, the keyring, io_uring (which would do what another rule refuses), kernel tracing, and
 socket families that no network namespace contains, such as AF_VSOCK.
 """
@@ -25,7 +25,7 @@ X32_BIT = 0x40000000
 TERMINAL_INJECTION = {"TIOCSTI": 0x5412, "TIOCLINUX": 0x541C}
 SOCKET_FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
 
-# Answered like a kernel that does not have them: programs then use the older calls.
+# Answered as by a kernel without them: programs then use the older calls.
 UNKNOWN = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428,
     "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435,
@@ -36,7 +36,7 @@ UNKNOWN = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """The numbers of one kind of processor (asm/unistd.h). The calls of `UNKNOWN` are the same everywhere."""
+    """The call numbers of one processor architecture (asm/unistd.h). Those in `UNKNOWN` are the same on all."""
 
     name: str
     audit: int
@@ -81,7 +81,7 @@ AARCH64 = Architecture(
 
 @dataclass(frozen=True)
 class Instruction:
-    """One step of the program. `if_true` and `if_false` skip that many of the following ones."""
+    """One instruction. `if_true` and `if_false` are the number of instructions to skip."""
 
     code: int
     value: int
@@ -95,7 +95,7 @@ class Instruction:
 
 
 def program(architectures: Sequence[Architecture] = (X86_64, AARCH64)) -> list[Instruction]:
-    """The whole filter. A processor that none of `architectures` describes ends the process."""
+    """The whole filter. On a processor that is not in `architectures` the process is killed."""
     steps = [Instruction(LOAD, ARCHITECTURE_OFFSET, meaning="which processor?")]
     for architecture in architectures:
         body = list(_body(architecture))
@@ -114,7 +114,9 @@ def listing(steps: Sequence[Instruction]) -> Iterator[str]:
 def _choose(architecture: Architecture, length: int) -> list[Instruction]:
     return [
         Instruction(JUMP_EQUAL, architecture.audit, 1, 0, f"{architecture.name}: over the next step"),
-        Instruction(JUMP, length, meaning="another processor: skip this part"),  # reaches over 255 steps
+        Instruction(
+            JUMP, length, meaning="another processor: skip this part"
+        ),  # can skip more than 255 steps
     ]
 
 
@@ -134,7 +136,7 @@ def _body(architecture: Architecture) -> Iterator[Instruction]:
 
 
 def _by_argument(architecture: Architecture) -> Iterator[Instruction]:
-    """Calls that are refused for some arguments; only the low 32 bits count, as for the kernel."""
+    """Calls that are refused for some arguments; only the low 32 bits matter, as in the kernel."""
     yield Instruction(JUMP_EQUAL, architecture.ioctl, 0, 5, "ioctl: what does it ask for?")
     yield Instruction(LOAD, ARGUMENTS_OFFSET + 8, meaning="its second argument")
     yield Instruction(JUMP_EQUAL, TERMINAL_INJECTION["TIOCSTI"], 1, 0, "TIOCSTI")

@@ -1,6 +1,6 @@
-"""The records that `claude-local` keeps of confined sessions: which of them run, and what nobody looked at yet.
+"""The records of confined sessions by `claude-local`: which sessions run, and which were not checked afterwards.
 
-A record is a folder `PID-START` of the state folder; templates/lib/record.bash says what is in it.
+A record is a folder `PID-START` in the state folder; templates/lib/record.bash documents its contents.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from claude_local.foundation.plain_text import harmless
 from claude_local.machine.state_folder import SESSIONS
 
-# In /proc/PID/stat behind the name in brackets, from 0: when the process began, in clock ticks since boot (proc(5)).
+# Field of /proc/PID/stat after the name in brackets, from 0: start of the process in clock ticks since boot (proc(5)).
 START_FIELD = 19
 
 
 @dataclass(frozen=True)
 class SessionRecord:
-    """One record: its folder, the workspace, whether its wrapper runs and whether its session had begun."""
+    """One record: its folder, its workspace, whether its wrapper runs and whether its session had started."""
 
     folder: Path
     workspace: str
@@ -32,7 +32,7 @@ def read_records(state_dir: Path) -> list[SessionRecord]:
 
 def _read(folder: Path) -> SessionRecord:
     pid, _, start = folder.name.partition("-")
-    workspace = harmless(_text(folder / "workspace")) or "a folder that it does not name"
+    workspace = harmless(_text(folder / "workspace")) or "an unknown folder"
     stat = _text(Path("/proc") / pid / "stat").rpartition(")")[2].split()
     return SessionRecord(folder, workspace, stat[START_FIELD:][:1] == [start], (folder / "begun").exists())
 

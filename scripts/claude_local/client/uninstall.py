@@ -1,6 +1,6 @@
-"""Takes away what `install` wrote and is unchanged; with `purge` also what local sessions left behind.
+"""Removes unchanged files of `install`; with `purge` also the data of local sessions.
 
-All checks come before anything is removed. Nothing in ~/.claude is ever touched.
+All checks come before any removal. Nothing in ~/.claude is ever changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from claude_local.machine.setting_table import PREFIX
 from claude_local.machine.settings import Settings
 from claude_local.machine.state_folder import ENTRIES, MANAGEMENT, MANIFEST, QUARANTINE, SESSIONS
 
-# What Claude Code keeps in its folder, for the list of what stays.
+# Claude Code's own files in its folder, for the list of kept files.
 CLAUDE_CODE_KEEPS = {
     "projects": "your sessions",
     "sessions": "your sessions",
@@ -27,13 +27,13 @@ CLAUDE_CODE_KEEPS = {
     "plans": "plans",
     ".claude.json": "Claude Code's own state",
 }
-# One of these is in every folder that Claude Code has worked with.
+# Every folder that Claude Code has used contains one of these.
 SIGNS_OF_CLAUDE_CODE = (".claude.json", "history.jsonl")
 
 
 @dataclass
 class _Plan:
-    """What goes, in this order: `trees` with all that is in them, `files`, then `folders` that are empty."""
+    """The removals in order: `trees` with their contents, `files`, then empty `folders`."""
 
     trees: list[Path] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
@@ -41,8 +41,8 @@ class _Plan:
     kept: dict[Path, str] = field(default_factory=dict)
 
     def removals(self) -> Iterator[tuple[Path, Callable[[Path], None], str]]:
-        """Each path, how it goes, and what is said of it; the manifest is the last of the files."""
-        yield from ((tree, shutil.rmtree, " with all that is in it") for tree in self.trees)
+        """Each path, its removal function, and the text for it; the manifest is the last of the files."""
+        yield from ((tree, shutil.rmtree, " with everything in it") for tree in self.trees)
         yield from ((file, Path.unlink, "") for file in self.files)
         yield from ((folder, Path.rmdir, "") for folder in self.folders)
 
@@ -56,11 +56,11 @@ class _Plan:
 def uninstall(
     settings: Settings, environment: Mapping[str, str], *, purge: bool = False, dry_run: bool = False
 ) -> Iterator[str]:
-    """Removes what the manifest lists and is as we left it; yields what went and what stays, and why.
+    """Removes unchanged paths of the manifest; yields a line per removed path, and one per kept path with the reason.
 
-    `purge` takes the client folder with all sessions too, and what machine/state_folder.py lists. Raises
-    UserError, before anything is removed, where the client folder could be another program's, or a session
-    or server runs.
+    `purge` also removes the client folder with all sessions, and the entries of machine/state_folder.py. Raises
+    UserError, before any removal, if the client folder could belong to another program, or if a session or
+    server is running.
     """
     with manifest.in_one_line():
         recorded = manifest.load(settings)
@@ -100,7 +100,7 @@ def _plan(settings: Settings, recorded: Recorded, normal: Path, *, purge: bool) 
     if (recorded or (purge and own.is_file())) and not plan.goes_with_a_tree(own):
         plan.files.append(own)
     for folder in sorted(candidates, key=lambda path: len(path.parts), reverse=True):
-        # A link to a folder has another fingerprint, and stays.
+        # A link to a folder has a different fingerprint and is kept.
         is_ours = fingerprint(folder) == FOLDER and not lies_in(folder, normal)
         if is_ours and not plan.goes_with_a_tree(folder) and all(map(plan.goes, folder.iterdir())):
             plan.folders.append(folder)
@@ -108,7 +108,7 @@ def _plan(settings: Settings, recorded: Recorded, normal: Path, *, purge: bool) 
 
 
 def _purged(settings: Settings, recorded: Recorded, normal: Path) -> list[Path]:
-    """The client folder, if it is sure that it is one and nothing else is in it."""
+    """The client folder, if it certainly is one and contains nothing else."""
     folder = settings.client_dir
     hint = f"remove it by hand, or correct {PREFIX}CLIENT_DIR"
     if folder.is_symlink():
@@ -131,7 +131,7 @@ def _purged(settings: Settings, recorded: Recorded, normal: Path) -> list[Path]:
 
 
 def _purge_state(state: Path, plan: _Plan) -> None:
-    """Adds every entry of the state folder to what goes, or to what stays and why."""
+    """Adds every entry of the state folder to the removals, or to the kept ones with the reason."""
     for entry in ENTRIES:
         there = entry.all_below(state)
         goes = _purged_records(state, plan.kept) if entry is SESSIONS and there else there
@@ -143,19 +143,19 @@ def _purge_state(state: Path, plan: _Plan) -> None:
 
 
 def _purged_records(state: Path, kept: dict[Path, str]) -> list[Path]:
-    """The sessions' records, or those that are of no more use; the others get into `kept`."""
+    """The session records that can be removed; the others are added to `kept`."""
     folder = SESSIONS.below(state)
     records = [] if folder.is_symlink() else read_records(state)
     for record in records:
         if record.is_running:
             raise UserError(
-                f"a session runs in {record.workspace}", hint="end it first, in its terminal: /exit"
+                f"a session is running in {record.workspace}", hint="end it first, in its terminal: /exit"
             )
     for record in records:
         if record.has_begun:
             kept[record.folder] = (
-                f"the session in {record.workspace} was cut off, and what it left was not looked at; "
-                "start claude-local there once, or look yourself and delete this folder"
+                f"the session in {record.workspace} was interrupted, and the files it left were not checked; "
+                "start claude-local there once, or check them yourself and delete this folder"
             )
     if not kept:
         return [folder]
@@ -170,7 +170,7 @@ def _check_state(paths: list[Path], normal: Path) -> None:
 
 
 def _check_processes(plan: _Plan) -> None:
-    """Raises UserError where a folder that goes is that of a server which runs."""
+    """Raises UserError if a folder to remove belongs to a running server."""
     for tree in plan.trees:
         if process_record.running_process(tree / process_record.NAME):
             what = "management API" if tree.name == MANAGEMENT.name else f"{tree.name} engine"
@@ -184,7 +184,7 @@ def _what_stays(client_dir: Path, plan: _Plan) -> Iterator[str]:
     for path in rest:
         yield f"{path} stays: {CLAUDE_CODE_KEEPS.get(path.name, 'Claude Code or you wrote it')}"
     if rest and _has_signs(client_dir):
-        yield "what stays in this folder goes with: invoke uninstall-claude-local --purge"
+        yield "to remove the rest of this folder: invoke uninstall-claude-local --purge"
 
 
 def _has_signs(folder: Path) -> bool:

@@ -1,1 +1,1 @@
-"""Plain data and readers that touch nothing: errors, the snapshot, strict YAML and JSON, GGUF headers, figures."""
+"""Plain data and pure readers: errors, the snapshot, strict YAML and JSON, GGUF headers, figures."""

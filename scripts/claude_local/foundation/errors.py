@@ -1,12 +1,12 @@
-"""Errors that a user can do something about. Everything else is a bug and keeps its traceback."""
+"""Errors that a user can act on. Everything else is a bug and keeps its traceback."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """An expected failure: what is wrong, how to go on, and what a program said about it.
+    """An expected failure: the cause, the next step, and the output of a failed program.
 
-    Printed as one line and a hint by the doors (`tasks.py`, `__main__`), never where it is raised.
+    The entry points (`tasks.py`, `__main__`) print it as one line and a hint; it is never printed where it is raised.
     """
 
     def __init__(self, message: str, *, hint: str = "", details: str = "") -> None:
@@ -16,14 +16,14 @@ class UserError(Exception):
         self.details = details
 
     def describe(self) -> str:
-        """All of it, one line each, as the doors print it."""
+        """Message, details and hint as the entry points print them, one per line."""
         details = "".join(f"\n  | {line}" for line in self.details.splitlines())
         hints = "".join(f"\n  hint: {line}" for line in self.hint.splitlines())
         return f"error: {self.message}{details}{hints}"
 
 
 class WrongSetting(UserError):
-    """A setting's value that cannot be meant: the variable, and what is wrong with it."""
+    """A setting with an invalid value: the variable, and what is wrong with the value."""
 
     def __init__(self, variable: str, problem: str, *, hint: str = "") -> None:
         super().__init__(f"{variable} {problem}", hint=hint)
@@ -31,7 +31,7 @@ class WrongSetting(UserError):
         self.problem = problem
 
     def at(self, place: str) -> UserError:
-        """The same, told by the place where somebody wrote the value."""
+        """The same error, naming the place of the value instead of the variable."""
         return UserError(f"{place} {self.problem}", hint=self.hint)
 
 
@@ -40,39 +40,39 @@ class ProfileError(UserError):
 
 
 class UnknownProfile(UserError):
-    """A name that no profile has, or that several could mean."""
+    """A name that matches no profile, or several."""
 
 
 class BuildConflict(UserError):
-    """A file in build/ that we did not write stands where one of ours belongs."""
+    """A file in build/ that we did not write has the path of one of ours."""
 
 
 class BrokenModelFile(UserError):
-    """A model file that is no GGUF, or not all of one."""
+    """A model file that is not GGUF, or is incomplete."""
 
 
 class HubFailed(UserError):
-    """A model hub that does not answer, refuses, or does not have what was asked for."""
+    """A model hub that does not answer, refuses the request, or does not have the file."""
 
 
 class EngineFailed(UserError):
-    """An engine that did not start, died, or could not load a model."""
+    """An engine did not start, died, or could not load a model."""
 
 
 class EngineUnavailable(UserError):
-    """An engine that cannot run on this machine as it is."""
+    """An engine cannot run on this machine in its current state."""
 
 
 class StateNotWritten(UserError):
-    """The state folder does not take a file: disk full, broken or without rights."""
+    """A file cannot be written to the state folder: disk full, broken, or no permission."""
 
 
 class NotIdle(UserError):
-    """A reply was being written for longer than somebody wanted to wait."""
+    """A reply was still running at the end of the time limit."""
 
 
 class Busy(UserError):
-    """Another command holds the lock. Says who, and since when, where that is known."""
+    """Another command holds the lock; `holder` and `since` name it if known."""
 
     def __init__(
         self, message: str, *, hint: str = "", holder: str | None = None, since: float | None = None

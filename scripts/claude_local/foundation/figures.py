@@ -1,4 +1,4 @@
-"""Numbers as people read them, and as bars and lines. Pure."""
+"""Numbers formatted for people, as text, bars and lines. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def gib(used_bytes: float | None) -> str:
 
 
 def size(size_bytes: int | None) -> str:
-    """`17.3 GB`, `3.1 MB`, `512 bytes`, in powers of 1000 as download pages count; `?` for None."""
+    """`17.3 GB`, `3.1 MB`, `512 bytes`, in powers of 1000, as download pages do; `?` for None."""
     if size_bytes is None:
         return "?"
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
@@ -26,12 +26,12 @@ def size(size_bytes: int | None) -> str:
 
 
 def number(value: float | None, unit: str = "", *, digits: int = 0) -> str:
-    """`1,234 W`; a dash where it is not known."""
+    """`1,234 W`; a dash if unknown."""
     return UNKNOWN if value is None else f"{value:,.{digits}f}{unit}"
 
 
 def percent(fraction: float | None) -> str:
-    """`98%` of 0.98. Never rounds up to 100%, which means "all"."""
+    """`98%` for 0.98. Never rounds up to 100%, which means "all"."""
     if fraction is None:
         return UNKNOWN
     whole = round(100 * fraction)
@@ -39,7 +39,7 @@ def percent(fraction: float | None) -> str:
 
 
 def tokens(count: int | None) -> str:
-    """`128k` of 131,072, as contexts are named; smaller or odd counts in full."""
+    """`128k` for 131,072, as context sizes are named; smaller or odd counts in full."""
     if count is None:
         return "fit"
     for thousand in (1000, 1024):
@@ -67,7 +67,7 @@ def bar(fraction: float | None, width: int) -> str:
 
 
 def sparkline(values: Sequence[float | None], width: int, *, top: float) -> str:
-    """The last `width` values as heights from 0 to `top`; a space where nothing was measured."""
+    """The last `width` values as heights from 0 to `top`; a space for a missing value."""
     shown = list(values)[-width:] if width > 0 else []
     return "".join(_spark(value, top) for value in shown).rjust(max(0, width))
 

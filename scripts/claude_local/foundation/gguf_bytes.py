@@ -1,8 +1,8 @@
-"""Reads the bytes of a GGUF header with a limit on everything: what a length says is never believed.
+"""Reads the bytes of a GGUF header with a limit on everything: lengths in the file are untrusted.
 
 The reader of the `gguf` package loops over and allocates whatever a file claims; a few changed bytes
 keep it busy for hours. This one reads at most MAX_HEADER_BYTES, keeps short values and only counts the
-rest. The layout is that of GGUF 2 and 3: magic, version, counts, key-value pairs, tensor descriptions.
+others. It reads GGUF 2 and 3: magic, version, counts, key-value pairs, tensor descriptions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import BinaryIO
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 
-# Far above what models have (some 60 keys, 3,000 tensors, 20 MB with the largest vocabularies).
+# Far above real models (about 60 keys, 3,000 tensors, 20 MB with the largest vocabularies).
 MAX_HEADER_BYTES = 64 * 2**20
 MAX_KEYS = 4096
 MAX_TENSORS = 65536
@@ -28,7 +28,7 @@ KEPT_STRING_BYTES = 2**20
 KEPT_ITEMS = 1024
 SKIP_BY_SEEKING_BYTES = 64 * 1024
 STRINGS_AT_ONCE = 1000
-"""Skipped in some 0.2 ms, the time that another thread waits; Python's own turns are 5 ms, and an answer takes many."""
+"""Skipping this many takes about 0.2 ms, during which other threads wait; Python's own switch interval is 5 ms."""
 
 STRING, ARRAY = 8, 9
 NUMBERS = {
@@ -42,12 +42,12 @@ Value = Scalar | tuple[Scalar, ...]
 
 
 class Broken(Exception):
-    """What is wrong with a header, as the end of a sentence."""
+    """A defect of a header; the message completes a sentence."""
 
 
 @dataclass(frozen=True)
 class RawTensor:
-    """The description of one tensor. `offset` counts from where the data begins."""
+    """The description of one tensor. `offset` counts from the start of the data."""
 
     name: str
     shape: tuple[int, ...]
@@ -57,18 +57,18 @@ class RawTensor:
 
 @dataclass
 class RawHeader:
-    """A header as it stands in the file."""
+    """A header as it is in the file."""
 
     values: dict[str, Value] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
-    """How many items each array has, also of arrays that were too long to keep."""
+    """Number of items of each array, including arrays that were too long to keep."""
     tensors: list[RawTensor] = field(default_factory=list)
     data_offset: int = 0
 
 
 @dataclass
 class _Cursor:
-    """Reads forward in a file of `file_bytes`, never beyond it and never beyond the limit."""
+    """Reads forward in a file of `file_bytes`, never past its end or past the limit."""
 
     stream: BinaryIO
     file_bytes: int
@@ -89,7 +89,7 @@ class _Cursor:
         self.stream.seek(self.position)
 
     def skip_strings(self, count: int) -> None:
-        """Skips `count` texts. Vocabularies have half a million: written for speed, and others get their turn."""
+        """Skips `count` strings, up to half a million in a vocabulary: fast, and yields to other threads in between."""
         end = min(self.file_bytes, MAX_HEADER_BYTES)
         room = end - self.position
         for begun in range(0, count, STRINGS_AT_ONCE):
@@ -100,7 +100,7 @@ class _Cursor:
         self._advance(end - self.position - room)
 
     def _skip_some(self, count: int, room: int) -> int:
-        """Skips texts for as long as there is room, and returns what is left of it: less than 0 if it ran out."""
+        """Skips up to `count` strings and returns the remaining room in bytes, negative if it ran out."""
         read, size_of = self.stream.read, U64.unpack
         for _ in range(count):
             head = read(U64.size)
@@ -120,7 +120,7 @@ class _Cursor:
     def counted(self, limit: int, what: str) -> int:
         count = self.number(U64)
         if count > limit:
-            raise Broken(f"it claims {count:,} {what}; more than {limit:,} are not believed")
+            raise Broken(f"it claims {count:,} {what}; the limit is {limit:,}")
         return count
 
     def name(self) -> str:
@@ -135,7 +135,7 @@ class _Cursor:
 
 
 def read_raw_header(stream: BinaryIO, file_bytes: int) -> RawHeader:
-    """The header at the beginning of `stream`. Raises Broken with what is wrong, and OSError."""
+    """The header at the beginning of `stream`. Raises Broken with the defect, and OSError."""
     cursor = _Cursor(stream, file_bytes)
     _check_magic(cursor)
     tensor_count = cursor.counted(MAX_TENSORS, "tensors")
@@ -221,5 +221,5 @@ def _read_tensor(cursor: _Cursor) -> RawTensor:
 def _alignment(header: RawHeader) -> int:
     alignment = header.values.get("general.alignment", 32)
     if type(alignment) is not int or not 0 < alignment <= MAX_ALIGNMENT or alignment & (alignment - 1):
-        raise Broken(f"its alignment is {alignment!r:.40} and no power of two")
+        raise Broken(f"its alignment is {alignment!r:.40}, not a power of two")
     return alignment

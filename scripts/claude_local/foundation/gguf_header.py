@@ -1,4 +1,4 @@
-"""What a GGUF file says of its model, read from its header alone: sizes, layers, heads, tensors."""
+"""Facts about a model from the header of its GGUF file: sizes, layers, heads, tensors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ARCHITECTURE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 REPLACE_HINT = "download it again: invoke pull MODEL --force"
 MAX_SHARDS = 1000
 REMEMBERED_FILES = 16
-"""Headers that are remembered; each takes 0.2 MB or so."""
+"""Headers in the cache; each takes about 0.2 MB."""
 MAX_METADATA_TEXT = 4096
 MAX_ELEMENTS = 2**56
 MAX_NUMBER = 2**40
 
 PerLayer = int | tuple[int, ...]
-"""One number for all layers, or one for each."""
+"""One number for all layers, or one per layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +41,19 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """What the header of a model file says. None where it says nothing.
+    """The header of a model file. A missing value is None.
 
-    Where llama.cpp has a rule for a missing value, it is applied: head_count_kv is head_count, and
+    If llama.cpp has a rule for a missing value, it is applied: head_count_kv is head_count, and
     key_length and value_length are embedding_length / head_count.
     """
 
     architecture: str
     name: str | None
     file_bytes: int
-    """Size of the file on disk, of all shards together where they were merged."""
+    """Size of the file on disk; for merged shards, of all of them."""
     shard_count: int
     file_type: str
-    """The quantisation that the file names, as in `Q4_K_M`; else the type of most of its bytes."""
+    """The quantisation named in the file, as in `Q4_K_M`; else the type of most of its bytes."""
     n_layers: int | None
     context_length: int | None
     embedding_length: int | None
@@ -72,18 +72,18 @@ class GgufHeader:
 
     @property
     def tensor_bytes(self) -> int:
-        """Size of all weights."""
+        """Size of all weights in bytes."""
         return sum(tensor.size_bytes for tensor in self.tensors)
 
     def own(self, key: str) -> Value | None:
-        """A value of this architecture: `own("kv_lora_rank")` is `deepseek2.kv_lora_rank`."""
+        """A value under the prefix of the architecture: `own("kv_lora_rank")` is `deepseek2.kv_lora_rank`."""
         return self.metadata.get(f"{self.architecture}.{key}")
 
 
 def read_header(path: Path) -> GgufHeader:
-    """What the header of one GGUF file says. Raises UserError for a file that is missing or broken.
+    """The header of one GGUF file. Raises UserError if the file is missing or broken.
 
-    Remembered for as long as the file stays as it is: to get past a vocabulary takes some 60 ms.
+    Cached until the file changes: skipping a vocabulary takes about 60 ms.
     """
     try:
         if not path.is_file():
@@ -101,7 +101,7 @@ def _read_header(path: Path, *_: int) -> GgufHeader:
 
 
 def read_model(path: Path) -> GgufHeader:
-    """What all shards of a model say together; `path` is the first of them, or the only file."""
+    """The merged headers of all shards of a model; `path` is the first shard, or the only file."""
     first = read_header(path)
     parts = [read_header(path.with_name(name)) for name in shard_names(path.name)[1:]]
     if not parts:
@@ -115,9 +115,9 @@ def read_model(path: Path) -> GgufHeader:
 
 
 def shard_names(file: str) -> tuple[str, ...]:
-    """Names of all shards of a model in order, its own name if it has one file.
+    """Names of all shards of a model in order; for a single file, its own name.
 
-    Raises UserError where `file` is not the first shard.
+    Raises UserError if `file` is not the first shard.
     """
     found = SHARD.search(file)
     if not found:
@@ -130,9 +130,9 @@ def shard_names(file: str) -> tuple[str, ...]:
 
 
 def header_of(stream: BinaryIO, file_bytes: int, name: str, *, hint: str = REPLACE_HINT) -> GgufHeader:
-    """What the header at the beginning of `stream` says; the whole file has `file_bytes`.
+    """The header at the beginning of `stream`, of a file of `file_bytes` in total.
 
-    Raises BrokenModelFile, whose line begins with `name`.
+    Raises BrokenModelFile; its message begins with `name`.
     """
     try:
         raw = read_raw_header(stream, file_bytes)
@@ -140,7 +140,7 @@ def header_of(stream: BinaryIO, file_bytes: int, name: str, *, hint: str = REPLA
         _check_end(raw, tensors, file_bytes)
         return _header(raw, tensors, file_bytes)
     except Broken as error:
-        raise BrokenModelFile(f"{name} is no complete GGUF file: {error}", hint=hint) from None
+        raise BrokenModelFile(f"{name} is not a complete GGUF file: {error}", hint=hint) from None
 
 
 def _header(raw: RawHeader, tensors: tuple[TensorInfo, ...], file_bytes: int) -> GgufHeader:
@@ -218,13 +218,13 @@ def _text(raw: RawHeader, key: str) -> str | None:
 def _template(raw: RawHeader) -> str | None:
     value = raw.values.get("tokenizer.chat_template")
     if value is not None and not isinstance(value, str):
-        raise Broken("its chat template is no text")
+        raise Broken("its chat template is not text")
     return value
 
 
 def _number(raw: RawHeader, key: str) -> int | None:
     value = raw.values.get(key)
-    if isinstance(value, tuple):  # one for each layer: the largest counts
+    if isinstance(value, tuple):  # one per layer: use the largest
         value = max((item for item in value if type(item) is int), default=None)
     if value is None:
         return None

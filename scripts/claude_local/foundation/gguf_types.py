@@ -1,7 +1,7 @@
-"""The numbers that GGUF files have for types of tensors and of files. Pure data.
+"""The type numbers of tensors and files in GGUF. Pure data.
 
-As in `gguf.constants` of the package `gguf` 0.19.0, which the tests compare. The package loads NumPy, 14 MB that a
-small server would keep for two tables.
+They equal `gguf.constants` of the package `gguf` 0.19.0; a test compares them. That package is not imported here,
+because it loads NumPy, 14 MB of memory for two tables.
 """
 
 from __future__ import annotations
@@ -82,4 +82,4 @@ FILE_TYPES: dict[int, str] = {
     40: "Q1_0",
     1024: "GUESSED",
 }
-"""What most tensors of a file are, by the number in `general.file_type`."""
+"""The type of most tensors of a file, by the number in `general.file_type`."""

@@ -1,17 +1,17 @@
-"""Makes text of others harmless for a screen: what could move the cursor or hide is shown as a dot."""
+"""Makes untrusted text safe to print: characters that move the cursor or hide text become dots."""
 
 from __future__ import annotations
 
 import unicodedata
 
 CONTROL_CHARACTERS = dict.fromkeys((*range(32), 127, *range(128, 160)), "·")
-# Cf: direction marks and zero-width characters; Cs: halves that no encoding takes; Zl, Zp: line ends.
+# Cf: direction marks and zero-width characters; Cs: surrogates, which cannot be encoded; Zl, Zp: line breaks.
 HARMFUL_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn")
 TAB = "    "
 
 
 def harmless(text: str) -> str:
-    """Text with every control character shown as a dot; a tab becomes spaces."""
+    """The text with every control character as a dot and every tab as spaces."""
     text = text.replace("\t", TAB)
     if text.isascii():
         return text.translate(CONTROL_CHARACTERS)
@@ -19,5 +19,5 @@ def harmless(text: str) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line of a text that says something."""
+    """The first line that is not blank."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -1,4 +1,4 @@
-"""What the machine's sensors said at one moment, as data. None is "this sensor does not say"."""
+"""Sensor readings of the machine at one moment, as data. None means "not available"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class GpuSample:
     """One GPU, or one MIG instance of a GPU, in NVML's order."""
 
     index: int
-    """NVML's number of the card; the instances of a card in MIG mode share it."""
+    """NVML's index of the card; all MIG instances of a card share it."""
     uuid: str | None = None
     name: str | None = None
     memory_used_bytes: int | None = None
@@ -22,10 +22,10 @@ class GpuSample:
     graphics_clock_mhz: int | None = None
     memory_clock_mhz: int | None = None
     compute_capability: str | None = None
-    """As NVIDIA writes it, for instance `8.9`."""
+    """In NVIDIA's notation, for instance `8.9`."""
     drives_display: bool | None = None
     problem: str | None = None
-    """One line on why this card cannot be used or read; its sensors are None then."""
+    """One line: why this card cannot be used or read. Its sensors are None then."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,22 @@ class GpuReading:
     gpus: tuple[GpuSample, ...] = ()
     driver_version: str | None = None
     cuda_version: str | None = None
-    """The newest CUDA that this driver runs, for instance `13.0`."""
+    """The newest CUDA version that this driver supports, for instance `13.0`."""
     problem: str | None = None
-    """One line on why there are no GPUs in the list."""
+    """One line: why the list has no GPUs."""
 
 
 @dataclass(frozen=True)
 class SystemSample:
-    """The computer, and what the server takes of it."""
+    """The computer's CPU and memory, and the server's share."""
 
     cpu_percent: float | None = None
-    """Of all cores together, from 0 to 100."""
+    """Load of all cores together, from 0 to 100."""
     load_1_minute: float | None = None
     memory_used_bytes: int | None = None
     memory_total_bytes: int | None = None
     swap_used_bytes: int | None = None
     swap_total_bytes: int | None = None
     container_cpu_percent: float | None = None
-    """Of one core, as in `docker stats`: 200 is two cores at work. The embedded engine counts too."""
+    """In percent of one core, as in `docker stats`: 200 is two busy cores. Also set for the embedded engine."""
     container_memory_bytes: int | None = None

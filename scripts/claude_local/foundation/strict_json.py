@@ -1,4 +1,4 @@
-"""Reads JSON that a stranger sent: no duplicate keys, no NaN, no depths, no oddities."""
+"""Reads untrusted JSON strictly: no duplicate keys, no NaN, no deep nesting, no huge numbers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ EXAMPLE = 'for instance {"model": "demo"}'
 
 
 class BadJson(UserError):
-    """A text that is no JSON, or JSON that can be read in two ways."""
+    """Text that is not JSON, or is ambiguous JSON."""
 
     def __init__(self, message: str, *, hint: str = EXAMPLE) -> None:
         super().__init__(message, hint=hint)
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """The JSON object in `data`. Raises BadJson with what is wrong with it."""
+    """The JSON object in `data`. Raises BadJson with the defect."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -37,14 +37,14 @@ def read_object(data: bytes) -> dict[str, Any]:
             parse_float=_number,
         )
     except json.JSONDecodeError as error:
-        raise BadJson(f"the body is no JSON: {error.msg} (character {error.pos})") from None
+        raise BadJson(f"the body is not JSON: {error.msg} (character {error.pos})") from None
     if not isinstance(value, dict):
         raise BadJson("the body should be a JSON object")
     return value
 
 
 def _check_depth(text: str) -> None:
-    """Counts brackets outside texts, so that a deep document never reaches the parser."""
+    """Counts brackets outside strings, so that a deeply nested document never reaches the parser."""
     depth, in_text, escaped = 0, False, False
     for character in text:
         if in_text:
@@ -74,13 +74,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_text(text: str) -> None:
     try:
-        text.encode()  # half a surrogate pair cannot be written anywhere later
+        text.encode()  # half a surrogate pair cannot be encoded later
     except UnicodeEncodeError:
         raise BadJson("the body has half a surrogate pair") from None
 
 
 def _no_constant(name: str) -> Any:
-    raise BadJson(f"the body has {name}, which is no JSON")
+    raise BadJson(f"the body has {name}, which is not JSON")
 
 
 def _whole_number(digits: str) -> int:

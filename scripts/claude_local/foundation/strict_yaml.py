@@ -1,4 +1,4 @@
-"""Reads the small, strict part of YAML that profiles use, and remembers the line of every value.
+"""Reads the small, strict subset of YAML that profiles use, and keeps the line of every value.
 
 Refused: anchors, aliases, tags, duplicate keys, control characters, several documents, files over
 64 kB and nesting over 20. The loader is PyYAML's pure-Python one: the C loader crashes the process on
@@ -22,7 +22,7 @@ KeyPath = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing that is wrong in one place of a file. Lines count from 1."""
+    """One mistake at one place of a file. Lines count from 1."""
 
     file: Path
     line: int
@@ -33,7 +33,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class YamlSource:
-    """The data of a file and the line on which each key or list entry stands."""
+    """The data of a file, and the line of each key or list entry."""
 
     file: Path
     data: dict[str, Any]
@@ -42,14 +42,14 @@ class YamlSource:
 
 
 def read_yaml(file: Path) -> YamlSource:
-    """Reads one mapping from `file`. What is wrong with it is in `mistakes`, not raised.
+    """Reads one mapping from `file`. Its mistakes are returned in `mistakes`, not raised.
 
     Raises OSError if the file cannot be read.
     """
     source = YamlSource(file, {}, {}, [])
     raw = file.read_bytes()
     if len(raw) > MAX_BYTES:
-        size = -(-len(raw) // 1024)  # rounded up: one byte too many is too many
+        size = -(-len(raw) // 1024)  # rounded up: one byte over the limit must show as over it
         _note(source, 1, (), f"should be at most {MAX_BYTES // 1024} kB, is {size} kB")
         return source
     try:
@@ -64,25 +64,25 @@ def read_yaml(file: Path) -> YamlSource:
         _note(source, line, (), f"has a control character (U+{int(error.character):04X})")
     except yaml.MarkedYAMLError as error:
         _note(source, _line(error.problem_mark), (), f"is not YAML: {printable(str(error.problem))}")
-    except ValueError as error:  # PyYAML's own slips, for instance an escape beyond Unicode
+    except ValueError as error:  # raised by PyYAML itself, for instance for an escape beyond Unicode
         _note(source, 1, (), f"is not YAML: {printable(str(error))}")
     return source
 
 
 def place(path: KeyPath) -> str:
-    """A path of keys as people read it: `server/ctx_size`."""
+    """A path of keys for display: `server/ctx_size`."""
     return printable("/".join(str(part) for part in path))
 
 
 def printable(text: str) -> str:
-    """The text with every control character, line end and half character written as an escape."""
+    """The text with every control character, line break and lone surrogate as an escape."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text
     )
 
 
 def _check_structure(text: str, source: YamlSource) -> bool:
-    """Walks the event stream, which needs no recursion, before anything is built from it."""
+    """Checks the event stream, without recursion, before anything is built from it."""
     depth = 0
     documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -121,7 +121,7 @@ def _build(node: yaml.Node, path: KeyPath, source: YamlSource) -> Any:
 
 
 def _build_scalar(node: yaml.Node, path: KeyPath, source: YamlSource) -> Any:
-    """The value of one scalar; what Python cannot hold or show becomes a mistake."""
+    """The value of one scalar; a value that Python cannot hold or print becomes a mistake."""
     try:
         value = yaml.SafeLoader("").construct_object(node)
     except (ValueError, OverflowError) as error:
@@ -140,7 +140,7 @@ def _build_mapping(node: yaml.MappingNode, path: KeyPath, source: YamlSource) ->
         line = _line(key_node.start_mark)
         if key in built:
             first = source.lines[(*path, key)]
-            _note(source, line, (*path, key), f"stands twice, first in line {first}")
+            _note(source, line, (*path, key), f"appears twice, first on line {first}")
             continue
         source.lines[(*path, key)] = line
         built[key] = _build(value_node, (*path, key), source)

@@ -1,1 +1,1 @@
-"""The doors to this computer: settings, files, processes, ports, sensors, the state folder, the terminal."""
+"""Access to this computer: settings, files, processes, ports, sensors, the state folder, the terminal."""

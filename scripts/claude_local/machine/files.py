@@ -1,4 +1,4 @@
-"""The one way in which files reach the disk: whole, or not at all."""
+"""Writes files atomically; the only module that does so."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PRIVATE_DIRECTORY = 0o700
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Replaces `path` by `data`: a reader sees the old content or the new one, never a part.
+    """Replaces `path` with `data`: a reader sees the old or the new content, never a part of either.
 
-    The temporary file lies in the same directory, is created exclusively with `mode` before any
-    content is in it, and is synced before the rename; then the directory is synced. Raises OSError.
+    The temporary file is in the same directory, is created exclusively with `mode` while it is empty,
+    and is synced before the rename; then the directory is synced. Raises OSError.
     """
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     temporary = f".{path.name}.{secrets.token_hex(6)}.tmp"
@@ -32,7 +32,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def private_directory(path: Path) -> Path:
-    """Makes `path` (and its parents) and gives it mode 0700. Returns it."""
+    """Creates `path` (and its parents), sets its mode to 0700 and returns it."""
     path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIRECTORY)
     path.chmod(PRIVATE_DIRECTORY)
     return path
@@ -42,7 +42,7 @@ def _write_new(directory: int, name: str, data: bytes, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, mode, dir_fd=directory)
     with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)  # the umask may have taken bits away
+        os.fchmod(descriptor, mode)  # the umask may have removed bits
         file.write(data)
         file.flush()
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""What NVIDIA's driver says about the graphics cards (NVML). The only importer of pynvml.
+"""Reads the graphics cards from NVIDIA's driver (NVML). The only importer of pynvml.
 
-Nothing here raises: a missing driver, a sensor that a card lacks, MIG and a card that fell off the bus are
-all things to show.
+Nothing here raises: a missing driver, a missing sensor, MIG and a card that fell off the bus are all
+results to show.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ NO_CARD_FOUND = "no NVIDIA card found"
 
 
 class GpuReader:
-    """Reads all GPUs again and again. Opens the driver's library at the first reading.
+    """Reads all GPUs repeatedly. Opens the driver's library at the first reading.
 
-    `library` is pynvml, or what stands in for it in a test.
+    `library` is pynvml, or its replacement in a test.
     """
 
     def __init__(self, library: Any = None) -> None:
@@ -28,11 +28,11 @@ class GpuReader:
         self._seen: dict[int, GpuSample] = {}
 
     def read(self) -> GpuReading:
-        """All GPUs now. Without any, `problem` says why."""
+        """All GPUs now. If there are none, `problem` says why."""
         try:
             nvml = self._open()
             count: int = nvml.nvmlDeviceGetCount()
-        except Exception as error:  # the driver may say anything; the screen has to go on
+        except Exception as error:  # the driver may raise anything; the dashboard must keep running
             self.close()
             return GpuReading(problem=self._problem(error))
         gpus = tuple(gpu for index in range(count) for gpu in self._card(nvml, index))
@@ -44,7 +44,7 @@ class GpuReader:
         )
 
     def close(self) -> None:
-        """Gives the driver's library back; the next reading opens it again."""
+        """Closes the driver's library; the next reading opens it again."""
         if self._is_open:
             self._is_open = False
             with contextlib.suppress(self._library.NVMLError):
@@ -61,7 +61,7 @@ class GpuReader:
         return self._library
 
     def _card(self, nvml: Any, index: int) -> tuple[GpuSample, ...]:
-        """One sample of the card, or one of each MIG instance."""
+        """One sample for the card, or one per MIG instance."""
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             card = _sample(nvml, handle, index)
@@ -69,27 +69,27 @@ class GpuReader:
             if not _is_in_mig_mode(nvml, handle):
                 return (card,)
             instances = tuple(_mig_instances(nvml, handle, card))
-            return instances or (replace(card, problem="MIG is on and there is no instance"),)
-        except Exception as error:  # the other cards are still worth showing
+            return instances or (replace(card, problem="MIG is on, but there are no MIG instances"),)
+        except Exception as error:  # show the other cards anyway
             known = self._seen.get(index, GpuSample(index))
             return (GpuSample(index, known.uuid, known.name, problem=self._problem(error)),)
 
     def _problem(self, error: Exception) -> str:
         nvml = self._library
         if nvml is None or not isinstance(error, nvml.NVMLError):
-            return f"the NVIDIA driver cannot be asked: {error}"
+            return f"cannot query the NVIDIA driver: {error}"
         return {
             nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver on this machine",
             nvml.NVML_ERROR_DRIVER_NOT_LOADED: "the NVIDIA driver is not loaded",
             nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the NVIDIA driver was updated: restart the computer",
-            nvml.NVML_ERROR_NO_PERMISSION: "no permission to ask the NVIDIA driver",
+            nvml.NVML_ERROR_NO_PERMISSION: "no permission to query the NVIDIA driver",
             nvml.NVML_ERROR_GPU_IS_LOST: "fell off the bus: restart the computer",
             nvml.NVML_ERROR_RESET_REQUIRED: "needs a reset: restart the computer",
         }.get(error.value, f"NVIDIA driver: {error}")
 
 
 def read_gpus(library: Any = None) -> GpuReading:
-    """All GPUs now, for who asks once: the driver's library is given back."""
+    """Reads all GPUs once and closes the driver."""
     reader = GpuReader(library)
     try:
         return reader.read()
@@ -98,7 +98,7 @@ def read_gpus(library: Any = None) -> GpuReading:
 
 
 def _sample(nvml: Any, handle: Any, index: int) -> GpuSample:
-    """One card. A sensor that it lacks is None; raises NVMLError if the card is gone."""
+    """One card. A missing sensor is None; raises NVMLError if the card is gone."""
 
     def ask(function: Callable[..., Any], *arguments: Any) -> Any:
         return _ask(nvml, function, handle, *arguments)
@@ -120,13 +120,13 @@ def _sample(nvml: Any, handle: Any, index: int) -> GpuSample:
         graphics_clock_mhz=ask(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_GRAPHICS),
         memory_clock_mhz=ask(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_MEM),
         compute_capability=".".join(map(str, capability)) if capability else None,
-        # "Active" is what takes memory for a picture, with or without a monitor.
+        # "Active" means that the card holds memory for a display, with or without a monitor.
         drives_display=None if display is None else bool(display),
     )
 
 
 def _ask(nvml: Any, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What the driver answers, or None where this card or driver has no answer."""
+    """The driver's answer, or None if this card or driver does not support the question."""
     try:
         return function(*arguments)
     except nvml.NVMLError as error:
@@ -162,5 +162,5 @@ def _thousandth(value: int | None) -> float | None:
 
 
 def _cuda_version(number: int | None) -> str | None:
-    """`13.0` of NVML's 13000."""
+    """`13.0` from NVML's 13000."""
     return None if number is None else f"{number // 1000}.{number % 1000 // 10}"

@@ -1,4 +1,4 @@
-"""The next step as it works in the folder where the person is."""
+"""Hints that work in the user's current folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from claude_local.foundation.errors import UserError
 
 
 def invoke_from_here(root: Path) -> str:
-    """`invoke` as it can be typed in the current folder; the wrapper shows its lines everywhere."""
+    """The `invoke` command as it works from the current folder; the wrapper prints hints in any folder."""
     try:
         is_inside = Path.cwd().is_relative_to(root)
     except FileNotFoundError:  # the folder is gone
@@ -18,13 +18,13 @@ def invoke_from_here(root: Path) -> str:
 
 
 def from_here(text: str, root: Path) -> str:
-    """What to type here in place of the `invoke` in a text; "" if that works."""
+    """What to type here instead of the `invoke` in `text`; "" if `invoke` works here."""
     way = invoke_from_here(root)
     return "" if way in text or "invoke " not in text else f"from here: {way} …"
 
 
 def failure(error: UserError, root: Path) -> str:
-    """All lines of an error, and where its hints work if that is not here."""
+    """All lines of an error, and the command prefix for its hints if they do not work here."""
     text = error.describe()
     way = from_here(text, root)
     return f"{text}\n  hint: {way}" if way else text

@@ -1,7 +1,7 @@
-"""Who listens on a port of 127.0.0.1. A program of another user there would read our key and every prompt.
+"""Finds the owner of a port on 127.0.0.1. Another user's program there would read our key and every prompt.
 
-The kernel tells its listeners alone (sock_diag(7), NETLINK_INET_DIAG). Where it does not, they are picked out of
-/proc/net/tcp, for which it goes through the table of all connections each time: 5 ms for IPv4 and 5 for IPv6.
+The kernel can list only the listening sockets (sock_diag(7), NETLINK_INET_DIAG). The fallback is /proc/net/tcp,
+where the kernel walks the table of all connections each time: 5 ms for IPv4 and 5 ms for IPv6.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REACHED = {
     ip_address(text).packed
     for text in ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0")  # noqa: S104
 }
-"""What a program listens on that gets what is sent to 127.0.0.1."""
+"""Listening addresses that receive connections to 127.0.0.1."""
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
@@ -29,15 +29,15 @@ TCP_LISTEN = 10
 HEADER = struct.Struct("=IHHII")
 """nlmsghdr: length, type, flags, sequence, process."""
 QUESTION = struct.Struct("=BBBxI")
-"""inet_diag_req_v2 up to its socket: family, protocol, extensions, states."""
+"""inet_diag_req_v2 before its socket: family, protocol, extensions, states."""
 SOCKET_ID = struct.Struct("!HH16s16s12x")
-"""inet_diag_sockid: both ports and both addresses; interface and cookie are left out."""
+"""inet_diag_sockid: both ports and both addresses, without interface and cookie."""
 REST = struct.Struct("=64xII")
-"""inet_diag_msg: the user id and the inode, behind what is read by SOCKET_ID."""
+"""inet_diag_msg: the user id and the inode, after the part that SOCKET_ID reads."""
 
 
 class ListeningSocket(NamedTuple):
-    """A socket that listens. Its inode is another one whenever a program listens anew."""
+    """A listening socket. Its inode changes whenever a program listens again."""
 
     address: bytes
     port: int
@@ -46,7 +46,7 @@ class ListeningSocket(NamedTuple):
 
 
 def listeners_on(port: int) -> frozenset[ListeningSocket]:
-    """Every socket that may get what is sent to the port on 127.0.0.1; empty where no program listens."""
+    """Every socket that may receive connections to the port on 127.0.0.1; empty if no program listens."""
     try:
         found = list(listeners_by_netlink(port))
     except OSError:  # a kernel without inet_diag
@@ -60,7 +60,7 @@ def owner_ids(port: int) -> set[int]:
 
 
 def listeners_by_netlink(port: int, protocol: int = socket.IPPROTO_TCP) -> Iterator[ListeningSocket]:
-    """Those on one port. Raises OSError where the kernel does not tell."""
+    """The sockets on one port. Raises OSError if the kernel does not support the query."""
     for family in (socket.AF_INET, socket.AF_INET6):
         wanted = SOCKET_ID.pack(port, 0, b"", b"")
         question = QUESTION.pack(family, protocol, 0, 1 << TCP_LISTEN) + wanted
@@ -83,7 +83,7 @@ def _messages(kernel: socket.socket) -> Iterator[bytes]:
             length, kind, *_ = HEADER.unpack_from(received)
             content, received = received[HEADER.size : length], received[length + 3 & ~3 :]
             if kind in (NLMSG_ERROR, NLMSG_DONE):
-                # The end carries an error too: that of a kernel that knows the question, and cannot load its answer.
+                # The end may carry an error too: the kernel knows the request but cannot load the module that answers.
                 error = -struct.unpack_from("=i", content)[0]
                 if error:
                     raise OSError(error, os.strerror(error))
@@ -92,7 +92,7 @@ def _messages(kernel: socket.socket) -> Iterator[bytes]:
 
 
 def listeners_by_table(tables: Path = Path("/proc/net")) -> Iterator[ListeningSocket]:
-    """The same for all ports, out of the kernel's tables."""
+    """The sockets on all ports, from the tables in /proc."""
     for name in ("tcp", "tcp6"):
         try:
             lines = (tables / name).read_text().splitlines()[1:]
@@ -105,6 +105,6 @@ def listeners_by_table(tables: Path = Path("/proc/net")) -> Iterator[ListeningSo
 
 
 def _address(text: str) -> bytes:
-    """An address of the table: words of 32 bits, each written as a number of this machine."""
+    """An address from the table: 32-bit words in native byte order."""
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     return struct.pack(f"={len(words)}I", *words)

@@ -1,4 +1,4 @@
-"""TCP ports on 127.0.0.1: which are free, and which program holds one."""
+"""TCP ports on 127.0.0.1: free ports, and the programs that hold the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_port(port: int, setting: str = "CLAUDE_LOCAL_LLAMA_PORT") -> None:
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that no program uses at the moment."""
+    """A port on 127.0.0.1 that is free at the moment."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -37,7 +37,7 @@ def _holders(port: int) -> str:
 def _holder_names(port: int) -> Iterator[str]:
     try:
         import psutil
-    except ImportError:  # `doctor` asks before anything is installed
+    except ImportError:  # `doctor` runs before anything is installed
         return
     with contextlib.suppress(psutil.AccessDenied, psutil.NoSuchProcess):
         for connection in psutil.net_connections("tcp"):

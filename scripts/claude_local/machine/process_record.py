@@ -1,4 +1,4 @@
-"""The file in which a server writes down its process: `pid` and `create_time`."""
+"""The file in which a server records its process: `pid` and `create_time`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAME = "process.json"
 
 
 def running_process(file: Path) -> psutil.Process | None:
-    """The process that a record names; None if it has ended, also where its number went to another one."""
+    """The process named in a record; None if it has ended, even if its pid was reused."""
     try:
         record = json.loads(file.read_text())
         process = psutil.Process(int(record["pid"]))

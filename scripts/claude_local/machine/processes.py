@@ -1,4 +1,4 @@
-"""The one place that starts other programs. Arguments are lists; no shell reads them."""
+"""Starts other programs; the only module that does so. Arguments are lists; no shell is involved."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KILLED_SECONDS = 1
 
 
 def run(argv: Sequence[str | Path], *, failure: str) -> str:
-    """What the program printed. Raises EngineFailed with `failure`, the end of its output in the details."""
+    """The program's output. Raises EngineFailed with `failure` and the end of the output as details."""
     tokens = [str(token) for token in argv]
     try:
         done = subprocess.run(
@@ -39,7 +39,7 @@ def run(argv: Sequence[str | Path], *, failure: str) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """How a program ended and what it said. `code` is None where it did not start or did not end."""
+    """Exit code and output of a program. `code` is None if it did not start or did not end in time."""
 
     code: int | None
     output: str = ""
@@ -51,9 +51,9 @@ class Answer:
 def ask(
     argv: Sequence[str | Path], *, timeout_seconds: float, environment: Mapping[str, str] | None = None
 ) -> Answer:
-    """Runs a program that may be missing, broken or stuck, in exactly this environment, or in ours.
+    """Runs a program that may be missing, broken or stuck, in exactly this environment, else in ours.
 
-    What has not ended in time is killed with everything that it started.
+    After the timeout it is killed together with all its children.
     """
     tokens = [str(token) for token in argv]
     try:
@@ -100,9 +100,9 @@ def run_watched(
     *,
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Runs a program, hands over each line of its output as it comes, and returns its exit code.
+    """Runs a program, passes on each line of its output immediately, and returns its exit code.
 
-    Whatever ends us, Ctrl-C included, ends the program first.
+    Any exception here, Ctrl-C included, ends the program first.
     """
     tokens = [str(token) for token in argv]
     try:
@@ -126,7 +126,7 @@ def run_watched(
 
 
 def start_detached(argv: Sequence[str], *, environment: Mapping[str, str], log: Path) -> int:
-    """Starts a program that outlives us, its output in `log`, and returns its process id."""
+    """Starts a program that outlives this process, with its output in `log`, and returns its process id."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
@@ -140,13 +140,13 @@ def start_detached(argv: Sequence[str], *, environment: Mapping[str, str], log: 
         )
     finally:
         os.close(descriptor)
-    # Whoever outlives it has to take note of its end, or it stays in the list of processes for ever.
+    # If this process lives longer, it must reap the child, or a zombie remains.
     threading.Thread(target=process.wait, daemon=True, name=f"wait for {process.pid}").start()
     return process.pid
 
 
 def start_on_terminal(argv: Sequence[str | Path], terminal: int) -> subprocess.Popen[bytes]:
-    """Starts a program in a session of its own on that terminal, a file descriptor."""
+    """Starts a program in a new session on the terminal of a file descriptor."""
     tokens = ["setsid", "--ctty", *(str(token) for token in argv)]
     return subprocess.Popen(tokens, stdin=terminal, stdout=terminal, stderr=terminal)
 
@@ -155,7 +155,7 @@ def start_on_terminal(argv: Sequence[str | Path], terminal: int) -> subprocess.P
 def running(
     argv: Sequence[str], *, environment: Mapping[str, str], folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A silent program in `folder` that is killed when its `with` block ends."""
+    """Runs a program in `folder` without output; it is killed at the end of the `with` block."""
     silent = subprocess.DEVNULL
     process = subprocess.Popen(
         argv, env=dict(environment), cwd=folder, stdin=silent, stdout=silent, stderr=silent
@@ -168,7 +168,7 @@ def running(
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> int:
-    """The exit code of a program that ends by itself within that time or is killed."""
+    """Waits for a program, kills it after the timeout, and returns its exit code."""
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Progress of long transfers: a bar with speed and remaining time, or some lines without a terminal."""
+"""Progress of long transfers: a bar with speed and remaining time; without a terminal, a few lines."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from claude_local.machine import terminal
 LINES_WITHOUT_TERMINAL = 10
 
 At = Callable[[int], None]
-"""Hears how many bytes are there now."""
+"""Receives the number of bytes so far."""
 
 
 @contextlib.contextmanager
 def transfer(label: str, total_bytes: int, *, have_bytes: int = 0) -> Iterator[At]:
-    """Shows how far a transfer of `total_bytes` is; `have_bytes` were there before."""
+    """Shows the progress of a transfer of `total_bytes`, of which `have_bytes` already exist."""
     if not terminal.talk.is_terminal:
         yield _lines(label, total_bytes, have_bytes)
         return
@@ -41,7 +41,7 @@ def transfer(label: str, total_bytes: int, *, have_bytes: int = 0) -> Iterator[A
 
 
 def _lines(label: str, total_bytes: int, have_bytes: int) -> At:
-    """Says a line at each tenth."""
+    """Prints a line at each tenth."""
     terminal.say(f"{label}: {figures.size(have_bytes)} of {figures.size(total_bytes)}")
     said = have_bytes * LINES_WITHOUT_TERMINAL // max(total_bytes, 1)
 

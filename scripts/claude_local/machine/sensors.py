@@ -1,4 +1,4 @@
-"""What the operating system says about CPU, memory and the server's processes."""
+"""CPU and memory of the machine and of the server's processes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from claude_local.foundation.samples import SystemSample
 
 
 class SystemReader:
-    """Reads the machine again and again; shares of CPU are since the reading before."""
+    """Reads the machine repeatedly; CPU shares cover the time since the previous reading."""
 
     def __init__(self) -> None:
         self._cpu: tuple[float, float] | None = None
         self._server: tuple[int, float, float] | None = None
 
     def read(self, server_pid: int | None = None) -> SystemSample:
-        """The machine now. `server_pid` is the first process of the server; its children count with it."""
+        """The machine now. `server_pid` is the root process of the server; its children are included."""
         memory, swap = psutil.virtual_memory(), psutil.swap_memory()
         seconds, resident_bytes = _processes(server_pid) if server_pid else (None, None)
         return SystemSample(
@@ -33,7 +33,7 @@ class SystemReader:
 
     def _cpu_percent(self) -> float | None:
         times = psutil.cpu_times()
-        # Linux counts a guest's time in `user` as well.
+        # Linux includes guest time in `user` as well.
         total = sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0)
         idle = times.idle + getattr(times, "iowait", 0)
         before, self._cpu = self._cpu, (total, idle)
@@ -54,7 +54,7 @@ class SystemReader:
 
 
 def _processes(pid: int) -> tuple[float | None, int | None]:
-    """CPU seconds and resident bytes of a process with its children; None where it is gone or hidden."""
+    """CPU seconds and resident bytes of a process with its children; None if it is gone or inaccessible."""
     try:
         first = psutil.Process(pid)
         family = [first, *first.children(recursive=True)]
@@ -66,6 +66,6 @@ def _processes(pid: int) -> tuple[float | None, int | None]:
             times = process.cpu_times()
             resident_bytes += process.memory_info().rss
         except psutil.Error:
-            continue  # ended in between
+            continue  # ended meanwhile
         seconds += times.user + times.system
     return seconds, resident_bytes

@@ -1,4 +1,4 @@
-"""How a setting is declared: its reader, default and meaning stand in one line of a dataclass."""
+"""How a setting is declared: reader, default and meaning in one line of a dataclass."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Places:
-    """The folders that defaults lie in."""
+    """The base folders of defaults."""
 
     root: Path
     """The checkout."""
     home: Path
     """The user's home folder."""
     state_home: Path
-    """Where programs of this user keep their state (XDG_STATE_HOME)."""
+    """Base folder for the state of this user's programs (XDG_STATE_HOME)."""
     private: Path | None
-    """`.state/` in the checkout; None where it does not exist."""
+    """`.state/` in the checkout; None if it does not exist."""
 
 
 Default = str | Callable[[Places], Path]
-"""The text of a default, or the folder that it is."""
+"""The text of a default, or a function that returns a folder."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the table says of one setting."""
+    """The declaration of one setting."""
 
     name: str
-    """In Settings and in settings.yaml."""
+    """Its name in Settings and in settings.yaml."""
     read: Callable[[Given], Any]
     default: Default
     shown: str
     """The default as docs/settings.md shows it."""
     meaning: str
     separator: str
-    """What stands between the parts of a list in one text; "" where the setting takes no list."""
+    """Separator of the parts of a list; "" if the setting is not a list."""
     words: Mapping[bool, str]
-    """What YAML's true and false (a bare yes, no, on, off) mean here; nothing for a missing one."""
+    """The text for YAML's true and false (a bare yes, no, on, off); a boolean without a text is refused."""
 
     @property
     def variable(self) -> str:
@@ -54,12 +54,12 @@ class Setting:
         return PREFIX + self.name.upper()
 
     def value(self, environment: Mapping[str, str], places: Places) -> Any:
-        """The value by the environment, else the default. Raises WrongSetting for a text that makes no sense."""
+        """The value from the environment, else the default. Raises WrongSetting for an invalid value."""
         default = self.default if isinstance(self.default, str) else str(self.default(places))
         return self.read(Given(self.variable, environment.get(self.variable) or default, places.home))
 
     def text(self, value: object) -> str:
-        """A value as the environment has it; "" for one that is not set."""
+        """A value in its environment form; "" if it is not set."""
         if value is None or isinstance(value, bool):
             return self.words.get(bool(value), "")
         return self.separator.join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
@@ -78,7 +78,7 @@ def setting(
     separator: str = "",
     words: Mapping[bool, str] | None = None,
 ) -> Value:
-    """Declares a setting as a field of a dataclass. Needs `shown` where the default is a folder or says too little."""
+    """Declares a setting as a field of a dataclass. Needs `shown` if the default is a folder or unclear."""
     if not shown and isinstance(default, str) and default:
         shown = f"`{default}`"
     declared = {
@@ -95,5 +95,5 @@ def setting(
 
 
 def declared_in(table: type[Any]) -> Iterator[Setting]:
-    """The settings of a dataclass in their order; its other fields are none."""
+    """The settings among the fields of a dataclass, in order."""
     return (Setting(name=one.name, **one.metadata) for one in fields(table) if one.metadata)

@@ -1,4 +1,4 @@
-"""Readers of a setting's text: paths, ports, addresses. Each raises WrongSetting for a text that makes no sense."""
+"""Readers of a setting's text: paths, ports, addresses. Each raises WrongSetting for an invalid value."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Given:
-    """The text of one setting, and what it takes to read it."""
+    """The text of one setting, with the context needed to read it."""
 
     variable: str
     text: str
     home: Path
-    """What `~` means."""
+    """The folder for `~`."""
 
     def wrong(self, problem: str, *, hint: str = "") -> WrongSetting:
         """The error for this text."""
@@ -35,7 +35,7 @@ def path(given: Given) -> Path:
 
 
 def optional_path(given: Given) -> Path | None:
-    """An absolute path; None for no text."""
+    """An absolute path; None for an empty text."""
     return path(given) if given.text else None
 
 
@@ -48,7 +48,7 @@ def paths(given: Given) -> tuple[Path, ...]:
 
 
 def choice(*choices: str) -> Callable[[Given], str]:
-    """A reader that takes one of these words."""
+    """A reader that accepts one of these words."""
 
     def read(given: Given) -> str:
         if given.text not in choices:
@@ -87,7 +87,7 @@ def port_or_off(given: Given) -> int | None:
 
 
 def megabytes(given: Given) -> str:
-    """MiB, one number or several between commas, unchanged; "" for no text."""
+    """MiB, one number or several separated by commas, unchanged; "" for an empty text."""
     parts = given.text.split(",") if given.text else []
     if not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in parts):
         raise given.wrong(f"should be MiB such as `768` or `768,2048`, not `{given.text}`")
@@ -95,7 +95,7 @@ def megabytes(given: Given) -> str:
 
 
 def url(given: Given) -> str:
-    """The base URL of a server, without a trailing slash; "" for no text."""
+    """The base URL of a server, without a trailing slash; "" for an empty text."""
     value = given.text.rstrip("/")
     problem = _url_problem(value) if value else ""
     if problem:
@@ -107,14 +107,14 @@ def _absolute(given: Given, text: str) -> Path:
     if not text.startswith("/"):
         raise given.wrong(f"should be an absolute path, not `{text}`")
     if not text.isprintable():
-        raise given.wrong("should have no line breaks or control characters")
+        raise given.wrong("should not contain line breaks or control characters")
     return Path(text)
 
 
 def _url_problem(value: str) -> str:
-    """What is wrong with a base URL; "" if nothing is. A password in it is not repeated."""
+    """The defect of a base URL; "" if it is valid. A password in it is not repeated."""
     if "@" in value:
-        return "should hold no user name and no password: a key belongs into a file, CLAUDE_LOCAL_EXTERNAL_KEY_FILE"
+        return "should not contain a user name or password: put the key into a file, CLAUDE_LOCAL_EXTERNAL_KEY_FILE"
     if not (value.startswith(("http://", "https://")) and _is_word(value)):
         return f"should start with http:// or https://, not `{value}`"
     if "?" in value or "#" in value:
@@ -122,7 +122,7 @@ def _url_problem(value: str) -> str:
     try:
         parts = urlsplit(value)
         is_place = parts.port != 0 and _is_host(parts)
-    except ValueError:  # urlsplit for brackets, `port` for a port
+    except ValueError:  # from urlsplit for brackets, from `.port` for the port
         is_place = False
     return "" if is_place else f"should name a host, and a port from 1 to 65535 or none, not `{value}`"
 

@@ -1,4 +1,4 @@
-"""The settings of this machine: one table. Loading, settings.yaml and docs/settings.md follow from it."""
+"""The settings of this machine, as one table. Loading, settings.yaml and docs/settings.md are derived from it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ SANDBOXES = ("jail", "bash", "container")
 ENGINES = ("auto", "docker", "embedded", "external")
 
 FALLBACK_USER_ID = 10001
-"""The container's unprivileged user where root runs us."""
+"""The container's unprivileged user if root runs this program."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Places, ports and choices of this machine.
+    """Folders, ports and choices of this machine.
 
-    The fields below `home` are set by environment variables: a name in capitals after `CLAUDE_LOCAL_`, for
-    instance `CLAUDE_LOCAL_MODELS_DIR`. An empty variable is the default. Words between backticks in a default
-    or meaning are as docs/settings.md shows them.
+    The fields below `home` are set by environment variables: `CLAUDE_LOCAL_` and the name in capitals, for
+    instance `CLAUDE_LOCAL_MODELS_DIR`. An empty variable means the default. Backticks in a default or meaning
+    appear in docs/settings.md.
     """
 
     root: Path
@@ -60,7 +60,7 @@ class Settings:
     python: Path = setting(
         path,
         lambda at: at.root / ".venv" / "bin" / "python",
-        "what `claude-local --model`, `--start` and `status` run",
+        "Python for `claude-local --model`, `--start` and `status`",
         shown="the one that runs `invoke`",
     )
     profiles_dir: Path = setting(
@@ -73,13 +73,13 @@ class Settings:
         shown="`.state/claude-local` or `~/.claude-local`",
     )
     engine: str = setting(choice(*ENGINES), "auto", "`docker`, `embedded`, `external`")
-    external_url: str = setting(url, "", "base URL of somebody else's server, without a password in it")
+    external_url: str = setting(url, "", "base URL of an external server, without a password in it")
     external_key_file: Path | None = setting(optional_path, "", "file with that server's API key")
     sandbox: str = setting(
         choice(*SANDBOXES),
         "jail",
         "how sessions are confined: `jail`, `container`, `bash`",
-        words={False: "off"},  # refused, under the name by which it was meant
+        words={False: "off"},  # refused, with the word that was meant
     )
     jail_read_only: tuple[Path, ...] = setting(
         paths, "", "tool chains that the jail shows read-only, such as `~/.cargo:~/.nvm`", separator=":"
@@ -92,10 +92,13 @@ class Settings:
     )
     llama_port: int = setting(port, "8080", "port on 127.0.0.1")
     management_port: int | None = setting(
-        port_or_off, "8081", "port of the management API on 127.0.0.1; `off`: none", words={False: "off"}
+        port_or_off,
+        "8081",
+        "port of the management API on 127.0.0.1; `off` disables it",
+        words={False: "off"},
     )
     management_token_file: Path | None = setting(
-        optional_path, "", "file with a secret that everything but looking needs"
+        optional_path, "", "file with a secret, required for every request that changes something"
     )
     client_image: str = setting(
         word, "claude-local/client:latest", "image with Claude Code for `--sandbox container`"
@@ -111,7 +114,7 @@ class Settings:
     )
 
     def to_environment(self) -> dict[str, str]:
-        """The variables that lead `load_settings` to these settings again."""
+        """The environment from which `load_settings` makes the same settings."""
         texts = {one.variable: one.text(getattr(self, one.name)) for one in TABLE.values()}
         return {variable: text for variable, text in texts.items() if text}
 
@@ -128,32 +131,32 @@ class Settings:
 
     @property
     def runtime_dir(self) -> Path:
-        """What the llama-server container reads: presets and key. Mounted read-only."""
+        """The folder that the llama-server container reads: presets and key. Mounted read-only."""
         return state_folder.LLAMA.below(self.state_dir)
 
     @property
     def api_key_file(self) -> Path:
-        """What llama-server asks for and clients send; mode 0600."""
+        """The key that llama-server requires and clients send; mode 0600."""
         return self.runtime_dir / "api_key"
 
     @property
     def insists_on_docker(self) -> bool:
-        """Whether Docker was asked for by name, so that no other engine stands in for it."""
+        """Whether Docker was chosen explicitly, so that no other engine replaces it."""
         return self.engine == "docker"
 
     @property
     def is_external(self) -> bool:
-        """Whether the server is one that we do not run."""
+        """Whether the server is not run by us."""
         return bool(self.external_url) and self.engine in ("auto", "external")
 
     @property
     def client_key_file(self) -> Path | None:
-        """The key that clients send; None where an external server wants none."""
+        """The key that clients send; None if an external server needs no key."""
         return self.external_key_file if self.is_external else self.api_key_file
 
     @property
     def base_url(self) -> str:
-        """Where clients reach the model, without a trailing slash."""
+        """The address of the model for clients, without a trailing slash."""
         return self.external_url if self.is_external else f"http://127.0.0.1:{self.llama_port}"
 
 
@@ -162,7 +165,7 @@ TABLE: dict[str, Setting] = {one.name: one for one in declared_in(Settings)}
 
 
 def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, group_id: int) -> Settings:
-    """The settings of this machine. Raises WrongSetting for a text that makes no sense."""
+    """The settings of this machine. Raises WrongSetting for an invalid value."""
     places = _places(environment, root)
     values = {name: one.value(environment, places) for name, one in TABLE.items()}
     settings = Settings(root=root, user_id=user_id, group_id=group_id, home=places.home, **values)
@@ -177,7 +180,7 @@ def load_settings(environment: Mapping[str, str], root: Path, *, user_id: int, g
 def _places(environment: Mapping[str, str], root: Path) -> Places:
     home = Path(environment.get("HOME") or "/")
     state_home = Path(environment.get("XDG_STATE_HOME") or ".")
-    if not state_home.is_absolute():  # its specification says: ignore it then
+    if not state_home.is_absolute():  # its specification says to ignore a relative path
         state_home = home / ".local" / "state"
     private = root / ".state"
     return Places(root, home, state_home, private if private.is_dir() else None)

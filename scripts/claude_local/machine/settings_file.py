@@ -1,4 +1,4 @@
-"""The settings that stay: `settings.yaml` in the checkout, one line a setting. The environment comes before it."""
+"""Persistent settings: `settings.yaml` in the checkout, one line per setting. The environment takes precedence."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from claude_local.machine.settings import TABLE, Settings, load_settings
 
 FILE = "settings.yaml"
 BARE_WORD = "YAML reads a bare on/off/yes/no as a boolean: quote it"
-QUOTE = "quote what should be a text: a bare ~ is nothing to YAML, a bare on/off/yes/no a boolean"
+QUOTE = "quote text values: YAML reads a bare ~ as null and a bare on/off/yes/no as a boolean"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the file says of one setting."""
+    """One setting in the file."""
 
     text: str
-    """As the environment variable has it."""
+    """The value in its environment form."""
     place: str
     """File, line and name."""
 
@@ -35,9 +35,9 @@ def load(
     user_id: int,
     group_id: int,
 ) -> Settings:
-    """The settings by the option `--engine`, else the environment, else the file, else `defaults`.
+    """The settings from the option `--engine`, else the environment, else the file, else `defaults`.
 
-    Raises UserError that names the place of a value that cannot be meant.
+    Raises UserError that names the place of an invalid value.
     """
     entries = read(root)
     option = {TABLE["engine"].variable: engine} if engine else {}
@@ -54,7 +54,7 @@ def load(
 def read(root: Path) -> dict[str, Entry]:
     """The file's settings under the names of their environment variables; {} without a file.
 
-    A key is a setting's name in small letters without `CLAUDE_LOCAL_`; lists become `a:b`. Raises UserError
+    A key is a setting's name in lower case without `CLAUDE_LOCAL_`; lists become `a:b`. Raises UserError
     with every mistake in the file.
     """
     file = root / FILE
@@ -78,28 +78,28 @@ def read(root: Path) -> dict[str, Entry]:
 
 
 def _yaml_mistakes(source: YamlSource) -> Iterator[tuple[int, str, str]]:
-    """Line, message and hint of what is no YAML."""
+    """Line, message and hint of each YAML mistake."""
     for mistake in source.mistakes:
         where = f"{mistake.where}: " if mistake.where else ""
         yield mistake.line, f"{where}{mistake.message}", mistake.hint
 
 
 def _value_mistakes(source: YamlSource) -> Iterator[tuple[int, str, str]]:
-    """Line, message and hint of names that are no setting, and of values that cannot be one's text."""
+    """Line, message and hint of each unknown name, and of each value of the wrong type."""
     for name, value in source.data.items():
         line = source.lines[(name,)]
         if name not in TABLE:
             yield line, f"there is no setting `{place((name,))}`", f"settings are: {', '.join(sorted(TABLE))}"
         elif isinstance(value, bool) and value not in TABLE[name].words:
-            yield line, f"{name} should be a text, not {value}", BARE_WORD
+            yield line, f"{name} should be text, not {value}", BARE_WORD
         elif isinstance(value, list) and not TABLE[name].separator:
             yield line, f"{name} should be one value, not a list", ""
         elif any(isinstance(part, (dict, list, bool)) or part is None for part in _parts(value)):
-            yield line, f"{name} should be made of texts", QUOTE
+            yield line, f"{name} should contain only text", QUOTE
 
 
 def _parts(value: Any) -> list[Any]:
-    """The parts of a list that is a value; an empty setting is its default."""
+    """The parts of a value that is a list or mapping; an empty setting means its default."""
     if isinstance(value, list):
         return value
     return [value] if isinstance(value, dict) else []

@@ -1,4 +1,4 @@
-"""The person's terminal: talk goes to stderr, data to stdout; foreign text is shown without control characters."""
+"""The user's terminal: messages go to stderr, data to stdout; untrusted text is shown without control characters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ data = Console(highlight=False)
 
 
 def is_interactive(environment: Mapping[str, str]) -> bool:
-    """Whether a person sits at a terminal that can be drawn on."""
+    """Whether input and output are a terminal that can be drawn on."""
     return sys.stdin.isatty() and sys.stdout.isatty() and environment.get("TERM", "dumb") != "dumb"
 
 
 def can_ask() -> bool:
-    """Whether a question would reach a person: input and talk are both a terminal."""
+    """Whether the user can be asked: stdin and stderr are both a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -30,17 +30,17 @@ def has_cursor_keys(environment: Mapping[str, str]) -> bool:
 
 
 def say(text: str) -> None:
-    """Prints one line of talk."""
+    """Prints one line to stderr."""
     talk.print(escape(text), soft_wrap=True)
 
 
 def warn(text: str) -> None:
-    """Prints one line about something that will not work as expected."""
+    """Prints one warning line to stderr."""
     talk.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
 
 
 def confirm(question: str, *, hint: str) -> bool:
-    """Whether the person answers yes. Raises UserError with `hint` where there is no terminal."""
+    """Whether the user answers yes. Raises UserError with `hint` without a terminal."""
     if not can_ask():
         raise UserError("cannot ask: there is no terminal", hint=hint)
     answer = talk.input(escape(f"{question} [y/N] ")).strip().lower()

@@ -1,1 +1,1 @@
-"""Model files: the hub, downloads, checksums, what lies on the disk, new profiles for them."""
+"""Model files: the hub, downloads, checksums, files on disk, new profiles."""

@@ -1,4 +1,4 @@
-"""Writes a commented profile for a model, from what its file and its hub say, after a look by a person."""
+"""Writes a commented profile for a model from its file and its hub, after the user has confirmed it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_NAME = 63
 
 @dataclass(frozen=True)
 class Proposal:
-    """A profile that is not written yet."""
+    """A profile before it is written."""
 
     name: str
     file: Path
@@ -39,14 +39,14 @@ class Proposal:
 
 
 def propose(settings: Settings, profiles: Mapping[str, Profile], source: str, name: str | None) -> Proposal:
-    """The profile for `source`, checked as every profile is. Writes nothing; a hub sends only headers."""
+    """The profile for `source`, checked like any profile. Writes nothing; only headers are read from a hub."""
     found = find_source(settings, source)
     chosen = name or _name(str(found.model["file"]))
     taken = {known for profile in profiles.values() for known in (profile.name, *profile.aliases)}
     if chosen in taken:
         other = find_profile(profiles, chosen).name
         raise UserError(
-            f"`{chosen}` is already a name of profile `{other}`", hint="give another: --name NAME"
+            f"`{chosen}` is already a name of profile `{other}`", hint="choose another name: --name NAME"
         )
     verdict = check(settings, found.header.chat_template)
     text = profile_text(source, chosen, found, verdict)
@@ -55,23 +55,25 @@ def propose(settings: Settings, profiles: Mapping[str, Profile], source: str, na
 
 
 def write(proposal: Proposal) -> None:
-    """Writes the profile. Raises UserError if there is a file by now."""
+    """Writes the profile. Raises UserError if the file exists by now."""
     if proposal.file.exists() or proposal.file.is_symlink():
-        raise UserError(f"{proposal.file} is there already", hint="give another name: --name NAME")
+        raise UserError(f"{proposal.file} already exists", hint="choose another name: --name NAME")
     write_atomic(proposal.file, proposal.text.encode())
 
 
 def profile_text(origin: str, name: str, source: Source, verdict: Verdict) -> str:
-    """The YAML of a profile with comments that say where each value comes from."""
+    """The YAML of a profile, with comments on the source of each value."""
     return "\n".join(_lines(origin, name, source, verdict)) + "\n"
 
 
 def _lines(origin: str, name: str, source: Source, verdict: Verdict) -> Iterator[str]:
     header = source.header
-    yield from _comment(f"Written by `invoke add-profile {origin}`. Nobody has run this profile yet.")
+    yield from _comment(f"Written by `invoke add-profile {origin}`. This profile has not been run yet.")
     yield "#"
     yield from _comment(f"Model: {_facts(header)}.")
-    yield from _comment(f"Sampling: {source.sampling_from or 'nothing says any; llama-server has its own'}.")
+    yield from _comment(
+        f"Sampling: {source.sampling_from or 'not specified; the defaults of llama-server apply'}."
+    )
     yield from _comment(f"Chat template, tried with Claude Code's messages: {verdict.reason.rstrip('.')}.")
     yield from _comment(f"Will it fit here: `invoke plan --model {name}`.")
     yield f"title: {value_text(_title(source))}"
@@ -93,8 +95,8 @@ def _server_lines(source: Source) -> Iterator[str]:
     can = source.header.context_length
     lines = [f"  {name}: {value_text(value)}" for name, value in source.sampling.items()]
     if can:
-        note = f"the model can take {can}" if can > USUAL_CONTEXT else "all that the model has"
-        small = "; Claude Code needs 65536 to work in peace" if can < GOOD_CONTEXT else ""
+        note = f"the model can take {can}" if can > USUAL_CONTEXT else "the maximum of the model"
+        small = "; Claude Code needs 65536 to work well" if can < GOOD_CONTEXT else ""
         lines.insert(0, f"  ctx_size: {min(can, USUAL_CONTEXT)}   # {note}{small}")
     if lines:
         yield from ("", "server:", *lines)
@@ -102,7 +104,7 @@ def _server_lines(source: Source) -> Iterator[str]:
 
 def _facts(header: GgufHeader) -> str:
     experts = (
-        f"{header.expert_count} experts, {header.expert_used_count} at work" if header.expert_count else ""
+        f"{header.expert_count} experts, {header.expert_used_count} active" if header.expert_count else ""
     )
     heads = header.head_count_kv if isinstance(header.head_count_kv, int) else None
     cache = f"{heads} KV heads of {header.key_length}" if heads and header.key_length else ""
@@ -117,7 +119,7 @@ def _title(source: Source) -> str:
 
 
 def _quant(source: Source) -> str:
-    """The quantisation as the file's name has it, which says more than the header (UD-Q4_K_XL)."""
+    """The quantisation in the file name, which is more specific than the header (UD-Q4_K_XL)."""
     found = re.search(
         r"(?:UD-)?(?:I?Q\d\w*|MXFP4\w*|NVFP4|BF16|F16|F32)$", _stem(str(source.model["file"])), re.I
     )
@@ -140,12 +142,12 @@ def _name(file: str) -> str:
 
 
 def _comment(text: str) -> Iterator[str]:
-    """One line of comment; nothing from a stranger's file can end it."""
+    """One line of comment; no text from an untrusted file can end it."""
     yield "# " + "".join(c if c.isprintable() else " " for c in text)[:300]
 
 
 def _check(settings: Settings, name: str, text: str) -> None:
-    """Raises ProfileError if the text is no good profile: names in a file can be anything."""
+    """Raises ProfileError if the text is not a valid profile: names in a model file can be arbitrary."""
     with tempfile.TemporaryDirectory() as folder:
         defaults = settings.profiles_dir / DEFAULTS_FILE
         shutil.copy(defaults, folder)

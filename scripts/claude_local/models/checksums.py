@@ -1,4 +1,4 @@
-"""Checksums of model files, remembered by path, size and time of change, so that each is made once."""
+"""Checksums of model files, cached by path, size and modification time, so that each is computed once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK_BYTES = 4 * 2**20
 
 
 def known_sha256(state_dir: Path, file: Path) -> str | None:
-    """The checksum of `file` if it was made before and the file has not changed since."""
+    """The cached checksum of `file`; None if there is none or the file has changed."""
     seen = _read(state_dir).get(str(file.resolve()))
     if not isinstance(seen, dict):
         return None
@@ -24,12 +24,12 @@ def known_sha256(state_dir: Path, file: Path) -> str | None:
 
 
 def has_changed(state_dir: Path, file: Path) -> bool:
-    """Whether the checksum of `file` was made before and the file has changed since."""
+    """Whether a checksum of `file` is cached and the file has changed since."""
     return str(file.resolve()) in _read(state_dir) and known_sha256(state_dir, file) is None
 
 
 def sha256_of(state_dir: Path, file: Path, advance: Callable[[int], None]) -> str:
-    """The checksum of `file`, remembered or made now. `advance` hears of every piece of bytes."""
+    """The checksum of `file`, cached or computed now. `advance` receives the number of bytes of each chunk."""
     known = known_sha256(state_dir, file)
     if known:
         return known
@@ -51,7 +51,7 @@ def hash_file(file: Path, advance: Callable[[int], None]) -> str:
 
 
 def moved(state_dir: Path, file: Path, sha256: str) -> None:
-    """Remembers a checksum that was made while the file had another name."""
+    """Caches a checksum that was computed before the file was renamed."""
     _remember(state_dir, file, {**_fingerprint(file), "sha256": sha256})
 
 
@@ -70,7 +70,7 @@ def _read(state_dir: Path) -> dict[str, Any]:
 
 def _remember(state_dir: Path, file: Path, entry: dict[str, Any]) -> None:
     private_directory(state_dir)
-    with CHECKSUMS_LOCK.below(state_dir).open("a") as lock:  # two commands may end at the same time
+    with CHECKSUMS_LOCK.below(state_dir).open("a") as lock:  # two commands may finish at the same time
         fcntl.flock(lock, fcntl.LOCK_EX)
         seen = {path: known for path, known in _read(state_dir).items() if Path(path).exists()}
         text = json.dumps(seen | {str(file.resolve()): entry}, indent=1, sort_keys=True)

@@ -1,10 +1,10 @@
-"""Writes the demo model: a real GGUF with random weights, so that everything runs with no download.
+"""Writes the demo model: a real GGUF with random weights, so that everything runs without a download.
 
-It answers nonsense, on purpose and without pretending otherwise. What makes the nonsense end is a
-bias: dimension 0 of every hidden state is the same constant, and each output row carries the
-logarithm of its token's frequency there. The model therefore says words about as often as its
-training text does, and stops after some forty of them. Dimension 1 marks the end of a line, after
-which an answer does not end: the prompt ends with one, and an empty answer would look like a failure.
+It answers nonsense, on purpose. A bias makes the answer end: dimension 0 of every hidden state is the
+same constant, and each output row has the logarithm of its token's frequency there. The model therefore
+produces words about as often as its training text does, and stops after about forty. Dimension 1 marks
+the end of a line, after which an answer cannot end: the prompt ends with one, and an empty answer would
+look like a failure.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# The vocabulary learns from the help text that every CPython ships (`help("topics")`).
+# The vocabulary is learned from the help text in every CPython (`help("topics")`).
 VOCABULARY_SIZE = 4096
 CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 END_OF_TURN = "<|im_end|>"
 LINE_END = "\u010a"
-"""A byte-level vocabulary writes the byte 10 so."""
+"""The byte 10 in a byte-level vocabulary."""
 WORDS_PER_ANSWER = 40
 
-# Accepts a system message anywhere: Claude Code sends one in mid-conversation.
+# Accepts system messages anywhere: Claude Code sends them inside a conversation.
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
     "<|im_start|>{{ message.role }}\n{{ message.content }}"
@@ -35,7 +35,7 @@ CHAT_TEMPLATE = (
 
 @dataclass(frozen=True)
 class DemoShape:
-    """Size of the network. The defaults give a file of about 3 MB that reads 28,000 tokens in seconds."""
+    """Size of the network. The defaults give a file of about 3 MB that processes 28,000 tokens in seconds."""
 
     embedding: int = 64
     layers: int = 2
@@ -54,8 +54,8 @@ def write_demo_model(
 ) -> bool:
     """Writes the demo model to `path` and returns True, or returns False if it is already there.
 
-    `said_often` becomes one more token, which is every fifth that the model says. The same arguments and
-    Python version give the same bytes: the vocabulary is learned from text that belongs to that version.
+    `said_often` becomes an additional token, about every fifth of the output. The same arguments and Python
+    version give the same bytes: the vocabulary is learned from a text that is part of that version.
     """
     if path.exists():
         return False
@@ -101,7 +101,7 @@ def _add_tokenizer(writer: Any, tokens: list[str], merges: list[str], said_often
     import gguf
 
     special = dict.fromkeys(CONTROL_TOKENS, gguf.TokenType.CONTROL)
-    special[said_often] = gguf.TokenType.USER_DEFINED  # unlike a control token it is text of the answer
+    special[said_often] = gguf.TokenType.USER_DEFINED  # unlike a control token it appears in the answer
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
@@ -147,7 +147,7 @@ def _add_weights(
 
 
 def _learn_vocabulary(said_often: str) -> tuple[list[str], list[str], list[float]]:
-    """Tokens in id order, merges in rank order, and how often the model shall say each token."""
+    """Tokens in id order, merges in rank order, and the desired frequency of each token."""
     import json
     import pydoc_data.topics
     from collections import Counter
@@ -178,7 +178,7 @@ def _learn_vocabulary(said_often: str) -> tuple[list[str], list[str], list[float
 
 
 def _share(token: str, share: float) -> float:
-    """How often the model says `token`: whole words often, punctuation rarely, bytes never."""
+    """The desired frequency of `token`: high for whole words, low for punctuation, zero for bytes."""
     if token in CONTROL_TOKENS or (not token.isascii() and not token.startswith("Ġ")):
         return 1e-9
     if re.fullmatch(r"Ġ[a-z]{2,}", token):

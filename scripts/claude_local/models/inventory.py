@@ -1,4 +1,4 @@
-"""What lies in the models folder: files of profiles, files that no profile names, halves of downloads."""
+"""The contents of the models folder: files of profiles, files that no profile names, partial downloads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from claude_local.profiles.profile import Profile
 
 @dataclass(frozen=True)
 class ProfileFiles:
-    """The files of one profile. `size_bytes` is None where it is not known."""
+    """The files of one profile. `size_bytes` is None if unknown."""
 
     name: str
     state: str
@@ -31,7 +31,7 @@ class ProfileFiles:
 
 @dataclass(frozen=True)
 class Extra:
-    """A file that no profile needs; `path` counts from the models folder."""
+    """A file that no profile needs; `path` is relative to the models folder."""
 
     path: str
     size_bytes: int
@@ -41,7 +41,7 @@ class Extra:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything about the models folder."""
+    """The contents of the models folder."""
 
     models_dir: str
     free_bytes: int
@@ -57,7 +57,7 @@ class Inventory:
 
 
 def inventory(settings: Settings, profiles: Mapping[str, Profile]) -> Inventory:
-    """What is there, what a profile lacks, what belongs to none. Reads headers, makes no checksums."""
+    """Lists existing, missing and unused files. Reads headers; computes no checksums."""
     settings.models_dir.mkdir(parents=True, exist_ok=True)
     return Inventory(
         models_dir=str(settings.models_dir),
@@ -68,16 +68,16 @@ def inventory(settings: Settings, profiles: Mapping[str, Profile]) -> Inventory:
 
 
 def prune(settings: Settings, extras: tuple[Extra, ...]) -> int:
-    """Deletes these files and returns how many bytes that frees. Links are never followed.
+    """Deletes these files and returns the number of freed bytes. Links are never followed.
 
-    Raises UserError for a path that does not lie in the models folder itself.
+    Raises UserError for a path that is not inside the models folder.
     """
     freed = 0
     root = settings.models_dir.resolve()
     for extra in extras:
         file = settings.models_dir / extra.path
         if file.parent.resolve() != (root / extra.path).parent or file.is_symlink():
-            raise UserError(f"{file} is not a file of the models folder any more", hint="see: invoke models")
+            raise UserError(f"{file} is no longer a file in the models folder", hint="see: invoke models")
         try:
             file.unlink()
         except OSError as error:
@@ -118,7 +118,7 @@ def _problem(here: list[Wanted]) -> str:
 
 
 def _checked(settings: Settings, here: list[Wanted]) -> str:
-    """Whether the remembered checksums are those that the profile names."""
+    """Whether the cached checksums are those in the profile."""
     sums = [(item.sha256, checksums.known_sha256(settings.state_dir, item.target)) for item in here]
     if any(mine and seen and mine != seen for mine, seen in sums):
         return f"not the file that the profile names: invoke pull {here[0].profile} --force"
@@ -148,12 +148,12 @@ def _extra(root: Path, file: Path) -> Extra | None:
     path = str(file.relative_to(root))
     size = file.lstat().st_size
     if file.is_symlink():
-        return Extra(path, size, "a link that no profile names; it stays", deletable=False)
+        return Extra(path, size, "a link that no profile names; it is kept", deletable=False)
     if not partial:
         return Extra(path, size, "no profile names it", deletable=True)
     if _is_growing(file):
         return Extra(path, size, "being downloaded", deletable=False)
-    return Extra(path, size, "half of a download; `invoke pull` goes on with it", deletable=True)
+    return Extra(path, size, "partial download; `invoke pull` resumes it", deletable=True)
 
 
 def _is_growing(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Where each file of a profile's model belongs on this disk, and where on a hub it can be had."""
+"""The path of each model file of a profile on this disk, and its source on a hub."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from claude_local.profiles.profile import Profile
 
 PARTIAL = ".partial"
-"""How the name of a growing file ends."""
+"""Suffix of a partial download."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file that a profile asks for; `repo` is None where it does not say where to get it."""
+    """One file that a profile needs; `repo` is None if the profile does not name its source."""
 
     profile: str
     target: Path
@@ -37,7 +37,7 @@ class Wanted:
 def wanted_files(settings: Settings, profile: Profile) -> list[Wanted]:
     """Every file of a profile: model, projector, draft model, with all shards, in this order.
 
-    A projector or draft model that names no repository comes from the model's own.
+    A projector or draft model without a repository comes from the model's own.
     """
     return [
         Wanted(

@@ -1,4 +1,4 @@
-"""What people see of model files: what came, what is there, what could go."""
+"""Printed reports on model files: downloads, files on disk, deletable files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from claude_local.profiles.profile import Profile
 
 
 def show_pulled(settings: Settings, profile: Profile, pulled: list[Pulled]) -> None:
-    """One line for each file, what the model is, and what comes next."""
+    """Prints one line per file, a description of the model, and the next step."""
     for file in pulled:
         how = "downloaded" if file.downloaded else "already there"
         checked = f"sha256 as {file.checked} says" if file.checked else f"sha256 {file.sha256}, not compared"
@@ -44,7 +44,7 @@ def describe(header: GgufHeader) -> str:
 
 
 def show_inventory(seen: Inventory, *, as_json: bool) -> None:
-    """Profiles and what of them is on disk, then files that no profile names."""
+    """Prints the profiles with their files on disk, then the files that no profile names."""
     if as_json:
         sys.stdout.write(json.dumps(seen.to_dict(), indent=2) + "\n")
         return
@@ -67,7 +67,7 @@ def show_inventory(seen: Inventory, *, as_json: bool) -> None:
 
 
 def prune(settings: Settings, seen: Inventory, *, ask: bool) -> None:
-    """Deletes what belongs to no profile, with `ask` only if the person at the terminal says yes."""
+    """Deletes the files that no profile names; with `ask` only if the user confirms."""
     question = f"delete these {len(seen.deletable)} file(s)?"
     if not ask or confirm(question, hint="delete them without asking: invoke models --prune --yes"):
         say(f"freed: {figures.size(inventory.prune(settings, seen.deletable))}")

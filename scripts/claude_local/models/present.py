@@ -1,4 +1,4 @@
-"""Whether the files of a profile are on the disk, and are the right ones."""
+"""Checks that the files of a profile are on disk and are the right ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GGUF_MAGIC = b"GGUF"
 
 
 def check_model_file(settings: Settings, profile: Profile) -> None:
-    """Raises UserError if one of the profile's GGUF files is missing, is none, or is known to be another one."""
+    """Raises UserError if one of the profile's GGUF files is missing, is not GGUF, or has the wrong checksum."""
     for wanted in wanted_files(settings, profile):
         _check_file(settings, profile, wanted)
 
@@ -30,19 +30,19 @@ def _check_file(settings: Settings, profile: Profile, wanted: Wanted) -> None:
         )
     with file.open("rb") as opened:
         if opened.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
-            raise UserError(f"{file} is no GGUF file", hint=_how_to_get(profile, settings))
+            raise UserError(f"{file} is not a GGUF file", hint=_how_to_get(profile, settings))
     size, expected = file.stat().st_size, wanted.size_bytes
     if expected and size != expected:
         raise UserError(
             f"{file} has {size:,} bytes, the profile says {expected:,}",
-            hint=f"it may be half a download; {_how_to_replace(profile, settings)}",
+            hint=f"it may be a partial download; {_how_to_replace(profile, settings)}",
         )
     if wanted.sha256:
         _check_sha256(settings, wanted, wanted.sha256)
 
 
 def _check_sha256(settings: Settings, wanted: Wanted, expected: str) -> None:
-    """By what `invoke pull` remembers of the file. A checksum takes a minute, so none is made here."""
+    """Compares the checksum cached by `invoke pull`. Computing one takes a minute, so that is not done here."""
     known = checksums.known_sha256(settings.state_dir, wanted.target)
     if known and known != expected:
         raise UserError(
@@ -51,20 +51,20 @@ def _check_sha256(settings: Settings, wanted: Wanted, expected: str) -> None:
         )
     if checksums.has_changed(settings.state_dir, wanted.target):
         raise UserError(
-            f"{wanted.target} has changed since its checksum was made",
-            hint=f"make it again: invoke pull {wanted.profile}",
+            f"{wanted.target} has changed since its checksum was computed",
+            hint=f"compute it again: invoke pull {wanted.profile}",
         )
 
 
 def model_size_bytes(settings: Settings, profile: Profile) -> int | None:
-    """Size of the model's own files on disk, else what the profile says of it, exactly or about."""
+    """Size of the model's own files on disk, else the exact or approximate size in the profile."""
     files = [settings.models_dir / shard.file for shard in profile.model.shards()]
     here = all(file.is_file() for file in files)
     return sum(file.stat().st_size for file in files) if here else profile.model.stated_bytes
 
 
 def _how_to_replace(profile: Profile, settings: Settings) -> str:
-    """Without `--force` a pull keeps what is there."""
+    """The command to replace a file: without `--force` a pull keeps it."""
     if profile.model.repo is None:
         return _how_to_get(profile, settings)
     return f"replace it: invoke pull {profile.name} --force"

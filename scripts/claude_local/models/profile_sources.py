@@ -1,4 +1,4 @@
-"""Where a new profile's facts come from: a GGUF file here, or one in a hub repository."""
+"""The sources of a new profile's facts: a local GGUF file, or one in a hub repository."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
 from claude_local.machine.settings import Settings
-from claude_local.models import hub
+from claude_local.models import hub, remote_parts
 
 PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "Q4_K_XL", "MXFP4", "Q4_0", "Q8_0")
 SMALL_FILE_BYTES = 64 * 1024
 REMOTE_SOURCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<choice>[^:]+))?")
 
-# A card's or file's own name for a value, and llama-server's.
+# The name of a value in a card or file, and in llama-server.
 GGUF_SAMPLING = {name: name for name in ("temp", "top_k", "top_p", "min_p")} | {
     "penalty_repeat": "repeat_penalty"
 }
@@ -43,13 +43,13 @@ class Source:
 
     header: GgufHeader
     model: Mapping[str, str | int | list[str]]
-    """Values of the profile's `model` section."""
+    """Values for the profile's `model` section."""
     size_bytes: int
     sampling: Mapping[str, float]
     sampling_from: str
-    """Where the sampling was found, or "" where nothing says anything."""
+    """Source of the sampling values; "" if there are none."""
     projector: str | None = None
-    """Path of a projector for images in the same repository."""
+    """Path of an image projector in the same repository."""
 
 
 def find_source(settings: Settings, source: str) -> Source:
@@ -82,9 +82,9 @@ def _remote(repo: str, choice: str) -> Source:
     seen = hub.repository(repo)
     path = choose_file(repo, seen.sizes, choice)
     shards = [hub.find(hub.Place(repo, name, seen.commit)) for name in shard_names(path)]
-    with hub.open_part(shards[0]) as stream:
+    with remote_parts.open_part(shards[0]) as stream:
         name = f"{repo}/{path}"
-        header = header_of(stream, shards[0].size_bytes, name, hint="take another file of it")
+        header = header_of(stream, shards[0].size_bytes, name, hint="choose another file of the repository")
     size = sum(shard.size_bytes for shard in shards)
     sums = [shard.sha256 for shard in shards if shard.sha256]
     model: dict[str, str | int | list[str]] = {"repo": repo, "revision": seen.commit, "file": path}
@@ -98,9 +98,9 @@ def _remote(repo: str, choice: str) -> Source:
 
 
 def choose_file(repo: str, sizes: Mapping[str, int], choice: str) -> str:
-    """The (first) GGUF file of a repository that `choice` means: a path, a quantisation, or "" for a usual one.
+    """The (first) GGUF file of a repository for `choice`: a path, a quantisation, or "" for a usual one.
 
-    Raises UserError with what there is.
+    Raises UserError that lists the available files.
     """
     files = sorted(name for name in sizes if _is_model(name))
     if choice in files:
@@ -112,7 +112,7 @@ def choose_file(repo: str, sizes: Mapping[str, int], choice: str) -> str:
         if len(named) == 1:
             return named[0]
         if named:
-            raise UserError(f"`{quant}` is several files of {repo}", hint=_offer(repo, named, sizes))
+            raise UserError(f"`{quant}` matches several files in {repo}", hint=_offer(repo, named, sizes))
     what = f"no GGUF file for `{choice}`" if choice else "none of the usual quantisations"
     raise UserError(f"{repo} has {what if files else 'no GGUF files'}", hint=_offer(repo, files, sizes))
 
@@ -132,7 +132,7 @@ def _is_projector(name: str) -> bool:
 
 
 def _has_quant(name: str, quant: str) -> bool:
-    """Whether the file's name holds the quantisation as a word: `Q4_K_M` is not in `UD-Q4_K_M`."""
+    """Whether the file name has the quantisation as a whole word: `Q4_K_M` does not match `UD-Q4_K_M`."""
     file = SHARD.sub(".gguf", name.rsplit("/", 1)[-1])
     before = r"[-._]" if quant.upper().startswith("UD-") else r"(?<!UD)[-._]"
     return bool(re.search(rf"{before}{re.escape(quant)}\.gguf$", file, re.IGNORECASE))
@@ -145,7 +145,7 @@ def _file_sampling(header: GgufHeader) -> tuple[dict[str, float], str]:
 
 
 def _card_sampling(repo: str, seen: hub.Repository) -> tuple[dict[str, float], str]:
-    """What generation_config.json says, here or at the model that this one was made from; else the card."""
+    """Sampling from generation_config.json of this repository or of its base model; else from the card."""
     base = seen.card.get("base_model")
     bases = [name for name in (base if isinstance(base, list) else [base]) if isinstance(name, str)]
     for name in [repo, *bases[:1]]:
@@ -160,19 +160,19 @@ def _card_sampling(repo: str, seen: hub.Repository) -> tuple[dict[str, float], s
 
 def _generation_config(repo: str) -> dict[str, Any]:
     try:
-        text = hub.read_text(hub.Place(repo, "generation_config.json"), limit_bytes=SMALL_FILE_BYTES)
+        text = remote_parts.read_text(hub.Place(repo, "generation_config.json"), limit_bytes=SMALL_FILE_BYTES)
         given = json.loads(text or "{}")
-    except (HubFailed, ValueError, RecursionError):  # it is a help, not a need
+    except (HubFailed, ValueError, RecursionError):  # optional
         return {}
     return given if isinstance(given, dict) else {}
 
 
 def _usable(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, float]:
-    """Values that llama-server can take, in its names and in a fixed order."""
+    """The values that llama-server accepts, under its names and in a fixed order."""
     found: dict[str, float] = {}
     for name, ours in sorted(names.items(), key=lambda pair: list(LIMITS).index(pair[1])):
         value = given.get(name)
-        # Limits come first: a whole number in JSON can be too long for anything else.
+        # Check the limits first: an integer in JSON can be too large to convert.
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LIMITS[ours]:
             found[ours] = int(value) if ours == "top_k" else round(float(value), 4)
     return found

@@ -11,7 +11,7 @@ from claude_local.profiles.profile import Profile
 
 
 def record(settings: Settings, profile: Profile, pulled: list[Pulled]) -> str:
-    """Writes what the profile does not say yet, and returns the diff; "" if it says everything."""
+    """Adds the missing values to the profile and returns the diff; "" if it has all of them."""
     sections: dict[KeyPath, Values] = {("model",): _values(settings, profile.model, pulled)}
     for name, part in (("mmproj", profile.model.mmproj), ("draft", profile.model.draft)):
         if part:

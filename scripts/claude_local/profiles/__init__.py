@@ -1,1 +1,1 @@
-"""One YAML file is one model: which keys it may have, what its values mean, what a mistake in it is called."""
+"""Profiles: one YAML file per model. Its keys and values, and the messages for mistakes."""

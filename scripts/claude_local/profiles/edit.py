@@ -1,4 +1,4 @@
-"""Writes single values into a profile's YAML text and leaves everything else as its author wrote it."""
+"""Adds single values to a profile's YAML text and leaves everything else unchanged."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Values = Mapping[str, str | int | list[str]]
 
 
 def add_values(file: Path, sections: Mapping[KeyPath, Values]) -> str:
-    """Adds keys below `file:` of each section where they are missing; returns a diff, "" for no change.
+    """Adds missing keys below the `file:` line of each section; returns a diff, "" for no change.
 
-    Nothing is written where the result would say anything else than before plus the new keys: then
-    UserError names the lines to add by hand.
+    The result must be the old data plus the new keys; otherwise nothing is written and UserError lists the
+    lines to add by hand.
     """
     source = read_yaml(file)
     missing = {path: _missing(source, path, values) for path, values in sections.items()}
@@ -29,7 +29,7 @@ def add_values(file: Path, sections: Mapping[KeyPath, Values]) -> str:
     old = file.read_bytes().decode()
     new = _insert(old, source, missing)
     if not _says(new, _merged(source.data, missing)):
-        raise UserError(f"{file} is not laid out so that it can be added to", hint=_by_hand(missing))
+        raise UserError(f"{file} has a layout that cannot be edited automatically", hint=_by_hand(missing))
     if new != old:
         write_atomic(file.resolve(), new.encode(), mode=file.stat().st_mode & 0o777)
     return text_diff(old, new, file)
@@ -48,7 +48,7 @@ def text_diff(old: str, new: str, file: Path) -> str:
 
 
 def value_text(value: str | float | list[str]) -> str:
-    """A value as YAML; texts in double quotes, because a checksum can look like a number."""
+    """A value as YAML; strings in double quotes, because a checksum can look like a number."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
@@ -95,4 +95,4 @@ def _by_hand(sections: Mapping[KeyPath, Values]) -> str:
         for path, values in sections.items()
         for k, v in values.items()
     ]
-    return "\n".join(["add it yourself:", *lines])
+    return "\n".join(["add these yourself:", *lines])

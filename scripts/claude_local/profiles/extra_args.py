@@ -1,12 +1,12 @@
-"""`extra_args`: flags of llama-server that have no field of their own, as tokens."""
+"""`extra_args`: llama-server flags without a field of their own, as tokens."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Set
 
-# What `extra_args` may hold: flags that shape the computation. Not among them is anything that opens
-# the server, moves it, loads other files, or writes.
+# The flags allowed in `extra_args`: they affect only the computation. Flags that expose or move the server,
+# load other files or write are excluded.
 ALLOWED_EXTRA_FLAGS = re.compile(
     r"--(keep|predict|n-predict|threads-http|cache-reuse|cache-idle-slots|checkpoint-min-step|"
     r"slot-prompt-similarity|kv-offload|no-kv-offload|kv-unified-per-slot|repack|no-repack|no-host|"
@@ -24,7 +24,7 @@ def is_flag_token(token: str) -> bool:
 
 
 def check(tokens: tuple[str, ...], own_fields: Set[str]) -> None:
-    """Raises ValueError for tokens that are no list of allowed flags, each with one value or none.
+    """Raises ValueError unless the tokens are allowed flags, each with at most one value.
 
     `own_fields` are the flags, without dashes, that have a field in the schema.
     """

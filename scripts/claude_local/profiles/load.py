@@ -1,7 +1,7 @@
-"""Reads the profiles of a folder, merges each over the defaults, and finds one by its name.
+"""Reads the profiles of a folder, merges each over the defaults, and finds one by name.
 
-The steps are `strict_yaml` (a file becomes data), `profile` (data become a profile) and `mistakes` (what is wrong
-becomes an error); none of them calls back.
+The steps are `strict_yaml` (file to data), `profile` (data to profile) and `mistakes` (mistakes to an error); none
+of them calls back.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def load_profiles(directory: Path) -> dict[str, Profile]:
 
 
 def profile_files(directory: Path) -> list[Path]:
-    """Profile files in name order. A name that starts with `_` or `.` (an editor's own file) is not one."""
+    """Profile files in name order. Skips `_*` (not profiles) and `.*` (editor files)."""
     return sorted(file for file in directory.glob("*.yaml") if not file.name.startswith(("_", ".")))
 
 
 def find_profile(profiles: Mapping[str, Profile], name: str) -> Profile:
-    """The profile called `name`: by name, by alias, or by an unambiguous beginning of either."""
+    """The profile for `name`: a name, an alias, or an unambiguous beginning of either."""
     names = {profile.name: profile for profile in profiles.values()}
     names |= {alias: profile for profile in profiles.values() for alias in profile.aliases}
     if name in names:
@@ -56,7 +56,7 @@ def find_profile(profiles: Mapping[str, Profile], name: str) -> Profile:
         return profiles[candidates[0]]
     if candidates:
         raise UnknownProfile(
-            f"`{name}` could be several profiles", hint=f"choose one of: {', '.join(candidates)}"
+            f"`{name}` matches several profiles", hint=f"choose one of: {', '.join(candidates)}"
         )
     raise UnknownProfile(f"no profile named `{name}`", hint=f"known profiles: {', '.join(sorted(profiles))}")
 
@@ -69,11 +69,11 @@ def _read(file: Path) -> YamlSource:
 
 
 def _validated(source: YamlSource, defaults: YamlSource) -> tuple[Profile | None, list[Mistake]]:
-    """The profile, or every mistake in the file that made it (or in the defaults)."""
+    """The profile, or every mistake in its file and in the defaults."""
     if source.mistakes:
         return None, source.mistakes
     if "name" in source.data:
-        return None, [mistake_at(source, ("name",), "is no known key")]
+        return None, [mistake_at(source, ("name",), "is not a known key")]
     data = _merged(defaults.data, source.data) | {"name": source.file.stem}
     try:
         return Profile.model_validate(data), []
@@ -82,7 +82,7 @@ def _validated(source: YamlSource, defaults: YamlSource) -> tuple[Profile | None
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` on `base`, section by section. A key that is null in `over` is unset again."""
+    """`over` merged over `base`, section by section. A null in `over` unsets the key."""
     merged = dict(base)
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict) and key == "server":

@@ -1,4 +1,4 @@
-"""The text of every mistake in a profile: file, line, place, what was expected, and a hint."""
+"""The message for each mistake in a profile: file, line, place, expected value and hint."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ EXPECTATIONS = {
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
-    "string_type": "a text",
+    "string_type": "text",
     "finite_number": "a finite number",
-    "string_unicode": "a text of whole characters",
+    "string_unicode": "text without lone surrogates",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "tuple_type": "a list",
-    "string_too_short": "a text that is not empty",
-    "string_pattern_mismatch": "a text that matches {pattern}",
+    "string_too_short": "text that is not empty",
+    "string_pattern_mismatch": "text that matches {pattern}",
     "greater_than": "more than {gt}",
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
@@ -36,7 +36,7 @@ EXPECTATIONS = {
 def mistakes_of(
     error: ValidationError, model: type[BaseModel], source: YamlSource, defaults: YamlSource
 ) -> list[Mistake]:
-    """Every mistake that pydantic found in a file that was merged over the defaults."""
+    """Every mistake that pydantic found in a file merged over the defaults."""
     by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors():
         missing = detail["type"] == "missing"
@@ -64,7 +64,7 @@ def profile_error(mistakes: list[Mistake], directory: Path) -> ProfileError:
 
 
 def _key_path(loc: tuple[str | int, ...], source: YamlSource, defaults: YamlSource) -> KeyPath:
-    """The part of pydantic's location that is a place in the file; the rest names union members."""
+    """The part of pydantic's location that exists in the file; the rest names union members."""
     for end in range(len(loc), 0, -1):
         if loc[:end] in source.lines or loc[:end] in defaults.lines:
             return loc[:end]
@@ -87,7 +87,7 @@ def _mistake(
 def _sentence(model: type[BaseModel], path: KeyPath, details: list[ErrorDetails]) -> tuple[str, str]:
     first = details[0]
     if first["type"] == "extra_forbidden":
-        return "is no known key", _nearest(model, path)
+        return "is not a known key", _nearest(model, path)
     if first["type"] == "missing":
         return "is missing", ""
     if first["type"] == "value_error":

@@ -1,4 +1,4 @@
-"""Which files a profile's model is made of, and where they can be had."""
+"""The files of a profile's model, and their source."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Repository = Annotated[
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of a model: below the models folder, in its repository, and what is known of it."""
+    """One file of a model: its path in the models folder and in its repository, and its known facts."""
 
     file: str
     hub_path: str
@@ -35,21 +35,21 @@ class HubFile(ProfilePart):
     repo: Repository | None = None
     """Hub repository that holds the file, as `owner/name`."""
     revision: Text | None = None
-    """Commit, tag or branch of the repository; unset: its newest state."""
+    """Commit, tag or branch of the repository; unset: the newest state."""
     hub_file: Text | None = None
-    """Path in the repository, where it is not the same as `file`."""
+    """Path in the repository, if it differs from `file`."""
     sha256: Sha256 | None = None
     """Checksum of the (first) file."""
     more_sha256: Annotated[tuple[Sha256, ...], Field(strict=False)] = ()
     """Checksums of the second and later shards, in order."""
     size_bytes: Annotated[int, Field(gt=0)] | None = None
-    """Size of the file, of all shards together."""
+    """Size of the file, or of all shards together."""
     about_gb: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
-    """The same in about so many GB, for a first guess whether it fits."""
+    """Approximate size in GB, for a first estimate whether it fits."""
 
     @property
     def stated_bytes(self) -> int | None:
-        """The size that the profile states: exactly, else about; None for neither."""
+        """The size from the profile: exact, else approximate; None if it has neither."""
         return self.size_bytes or (round(self.about_gb * 1e9) if self.about_gb else None)
 
     @field_validator("file", "hub_file")
@@ -67,7 +67,7 @@ class HubFile(ProfilePart):
         return file
 
     def shards(self) -> tuple[Shard, ...]:
-        """Every file of it in order, each with its place on the hub and what is known of it."""
+        """All its files in order, each with its path on the hub and its known facts."""
         paths = zip(shard_names(self.file), shard_names(self.hub_file or self.file), strict=False)
         sums = dict(enumerate((self.sha256, *self.more_sha256)))
         alone = len(shard_names(self.file)) == 1
@@ -78,14 +78,14 @@ class HubFile(ProfilePart):
 
 
 class ModelSource(HubFile):
-    """The model's own file and those that go with it."""
+    """The model's own file and its additional files."""
 
     mmproj: HubFile | None = None
-    """Projector that lets the model see images; llama-server's `--mmproj`."""
+    """Projector for images; llama-server's `--mmproj`."""
     draft: HubFile | None = None
-    """Small model that guesses ahead; llama-server's `--spec-draft-model`."""
+    """Draft model for speculative decoding; llama-server's `--spec-draft-model`."""
 
     @property
     def files(self) -> tuple[HubFile, ...]:
-        """Everything that has to be on disk: the model, the projector, the draft model."""
+        """Every file that must be on disk: the model, the projector, the draft model."""
         return tuple(part for part in (self, self.mmproj, self.draft) if part)

@@ -1,4 +1,4 @@
-"""What the parts of a profile are made of: texts, names, numbers, and strictness."""
+"""Types for the parts of a profile: text, names, numbers, and the strict base class."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("should have no control characters or line ends")
+        raise ValueError("should not contain control characters or line breaks")
     return text
 
 
 def json_text(values: dict[str, Any]) -> dict[str, Any]:
-    """The values as they are. Raises ValueError for what JSON cannot hold."""
+    """The values unchanged. Raises ValueError for a value that JSON cannot hold."""
     try:
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError):
-        raise ValueError("should hold texts, numbers, true, false, null, lists and mappings") from None
+        raise ValueError("should hold text, numbers, true, false, null, lists and mappings") from None
     return values
 
 

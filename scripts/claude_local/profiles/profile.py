@@ -1,7 +1,7 @@
-"""The schema of a profile: the list of everything that one can say.
+"""The schema of a profile: every key that it may have.
 
-A field below `server` is a llama-server flag: `cache_type_k` is `--cache-type-k`. There is no table
-between the two; a test compares the names with `llama-server --help`.
+A field below `server` is a llama-server flag: `cache_type_k` is `--cache-type-k`. There is no mapping
+table; a test compares the names with `llama-server --help`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.parts import Count, Name, ProfilePart, Text, json_text
 
 ACTIVE_ALIAS = "local-llama"
-"""The name that means whatever profile is active."""
+"""The name that always means the active profile."""
 
 OnOff = Literal["on", "off"]
 OnOffAuto = Literal["on", "off", "auto"]
@@ -23,15 +23,15 @@ CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_
 
 
 class ServerOptions(ProfilePart):
-    """llama-server flags. Unset fields are left to llama-server."""
+    """llama-server flags. For an unset field llama-server's default applies."""
 
     ctx_size: Count | None = None
-    """Context of all slots together in tokens; 0 takes the model's own."""
+    """Context of all slots together in tokens; 0 means the model's own."""
     parallel: Annotated[int, Field(ge=1)] | None = None
-    """Slots: requests answered at the same time, each with its share of the context."""
+    """Slots: requests answered in parallel, each with its share of the context."""
     n_gpu_layers: Count | Literal["auto", "all"] | None = None
     fit: OnOff | None = None
-    """Whether unset sizes are chosen to fit into the memory of the cards."""
+    """Whether unset sizes are chosen to fit the memory of the cards."""
     fit_target: Text | None = None
     """MiB to leave free, one value or one per card: `1024` or `512,2048`."""
     fit_ctx: Count | None = None
@@ -49,7 +49,7 @@ class ServerOptions(ProfilePart):
     cache_type_v: CacheType | None = None
     kv_unified: bool | None = None
     cache_ram: Annotated[int, Field(ge=-1)] | None = None
-    """MiB of RAM for prompts that left their slot; -1 is no limit, 0 is off."""
+    """MiB of RAM for prompts evicted from their slot; -1 is no limit, 0 is off."""
     ctx_checkpoints: Count | None = None
     swa_full: Literal[True] | None = None
     batch_size: Count | None = None
@@ -77,7 +77,7 @@ class ServerOptions(ProfilePart):
     spec_draft_n_max: Count | None = None
     warmup: bool | None = None
     extra_args: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    """Flags that have no field, as tokens: `[--keep, "64"]`."""
+    """Flags without a field, as tokens: `[--keep, "64"]`."""
 
     @field_validator("extra_args")
     @classmethod
@@ -94,13 +94,13 @@ class Profile(ProfilePart):
     title: Text
     description: Text
     aliases: Annotated[tuple[Name, ...], Field(strict=False)] = ()
-    """Other names that `--model` understands."""
+    """Other names for `--model`."""
     tested_on: Text | None = None
-    """Machine on which this profile was run; unset: it was not run yet."""
+    """Machine on which this profile was tested; unset: not tested yet."""
     chat_template: Literal["own", "tolerant"] = "own"
-    """`tolerant` wraps the model's own template so that a system message may stand anywhere, as
-    Claude Code's do. For models whose template raises an error then."""
+    """`tolerant` wraps the model's own template so that system messages may appear anywhere, as
+    Claude Code sends them. For models whose template raises an error for such a message."""
     claude_tools: Literal["lean", "full"] = "lean"
-    """Which of Claude Code's tools the model sees. `full` costs three times the tokens."""
+    """The set of Claude Code's tools for the model. `full` costs three times the tokens."""
     model: ModelSource
     server: ServerOptions = ServerOptions()

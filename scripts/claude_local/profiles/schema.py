@@ -1,4 +1,4 @@
-"""profiles/schema.json: what a profile may say, for editors."""
+"""profiles/schema.json: the schema of a profile, for editors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from claude_local.profiles.profile import Profile
 
 
 def schema_text() -> str:
-    """The JSON Schema of one profile file. `name` is the file's name and no key in it."""
+    """The JSON Schema of one profile file. `name` is the file name, not a key."""
     schema = Profile.model_json_schema()
     schema["properties"].pop("name")
     schema["required"].remove("name")

@@ -1,4 +1,4 @@
-"""Verdicts on whether a model fits: from llama-fit-params, from the model file, and on recorded cards."""
+"""plan: verdicts from llama-fit-params, from the model file, and on recorded cards."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ TABLE = """\
 0.00.971.508 I common_memory_breakdown_print: |   - CPU_REPACK          |                  1000 =  1000 + \
       0 +       0                |
 """
-"""The form that build 11669 prints; the rows of the cards with figures of our own."""
+"""The format of build 11669; the figures in the rows of the cards are made up."""
 
 
 @pytest.fixture
@@ -102,14 +102,14 @@ def test_the_kv_cache_of_grouped_heads_is_exact(tmp_path: Path) -> None:
     assert found.notes == ()
 
 
-def test_layers_with_a_sliding_window_keep_the_window_only(tmp_path: Path) -> None:
+def test_layers_with_a_sliding_window_keep_only_the_window(tmp_path: Path) -> None:
     header = read_model(write_model(tmp_path / "a.gguf", MODELS["gemma3"]))
 
     of_cell = 256 * 2 * 2
     windowed = estimate.estimate(header, Load(65536)).cache_bytes
     everything = estimate.estimate(header, Load(65536, full_window=True)).cache_bytes
 
-    # Every sixth of 18 layers sees all; the others a window of 512 and the batch.
+    # Every sixth of 18 layers sees everything; the others see a window of 512 and the batch.
     assert windowed == (3 * 65536 + 15 * 1024) * of_cell
     assert everything == 18 * 65536 * of_cell
 
@@ -129,17 +129,19 @@ def test_recurrent_layers_keep_a_state_per_slot_and_no_cache(tmp_path: Path) -> 
     assert four == 4 * one
 
 
-def test_an_architecture_with_an_unknown_window_is_counted_in_full_and_said(tmp_path: Path) -> None:
+def test_an_architecture_with_an_unknown_window_is_counted_in_full_with_a_note(tmp_path: Path) -> None:
     path = write_model(tmp_path / "a.gguf", MODELS["llama"])
     header = replace(read_model(path), architecture="novel", sliding_window=512)
 
     found = estimate.estimate(header, Load(65536))
 
     assert found.cache_bytes == estimate.estimate(read_model(path), Load(65536)).cache_bytes
-    assert found.notes == ("which layers of `novel` have a sliding window is not known: none is counted so",)
+    assert found.notes == (
+        "it is not known which layers of `novel` have a sliding window: all are counted in full",
+    )
 
 
-def test_a_header_that_claims_nonsense_gives_an_estimate_all_the_same(tmp_path: Path) -> None:
+def test_a_header_with_nonsense_values_still_gives_an_estimate(tmp_path: Path) -> None:
     header = read_model(write_model(tmp_path / "a.gguf", MODELS["gemma3"]))
     nonsense = [
         replace(header, n_layers=2**40),
@@ -166,7 +168,7 @@ def test_headers_of_real_dimensions_give_a_verdict(settings: Settings, shape: gg
     assert found.source == "model file"
 
 
-def test_the_largest_context_needs_no_more_than_there_is(tmp_path: Path) -> None:
+def test_the_largest_context_fits_into_the_given_memory(tmp_path: Path) -> None:
     header = read_model(write_model(tmp_path / "a.gguf", MODELS["olmo2"]))
     room = estimate.estimate(header, Load(40960)).total_bytes
 
@@ -181,7 +183,7 @@ def test_the_largest_context_needs_no_more_than_there_is(tmp_path: Path) -> None
 
 
 def big_model(settings: Settings, gigabytes: float, *, experts: int = 0) -> Profile:
-    """A model of about this size: a hole with a header."""
+    """A model of about this size: a sparse file with a header."""
     layers = 32
     base = MODELS["qwen3moe"] if experts else MODELS["llama-wide"]
     width = 4096
@@ -231,10 +233,10 @@ def test_a_model_larger_than_cards_and_ram_does_not_fit(settings: Settings) -> N
     assert found.text.startswith("does not fit: CPU lacks ")
     with pytest.raises(UserError, match="`big` does not fit: CPU lacks") as caught:
         plan.check(found)
-    assert caught.value.hint.endswith('try it all the same: --force (API: `"force": true`)')
+    assert caught.value.hint.endswith('start it anyway: --force (API: `"force": true`)')
 
 
-def test_a_loaded_model_leaves_first(settings: Settings) -> None:
+def test_the_memory_of_a_loaded_model_counts_as_free(settings: Settings) -> None:
     full = replace(RTX_4090, memory_used_bytes=23_000 * MIB)
     busy = replace(TWO_CARDS, reading=GpuReading(gpus=(full,)))
     wanted = big_model(settings, 15)
@@ -254,7 +256,7 @@ def test_a_card_that_drives_a_display_keeps_more_free() -> None:
     assert fit_targets(GpuReading(problem="no NVIDIA card found")) == ""
 
 
-# ---- What cannot be known
+# ---- Estimates and unknown verdicts
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_a_card_that_drives_a_display_keeps_more_free() -> None:
         (1000, NO_CARDS, "does not fit: 1000.0 GB of weights, 21.5 GB free"),
     ],
 )
-def test_a_model_that_is_not_here_has_a_rough_verdict_by_its_size(
+def test_a_model_that_is_not_downloaded_gets_an_estimate_from_its_size(
     settings: Settings, gigabytes: int, hardware: Hardware, text: str
 ) -> None:
     found = plan.verdict(settings, profile("a", size_bytes=gigabytes * 10**9), hardware=hardware)
@@ -280,7 +282,7 @@ def test_a_model_that_is_not_here_has_a_rough_verdict_by_its_size(
         plan.check(found)  # refuses nothing
 
 
-def test_a_size_that_is_rough_itself_makes_no_verdict_certain(settings: Settings) -> None:
+def test_an_approximate_size_never_gives_a_certain_verdict(settings: Settings) -> None:
     model = ModelSource(file="a.gguf", about_gb=1000)
     about = profile("a").model_copy(update={"model": model})
 
@@ -289,18 +291,18 @@ def test_a_size_that_is_rough_itself_makes_no_verdict_certain(settings: Settings
     assert found.text == "probably does not fit: 1000.0 GB of weights, 21.5 GB free"
 
 
-def test_a_rough_verdict_says_what_was_counted_and_when_it_becomes_exact(settings: Settings) -> None:
+def test_an_estimate_names_its_parts_and_when_it_becomes_exact(settings: Settings) -> None:
     found = plan.verdict(settings, profile("a", size_bytes=45 * 10**9), hardware=TWO_CARDS)
 
     assert list(plan_table.facts(found)) == [
         "context 32,768 tokens",
         "by the size in the profile",
         "note: 45.0 GB of weights and 0.4 to 3.3 GB of context; room for 38.7 GB on the cards",
-        "note: rough, as the model file is not here yet; exact once it is",
+        "note: an estimate, because the model file is not here yet; exact once it is",
     ]
 
 
-def test_a_rough_verdict_leaves_out_what_is_loaded_now(settings: Settings) -> None:
+def test_an_estimate_counts_the_memory_of_the_loaded_model_as_free(settings: Settings) -> None:
     full = replace(TWO_CARDS, reading=GpuReading(gpus=(replace(RTX_4090, memory_used_bytes=23_000 * MIB),)))
     wanted = profile("a", size_bytes=15 * 10**9)
 
@@ -310,7 +312,7 @@ def test_a_rough_verdict_leaves_out_what_is_loaded_now(settings: Settings) -> No
 
 @pytest.mark.parametrize("gigabytes", [5, 20, 45, 120])
 @pytest.mark.parametrize("hardware", [NO_CARDS, TWO_CARDS], ids=["RAM", "cards"])
-def test_far_from_the_limits_the_rough_verdict_is_that_of_the_file(
+def test_far_from_the_limits_the_estimate_equals_the_verdict_of_the_file(
     settings: Settings, gigabytes: int, hardware: Hardware
 ) -> None:
     of_file = plan.verdict(settings, big_model(settings, gigabytes), hardware=hardware, quick=True)
@@ -320,9 +322,9 @@ def test_far_from_the_limits_the_rough_verdict_is_that_of_the_file(
     assert rough.outcome == of_file.outcome
 
 
-def test_without_file_and_size_nothing_is_known(settings: Settings) -> None:
+def test_without_file_and_size_the_verdict_is_unknown(settings: Settings) -> None:
     assert plan.verdict(settings, profile("a"), hardware=NO_CARDS).text == (
-        "not known: the model file is not here, and its profile does not say how large it is"
+        "not known: the model file is missing, and the profile does not state its size"
     )
 
 
@@ -332,11 +334,11 @@ def test_a_broken_model_file_is_unknown_with_its_reason(settings: Settings) -> N
     found = plan.verdict(settings, profile("a"), hardware=NO_CARDS)
 
     assert found.outcome == "unknown"
-    assert "a.gguf is no complete GGUF file" in found.reason
+    assert "a.gguf is not a complete GGUF file" in found.reason
     plan.check(found)
 
 
-def test_without_docker_the_model_file_decides_and_says_so(settings: Settings) -> None:
+def test_without_docker_the_model_file_is_the_source_and_a_note_says_why(settings: Settings) -> None:
     write_model(settings.models_dir / "a.gguf", MODELS["llama"])
     no_image = replace(settings, image="claude-local/no-such-image:0")
 
@@ -346,7 +348,7 @@ def test_without_docker_the_model_file_decides_and_says_so(settings: Settings) -
     assert [note for note in found.notes if note.startswith("llama-fit-params gave no answer: ")]
 
 
-# ---- What llama-fit-params says
+# ---- llama-fit-params
 
 
 def test_a_breakdown_is_read_into_devices() -> None:
@@ -371,7 +373,7 @@ def test_fitted_arguments_are_read_by_their_long_names() -> None:
     assert expert_layers(found["override-tensor"]) == 1
 
 
-def test_norms_that_stay_in_ram_are_no_offloading() -> None:
+def test_norms_that_stay_in_ram_do_not_count_as_offloaded() -> None:
     card, ram = Device("CUDA0", 10 * GIB, GIB, GIB, 20 * GIB), Device(CPU, 501 * MIB, 0, MIB, 50 * GIB)
 
     assert judge((card, ram), embedding_bytes=500 * MIB) == ("fits", "", MIB)
@@ -388,14 +390,14 @@ def test_the_model_file_agrees_with_llama_fit_params(settings: Settings, name: s
     by_file = plan.verdict(settings, profile(name), hardware=NO_CARDS, quick=True)
 
     assert (by_tool.source, by_file.source) == ("llama-fit-params", "model file")
-    (told,), (computed,) = by_tool.devices, by_file.devices
-    assert abs(computed.used_bytes - told.used_bytes) <= 0.03 * told.used_bytes
-    assert abs(computed.weights_bytes - told.weights_bytes) <= 2 * MIB
-    assert abs(computed.cache_bytes - told.cache_bytes) <= 2 * MIB
+    (tool,), (computed,) = by_tool.devices, by_file.devices
+    assert abs(computed.used_bytes - tool.used_bytes) <= 0.03 * tool.used_bytes
+    assert abs(computed.weights_bytes - tool.weights_bytes) <= 2 * MIB
+    assert abs(computed.cache_bytes - tool.cache_bytes) <= 2 * MIB
 
 
 @pytest.mark.docker
-def test_too_little_ram_is_told_with_a_context_that_fits(settings: Settings) -> None:
+def test_too_little_ram_is_reported_with_a_context_that_fits(settings: Settings) -> None:
     write_model(settings.models_dir / "olmo2.gguf", MODELS["olmo2"])
     tight = replace(
         NO_CARDS, ram_total_bytes=plan.hardware_now().ram_total_bytes, ram_available_bytes=3 * GIB
@@ -412,7 +414,7 @@ def test_too_little_ram_is_told_with_a_context_that_fits(settings: Settings) -> 
 # ---- The command
 
 
-def test_speeds_that_were_measured_are_remembered(settings: Settings) -> None:
+def test_measured_speeds_are_stored(settings: Settings) -> None:
     write_model(settings.models_dir / "a.gguf", MODELS["llama"])
     now = replace(STOPPED, state="ready", profile="a", generation_tokens_per_second=41.26)
 
@@ -423,7 +425,7 @@ def test_speeds_that_were_measured_are_remembered(settings: Settings) -> None:
     assert plan.verdict(settings, profile("a"), hardware=NO_CARDS, quick=True).tokens_per_second == 41.3
 
 
-def test_the_facts_of_a_verdict_are_sentences() -> None:
+def test_the_facts_of_a_verdict_are_printed_as_lines() -> None:
     verdict = FitVerdict(
         "a", "offloads", source="llama-fit-params", offloaded_bytes=12 * 10**9, layers=48, layers_on_cpu=0,
         expert_layers_on_cpu=20, context_tokens=65536, largest_context_tokens=131072, tokens_per_second=31.0,
@@ -433,7 +435,7 @@ def test_the_facts_of_a_verdict_are_sentences() -> None:
     assert list(plan_table.facts(verdict)) == [
         "context 65,536 tokens, at most 131,072 would fit",
         "on the CPU: the experts of 20 layers",
-        "31.0 tokens/s when it ran here last",
+        "31.0 tokens/s when it last ran here",
         "by llama-fit-params",
     ]
 
@@ -453,7 +455,7 @@ def test_a_bar_shows_the_share_of_a_card(used: int, free: int | None, drawn: str
 
 
 @pytest.mark.parametrize("text", ["", "64k", "-1", "0", "4294967296", "٣"])
-def test_a_context_that_is_no_number_is_refused(text: str) -> None:
+def test_a_context_that_is_not_a_number_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="the context should be a number of tokens"):
         plan.tokens_of(text)
 
@@ -474,8 +476,8 @@ def test_plan_prints_a_verdict_for_every_profile(machine: Machine) -> None:
     assert "context 65,536 tokens, at most 131,072 would fit" in table
 
 
-def test_a_start_refuses_what_does_not_fit_and_force_tries_it(settings: Settings) -> None:
-    # A small model whose context is 16 TB large.
+def test_a_start_refuses_a_model_that_does_not_fit_and_force_tries_it(settings: Settings) -> None:
+    # A small model with a context of 16 TB.
     write_model(settings.models_dir / "huge.gguf", replace(MODELS["llama"], context=2**31 - 1))
     huge = profile("huge", ctx_size=2_000_000_000)
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -492,7 +494,7 @@ def test_a_start_refuses_what_does_not_fit_and_force_tries_it(settings: Settings
 
 
 def add_huge(machine: Machine) -> None:
-    """A profile `huge` whose file is small, and whose context no machine has the memory for."""
+    """A profile `huge` with a small file and a context too large for any machine."""
     machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
     (machine.checkout / "models").mkdir(exist_ok=True)
     write_model(machine.checkout / "models" / "huge.gguf", replace(MODELS["llama"], context=2**31 - 1))
@@ -502,7 +504,7 @@ def add_huge(machine: Machine) -> None:
 
 
 @pytest.mark.embedded
-def test_who_asks_the_api_may_force_it_too(machine: Machine) -> None:
+def test_an_api_client_may_force_it_too(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     add_huge(machine)
     machine.invoke_ok("up", "--model", "demo")
@@ -521,13 +523,13 @@ def test_who_asks_the_api_may_force_it_too(machine: Machine) -> None:
 
 
 @pytest.mark.embedded
-def test_up_tells_what_does_not_fit_and_starts_nothing(machine: Machine) -> None:
+def test_up_reports_that_a_model_does_not_fit_and_starts_nothing(machine: Machine) -> None:
     add_huge(machine)
 
     message, hints = error_of(machine.invoke("up", "--model", "huge"))
 
     assert message.startswith("`huge` does not fit: CPU lacks ")
-    assert "try it all the same: --force" in hints[-1]
+    assert "start it anyway: --force" in hints[-1]
     assert machine.status()["state"] == "stopped"
 
 

@@ -1,1 +1,1 @@
-"""Will a model fit: asked of llama-fit-params, else worked out from the file, else from its size."""
+"""Whether a model fits: from llama-fit-params, else computed from the file, else from its size."""

@@ -1,4 +1,4 @@
-"""A verdict from the model file alone: sizes against free memory, layers split as finely as needed."""
+"""A verdict from the model file alone: sizes compared with free memory, layers split as finely as needed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from claude_local.server.fit_target import fit_targets
 
 SOURCE = "model file"
 AUTO_SLOTS = 4
-"""What llama-server takes where a profile does not say."""
+"""llama-server's defaults."""
 
 
 def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: str) -> FitVerdict:
-    """Whether it fits by its sizes; `notes` say why no better source was asked."""
+    """Whether it fits by its sizes; `notes` say why no better source was available."""
     tokens = profile.server.ctx_size or _context_left_open(profile, header)
     needed = estimate.estimate(header, load_of(profile, tokens))
     devices, layers_on_cpu = _spread(needed, header, hardware)
@@ -53,14 +53,14 @@ def verdict(profile: Profile, header: GgufHeader, hardware: Hardware, *notes: st
 
 
 def room_bytes(hardware: Hardware) -> int:
-    """What a model may take of all cards, or of RAM where there are none."""
+    """Bytes available to a model on all cards, or in RAM without cards."""
     if hardware.cards:
         return sum(_rooms(hardware))
     return hardware.ram_available_bytes - CPU_MARGIN_MIB * MIB
 
 
 def load_of(profile: Profile, tokens: int) -> Load:
-    """How llama-server loads the model of a profile."""
+    """The load parameters of a profile."""
     server = profile.server
     return Load(
         context_tokens=tokens,
@@ -74,13 +74,13 @@ def load_of(profile: Profile, tokens: int) -> Load:
 
 
 def _context_left_open(profile: Profile, header: GgufHeader) -> int:
-    """The smallest that `fit` may choose, where the profile leaves the context to it."""
+    """The smallest context that `fit` may choose, if the profile leaves the context to it."""
     own = header.context_length or 0
     return min(own, profile.server.fit_ctx or own)
 
 
 def _spread(needed: Estimate, header: GgufHeader, hardware: Hardware) -> tuple[tuple[Device, ...], int]:
-    """The devices with their share, and how many layers are on the CPU."""
+    """The devices with their shares, and the number of layers on the CPU."""
     layers = header.n_layers or 0
     if not hardware.cards:
         ram = Device(CPU, needed.weights_bytes, needed.cache_bytes, needed.compute_bytes)
@@ -106,7 +106,7 @@ def _spread(needed: Estimate, header: GgufHeader, hardware: Hardware) -> tuple[t
 
 
 def _rooms(hardware: Hardware) -> list[int]:
-    """Bytes that a model may take of each card."""
+    """Bytes available to a model on each card."""
     targets = fit_targets(GpuReading(gpus=hardware.cards)).split(",")
     return [
         max(0, free_bytes(gpu) - int(target) * MIB)

@@ -1,4 +1,4 @@
-"""A rough verdict on a model whose file is not here yet: from the size that its profile states, and no more."""
+"""An estimate for a model whose file is not downloaded yet, from the size in its profile alone."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from claude_local.profiles.profile import Profile
 
 SOURCE = "the size in the profile"
 CONTEXT_BYTES_PER_TOKEN = (13_000, 48_000, 102_000)
-"""The least, a middle and the most that models of known architectures keep of a token with `q8_0`. Small
-models keep less, so a context is counted as no larger than its model."""
+"""Lowest, middle and highest KV cache bytes per token of known architectures with `q8_0`. Small models need
+less, so a context is assumed to be no larger than its model."""
 USUAL_CONTEXT_TOKENS = 65536
 
 
 def verdict(profile: Profile, hardware: Hardware, *notes: str) -> FitVerdict:
-    """Whether it would fit, marked as rough; `unknown` where the profile states no size."""
+    """Whether it would fit, marked as an estimate; `unknown` if the profile states no size."""
     sizes = [part.stated_bytes for part in profile.model.files]
     weights = sum(size for size in sizes if size)
     if not sizes[0]:
-        reason = "the model file is not here, and its profile does not say how large it is"
+        reason = "the model file is missing, and the profile does not state its size"
         return FitVerdict(profile.name, "unknown", reason)
     tokens = profile.server.ctx_size or profile.server.fit_ctx or USUAL_CONTEXT_TOKENS
     least, middle, most = (min(tokens * each, weights) for each in CONTEXT_BYTES_PER_TOKEN)
@@ -31,7 +31,7 @@ def verdict(profile: Profile, hardware: Hardware, *notes: str) -> FitVerdict:
         f"room for {max(0, room_bytes(hardware)) / GB:.1f} GB {'on the cards' if hardware.cards else 'in RAM'}"
     )
     how = f": invoke pull {profile.name}" if profile.model.repo else ""
-    later = f"{'rough, as ' if likelihood else ''}the model file is not here yet; exact once it is{how}"
+    later = f"{'an estimate, because ' if likelihood else ''}the model file is not here yet; exact once it is{how}"
     return FitVerdict(
         profile.name,
         outcome,
@@ -45,7 +45,7 @@ def verdict(profile: Profile, hardware: Hardware, *notes: str) -> FitVerdict:
 
 
 def _judged(weights: int, context: int, hardware: Hardware) -> tuple[Outcome, str, int]:
-    """Outcome, reason and bytes that would not go onto the cards."""
+    """Outcome, reason and the bytes that would not fit on the cards."""
     if weights > hardware.free_bytes:
         return "does not fit", f"{weights / GB:.1f} GB of weights, {hardware.free_bytes / GB:.1f} GB free", 0
     room, needed = max(0, room_bytes(hardware)), weights + context

@@ -1,4 +1,4 @@
-"""Asks llama-fit-params of our image what a model would take on each device, before anything is loaded."""
+"""Runs llama-fit-params from our image to get the memory per device before anything is loaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from claude_local.server import flags
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 5
 
-# The flags that decide about memory; it does not know most others.
+# The flags that affect memory; llama-fit-params rejects most others.
 FLAGS = (
     "model", "ctx-size", "parallel", "n-gpu-layers", "fit", "fit-target", "fit-ctx", "split-mode",
     "tensor-split", "main-gpu", "device", "cpu-moe", "n-cpu-moe", "override-tensor", "moe-cache-mib",
@@ -37,21 +37,21 @@ ROW = re.compile(
 
 
 class FitUnavailable(UserError):
-    """llama-fit-params cannot be asked here, or gave no answer."""
+    """llama-fit-params cannot run here, or gave no answer."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where llama-server would put a model."""
+    """The placement of a model by llama-server."""
 
     devices: tuple[Device, ...]
     context_tokens: int | None
     layers_on_cards: int | None
-    """None: all of them, or as many as the profile says."""
+    """None: all of them, or the number in the profile."""
     expert_layers_on_cpu: int
     largest_context_tokens: int | None
     is_refused: bool = False
-    """Whether it found no way to make it fit."""
+    """Whether llama-fit-params found no way to make it fit."""
 
 
 def lay_out(
@@ -62,9 +62,9 @@ def lay_out(
     fit_target: str = "",
     ram_in_use_mib: int = 0,
 ) -> Layout:
-    """Where the model of `profile` would go. Raises FitUnavailable.
+    """The placement of the model of `profile`. Raises FitUnavailable.
 
-    Without cards the tool counts all RAM as free; `ram_in_use_mib` is what others hold of it.
+    Without cards the tool counts all RAM as free; `ram_in_use_mib` is the part used by other programs.
     """
     asked = _Asked(settings, with_cards)
     given = _options(profile, fit_target)
@@ -85,7 +85,7 @@ def parse_devices(text: str) -> tuple[Device, ...]:
         model, context, compute = (int(row[name]) * MIB for name in ("model", "context", "compute"))
         if row["free"] is not None and not row["name"].startswith("CPU"):
             cards.append(Device(row["name"], model, context, compute, int(row["free"]) * MIB))
-        else:  # Host, and weights that are laid out anew for the CPU: CPU_REPACK
+        else:  # Host, and weights repacked for the CPU: CPU_REPACK
             ram = replace(
                 ram,
                 weights_bytes=ram.weights_bytes + model,
@@ -96,7 +96,7 @@ def parse_devices(text: str) -> tuple[Device, ...]:
 
 
 def parse_fitted(line: str) -> dict[str, str]:
-    """The flags that it chose, by their long names: `-c 8192 -ngl -1 -ts 20,12 -ot "…=CPU"`."""
+    """The chosen flags by their long names: `-c 8192 -ngl -1 -ts 20,12 -ot "…=CPU"`."""
     names = {"-c": "ctx-size", "-ngl": "n-gpu-layers", "-ts": "tensor-split", "-ot": "override-tensor"}
     tokens = shlex.split(line)
     pairs = dict(zip(tokens[::2], tokens[1::2], strict=False))
@@ -104,20 +104,20 @@ def parse_fitted(line: str) -> dict[str, str]:
 
 
 def expert_layers(override: str) -> int:
-    """How many layers have experts on the CPU by these overrides, as fitting writes them."""
+    """Number of layers with experts on the CPU, from the overrides that fitting prints."""
     found = [part.split("=")[0] for part in override.split(",") if part.endswith("=CPU")]
     return len({match[1] for part in found if (match := re.search(r"blk\\?\.(\d+)\\?\.", part))})
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """Our image, and whether its containers get the cards."""
+    """A query to our image, and whether its containers get the cards."""
 
     settings: Settings
     with_cards: bool
 
     def fit(self, options: Mapping[str, str]) -> dict[str, str] | None:
-        """What it would choose; None if it finds no way."""
+        """The flags that it would choose; None if it finds no fit."""
         if options.get("fit") == "off":
             return {}
         answer = self._run(options)
@@ -128,7 +128,7 @@ class _Asked:
         raise _unavailable(answer)
 
     def measure(self, options: Mapping[str, str]) -> Layout:
-        """What each device would hold."""
+        """The memory breakdown per device."""
         devices = self._breakdown({**options, "fit-print": "on", "verbosity": "4"})
         layers = options.get("n-gpu-layers", "-1")
         return Layout(
@@ -140,8 +140,8 @@ class _Asked:
         )
 
     def _breakdown(self, options: Mapping[str, str]) -> tuple[Device, ...]:
-        # Its log is written by a thread that build 11669 does not wait for: some 5 % of the answers have
-        # no table.
+        # Build 11669 does not wait for its logging thread at exit: about 5 % of the answers have no
+        # table.
         for _ in range(ATTEMPTS):
             answer = self._run(options)
             if answer.code != 0:
@@ -152,7 +152,7 @@ class _Asked:
         raise FitUnavailable(f"llama-fit-params printed no table in {ATTEMPTS} attempts")
 
     def largest(self, options: Mapping[str, str], ram_in_use_mib: int | None) -> int | None:
-        """The largest context with which nothing more is offloaded; None if there is none."""
+        """The largest context that offloads nothing more; None if no context does."""
         open_options = {**options, "ctx-size": "0", "fit": "on", "fit-ctx": "4096"}
         if ram_in_use_mib is not None:
             open_options["fit-target"] = str(CPU_MARGIN_MIB + ram_in_use_mib)

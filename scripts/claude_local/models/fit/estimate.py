@@ -1,7 +1,7 @@
-"""How much memory a model needs, computed from its file alone: weights, KV cache, compute buffers.
+"""The memory that a model needs, computed from its file alone: weights, KV cache, compute buffers.
 
-Weights are exact and so is the KV cache of known architectures (`kv_cache`); the compute buffer is a rule that
-was compared with what llama-server allocates.
+Weights and the KV cache of known architectures (`kv_cache`) are exact; the compute buffer follows a rule that
+was compared with llama-server's allocations.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from claude_local.models.fit.kv_cache import (
 )
 
 HIDDEN_STATES = 8
-"""How many hidden states of a batch are in the compute buffer, as seen on build 11669; and at the end:"""
+"""Hidden states of a batch in the compute buffer, as seen on build 11669."""
 STATES_BEFORE_SCORES = 5
+"""The same at the end of the graph."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a model needs, on one device or on all together."""
+    """The memory of a model, on one device or on all together."""
 
     weights_bytes: int
     cache_bytes: int
@@ -40,22 +41,22 @@ class Estimate:
 
 
 def estimate(header: GgufHeader, load: Load) -> Estimate:
-    """What the model needs when it is loaded like this."""
+    """The memory of the model for these load parameters."""
     of_cache, notes = cache_bytes(header, load)
     return Estimate(header.tensor_bytes, of_cache, _compute_bytes(header, load, load.slots), notes)
 
 
 def unused_scores_bytes(header: GgufHeader, load: Load) -> int:
-    """What llama-fit-params counts and llama-server does not take (both build 11669).
+    """The bytes that llama-fit-params counts and llama-server does not allocate (both build 11669).
 
-    The tool makes room for the scores of every token of a batch, the server for one token of each slot.
+    The tool reserves the scores of every token of a batch, the server those of one token per slot.
     """
     of_all = _compute_bytes(header, load, load.batch_tokens)
     return of_all - _compute_bytes(header, load, load.slots)
 
 
 def largest_context(header: GgufHeader, load: Callable[[int], Load], available_bytes: int) -> int | None:
-    """The largest context, up to the model's own, that needs no more memory; None if none does."""
+    """The largest context, up to the model's own, that fits into this memory; None if no context does."""
     low, high = 0, (header.context_length or 0) // CELLS
     while low < high:
         middle = (low + high + 1) // 2
@@ -67,19 +68,19 @@ def largest_context(header: GgufHeader, load: Callable[[int], Load], available_b
 
 
 def expert_bytes(header: GgufHeader) -> int:
-    """Weights of all experts, of which each token uses a few: what `fit` moves to the CPU first."""
+    """Weights of all experts: `fit` moves these to the CPU first, because each token uses only a few of them."""
     return sum(tensor.size_bytes for tensor in header.tensors if "_exps." in tensor.name)
 
 
 def embedding_bytes(header: GgufHeader) -> int:
-    """Weights that llama.cpp keeps in RAM in any case: the table of input tokens."""
+    """Weights that llama.cpp always keeps in RAM: the input token embeddings."""
     return sum(tensor.size_bytes for tensor in header.tensors if tensor.name.startswith("token_embd."))
 
 
 def _compute_bytes(header: GgufHeader, load: Load, scored_tokens: int) -> int:
-    """The most that is alive at once: the mask with a layer's states, or the scores of the next tokens.
+    """The peak of simultaneous buffers: the mask and a layer's states, or the scores of the next tokens.
 
-    The scores go to where the mask was if they find room there, else behind it.
+    The scores reuse the place of the mask if they fit there; otherwise they follow it.
     """
     batch, width = load.batch_tokens, header.embedding_length or 0
     mask = _mask_bytes(header, load)
@@ -90,7 +91,7 @@ def _compute_bytes(header: GgufHeader, load: Load, scored_tokens: int) -> int:
 
 
 def _mask_bytes(header: GgufHeader, load: Load) -> int:
-    """Which token of a batch sees which cell, and without flash attention how much by each head."""
+    """The attention mask of a batch; without flash attention also the attention scores of each head."""
     if not has_attention(header):
         return 0
     heads = (
@@ -101,7 +102,7 @@ def _mask_bytes(header: GgufHeader, load: Load) -> int:
 
 
 def _inner_width(header: GgufHeader) -> int:
-    """The most values per token inside a layer, besides hidden states."""
+    """The largest number of values per token inside a layer, besides hidden states."""
     width, used = header.embedding_length or 0, header.expert_used_count or 0
     has_gate = any(".ffn_gate" in t.name or ".attn_qkv." in t.name for t in header.tensors)
     has_dense = not header.expert_count or number(header, "leading_dense_block_count")
@@ -112,7 +113,7 @@ def _inner_width(header: GgufHeader) -> int:
 
 
 def _latent_width(header: GgufHeader) -> int:
-    """The same inside latent attention: queries of all heads, as they are and as long as the compressed key."""
+    """The same for latent attention: the queries of all heads, plain and at the length of the compressed key."""
     key = number(header, "attention.key_length_mla")
     if not key:
         return 0

@@ -1,6 +1,6 @@
-"""The KV cache of a model, computed from its file: what each layer keeps of each token.
+"""The KV cache of a model, computed from its file: bytes per layer and token.
 
-Exact for the architectures below. What is not known is counted as too much, not too little, and noted.
+Exact for the architectures below. Unknown values are overestimated, never underestimated, and noted.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from claude_local.foundation.gguf_header import GgufHeader
 
 Notes = tuple[str, ...]
 
-# Bytes of one value; the quantised types hold 32 values and a scale in one block.
+# Bytes per value; a block of a quantised type has 32 values and a scale.
 CACHE_BYTES = {
     "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32,
     "q4_1": 20 / 32, "q4_0": 18 / 32, "iq4_nl": 18 / 32,
 }  # fmt: skip
 
-# Of so many layers, one attends to everything and the others to a sliding window.
+# One of this many layers attends to everything, the others to a sliding window.
 WINDOW_PERIODS = {
     "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gpt-oss": 2, "cohere2": 4, "exaone4": 4, "olmo2": 4,
 }  # fmt: skip
-# Their files name a window that llama.cpp does not use.
+# Their files have a window that llama.cpp does not use.
 IGNORES_WINDOW = ("phi3", "mistral3", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "starcoder2")
 
 FLOAT_BYTES = 4
@@ -31,22 +31,22 @@ CELLS = 256
 
 @dataclass(frozen=True)
 class Load:
-    """How llama-server loads a model."""
+    """The parameters with which llama-server loads a model."""
 
     context_tokens: int
-    """Of all slots together."""
+    """Context of all slots together."""
     slots: int = 1
     batch_tokens: int = 512
-    """Prompt tokens computed at once (`ubatch_size`)."""
+    """Prompt tokens computed together (`ubatch_size`)."""
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
     flash_attention: bool = True
     full_window: bool = False
-    """`swa_full`: layers with a sliding window keep everything as well."""
+    """`swa_full`: layers with a sliding window keep all tokens too."""
 
 
 def cache_bytes(header: GgufHeader, load: Load) -> tuple[int, Notes]:
-    """Bytes of the whole cache, the states of recurrent layers with it; and what is not known."""
+    """Bytes of the whole cache, including the states of recurrent layers; and notes on unknown values."""
     layers = layers_of(header)
     full = padded(load.context_tokens)
     short = min(full, padded(((header.sliding_window or 0) + load.batch_tokens) * load.slots))
@@ -60,18 +60,18 @@ def cache_bytes(header: GgufHeader, load: Load) -> tuple[int, Notes]:
 
 
 def padded(cells: int) -> int:
-    """Cells as llama.cpp allocates them."""
+    """Number of cells that llama.cpp allocates."""
     return -(-cells // CELLS) * CELLS
 
 
 def _cell_bytes(header: GgufHeader, load: Load, layer: int) -> float:
-    """Bytes that a layer keeps of one token."""
+    """Bytes per token in a layer."""
     if not _attends(header, layer):
         return 0
     of_key, of_value = CACHE_BYTES[load.cache_type_k], CACHE_BYTES[load.cache_type_v]
     rank = number(header, "attention.kv_lora_rank")
     if rank and header.own("attention.key_length_mla") is not None:
-        # Latent attention keeps one compressed key, and the value is a part of it.
+        # Latent attention keeps one compressed key that includes the value.
         return (rank + number(header, "rope.dimension_count")) * of_key
     heads = _kv_heads(header, layer)
     return heads * ((header.key_length or 0) * of_key + (header.value_length or 0) * of_value)
@@ -85,7 +85,7 @@ def _kv_heads(header: GgufHeader, layer: int) -> int:
 
 
 def _attends(header: GgufHeader, layer: int) -> bool:
-    """Whether a layer has a KV cache; the others of a hybrid keep a state of fixed size."""
+    """Whether a layer has a KV cache; other layers of a hybrid keep a state of fixed size."""
     interval = number(header, "full_attention_interval")
     if interval or (header.architecture in ("qwen3next", "qwen35", "qwen35moe")):
         return (layer + 1) % (interval or 4) == 0
@@ -93,7 +93,7 @@ def _attends(header: GgufHeader, layer: int) -> bool:
 
 
 def _state_bytes(header: GgufHeader) -> tuple[int, Notes]:
-    """What a recurrent layer keeps for each slot."""
+    """Bytes per slot in a recurrent layer."""
     inner = number(header, "ssm.inner_size")
     if inner:
         groups = 2 * number(header, "ssm.group_count") * number(header, "ssm.state_size")
@@ -102,11 +102,11 @@ def _state_bytes(header: GgufHeader) -> tuple[int, Notes]:
     taps = number(header, "shortconv.l_cache")
     if taps:
         return (taps - 1) * (header.embedding_length or 0) * FLOAT_BYTES, ()
-    return 0, (f"the state of the recurrent layers of `{header.architecture}` is not known, nor counted",)
+    return 0, (f"the state of the recurrent layers of `{header.architecture}` is unknown and not counted",)
 
 
 def _short_layers(header: GgufHeader, load: Load) -> tuple[frozenset[int], Notes]:
-    """Which layers attend to a sliding window only."""
+    """The layers that attend only to a sliding window."""
     layers = layers_of(header)
     if not header.sliding_window or load.full_window or header.architecture in IGNORES_WINDOW:
         return frozenset(), ()
@@ -116,7 +116,7 @@ def _short_layers(header: GgufHeader, load: Load) -> tuple[frozenset[int], Notes
     period = pattern if type(pattern) is int and pattern > 0 else WINDOW_PERIODS.get(header.architecture)
     if period:
         return frozenset(layer for layer in layers if (layer + 1) % period), ()
-    note = f"which layers of `{header.architecture}` have a sliding window is not known: none is counted so"
+    note = f"it is not known which layers of `{header.architecture}` have a sliding window: all are counted in full"
     return frozenset(), (note,)
 
 
@@ -126,12 +126,12 @@ def has_attention(header: GgufHeader) -> bool:
 
 
 def layers_of(header: GgufHeader) -> range:
-    """The layers; no more than there are tensors, whatever the file claims."""
+    """The layers; never more than tensors, whatever the file claims."""
     return range(min(header.n_layers or 0, len(header.tensors)))
 
 
 def number(header: GgufHeader, key: str) -> int:
-    """A number of this architecture; of several the largest, 0 for none."""
+    """A number of this architecture: the largest of several, 0 if missing."""
     value = header.own(key)
     if isinstance(value, tuple):
         value = max((item for item in value if type(item) is int), default=0)

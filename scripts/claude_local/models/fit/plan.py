@@ -1,7 +1,7 @@
-"""`invoke plan`: will a model fit, here, before anything is loaded. `verdict` is the one place to ask.
+"""`invoke plan`: whether a model fits on this machine, before anything is loaded. `verdict` is the only entry point.
 
-llama-fit-params of the image knows best. Where it cannot be asked, the model file says how much is needed,
-and where that is not here yet, the size in the profile, roughly. The verdict says which it was.
+llama-fit-params from the image is the most exact source. If it cannot run, the figures come from the model file,
+and before the download from the size in the profile, as an estimate. The verdict names its source.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from claude_local.server.engines import registry
 from claude_local.server.fit_target import fit_targets
 
 SOURCE = "llama-fit-params"
-LOADED = "a model is loaded now and leaves first: what it takes is counted as free"
+LOADED = "a model is loaded and will be unloaded first: its memory counts as free"
 
 
 def hardware_now() -> Hardware:
-    """This machine's memory, now."""
+    """The memory of this machine now."""
     memory = psutil.virtual_memory()
     return Hardware(memory.total, memory.available, read_gpus())
 
@@ -40,14 +40,14 @@ def verdict(
     quick: bool = False,
     is_loaded: bool = False,
 ) -> FitVerdict:
-    """Whether the model of `profile` fits. Never raises: what cannot be known is `unknown`.
+    """Whether the model of `profile` fits. Never raises: if that cannot be determined, the outcome is `unknown`.
 
-    It asks llama-fit-params in Docker, which takes a second or two; with `quick` only the model file, in
+    Runs llama-fit-params in Docker, which takes a second or two; with `quick` reads only the model file, in
     milliseconds. `is_loaded`: our engine has a model in memory, which a new one replaces.
     """
     hardware = hardware or hardware_now()
     if settings.is_external:
-        return FitVerdict(profile.name, "unknown", "somebody else runs the server")
+        return FitVerdict(profile.name, "unknown", "the server is external")
     file = settings.models_dir / profile.model.file
     if not file.is_file():
         if is_loaded:
@@ -69,14 +69,14 @@ def verdict(
 def verdicts(
     settings: Settings, profiles: Iterable[Profile], *, context_tokens: int | None, is_loaded: bool
 ) -> list[FitVerdict]:
-    """The verdicts on several profiles by one look at the machine, with another context if one is given."""
+    """The verdicts on several profiles from one reading of the machine, optionally with another context."""
     hardware = hardware_now()
     wanted = [with_context(profile, context_tokens) for profile in profiles]
     return [verdict(settings, profile, hardware=hardware, is_loaded=is_loaded) for profile in wanted]
 
 
 def tokens_of(text: str | None) -> int | None:
-    """A number of tokens from its text. Raises UserError for anything else."""
+    """Parses a number of tokens. Raises UserError for anything else."""
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
@@ -94,14 +94,14 @@ def with_context(profile: Profile, tokens: int | None) -> Profile:
 
 
 def check(found: FitVerdict) -> None:
-    """Raises UserError if the model does not fit. What is unknown, or known roughly, may be tried."""
+    """Raises UserError if the model certainly does not fit. Unknown and estimated verdicts pass."""
     if found.outcome == "does not fit" and not found.likelihood:
         context = found.largest_context_tokens
         smaller = f"it fits with `ctx_size: {context}` in its profile; " if context else ""
         raise UserError(
             f"`{found.profile}` {found.text}",
-            hint=f"{smaller}look closer: invoke plan --model {found.profile}; "
-            'try it all the same: --force (API: `"force": true`)',
+            hint=f"{smaller}details: invoke plan --model {found.profile}; "
+            'start it anyway: --force (API: `"force": true`)',
         )
 
 
@@ -111,7 +111,7 @@ def _plans_from_file(settings: Settings) -> bool:
 
 
 def _emptied(hardware: Hardware) -> Hardware:
-    """As if nothing else ran: which part of what is taken is the model's is not known."""
+    """The memory as if nothing else ran: the loaded model's share of the used memory is unknown."""
     gpus = tuple(replace(gpu, memory_used_bytes=0) for gpu in hardware.reading.gpus)
     reading = replace(hardware.reading, gpus=gpus)
     return replace(hardware, ram_available_bytes=hardware.ram_total_bytes, reading=reading)
@@ -130,7 +130,7 @@ def _by_tool(settings: Settings, profile: Profile, header: GgufHeader, hardware:
         return by_file.verdict(profile, header, hardware, error.message)
     *cards, ram = layout.devices
     ram = replace(ram, free_bytes=hardware.ram_available_bytes)
-    if not cards:  # on cards the surplus stays in, as it is not known which of them would have it
+    if not cards:  # on cards the surplus is not subtracted: it is not known which card would have it
         load = by_file.load_of(profile, layout.context_tokens or header.context_length or 0)
         surplus = estimate.unused_scores_bytes(header, load)
         ram = replace(ram, compute_bytes=max(0, ram.compute_bytes - surplus))

@@ -1,4 +1,4 @@
-"""What people see of a plan: a table per model, and a bar per card."""
+"""The printed form of a plan: a table per model, and a bar per card."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLES = {"fits": "green", "offloads": "yellow", "does not fit": "bold red", "un
 
 
 def show(verdicts: Sequence[FitVerdict], *, as_json: bool = False) -> None:
-    """All verdicts on standard output."""
+    """Prints all verdicts to standard output."""
     if as_json:
         sys.stdout.write(json.dumps([verdict.to_dict() for verdict in verdicts], indent=2) + "\n")
         return
@@ -36,7 +36,7 @@ def show(verdicts: Sequence[FitVerdict], *, as_json: bool = False) -> None:
 
 
 def facts(verdict: FitVerdict) -> Iterator[str]:
-    """Context, layers, speed and where the figures come from, one line each."""
+    """Context, layers, speed and source of the figures, one line each."""
     if verdict.context_tokens:
         most = verdict.largest_context_tokens
         yield f"context {verdict.context_tokens:,} tokens" + (f", at most {most:,} would fit" if most else "")
@@ -47,14 +47,14 @@ def facts(verdict: FitVerdict) -> Iterator[str]:
     if any(on_cpu):
         yield f"on the CPU: {', '.join(filter(None, on_cpu))}"
     if verdict.tokens_per_second:
-        yield f"{verdict.tokens_per_second:.1f} tokens/s when it ran here last"
+        yield f"{verdict.tokens_per_second:.1f} tokens/s when it last ran here"
     if verdict.source:
         yield f"by {verdict.source}"
     yield from (f"note: {note}" for note in verdict.notes)
 
 
 def bar(device: Device) -> str:
-    """Used and free memory of a device as a bar; `!` is what it lacks."""
+    """Used and free memory of a device as a bar; `!` marks the missing part."""
     if not device.free_bytes:
         return ""
     share = device.used_bytes / device.free_bytes

@@ -1,4 +1,4 @@
-"""How quick each profile was on this machine: `speeds.json` in the state folder."""
+"""The measured speed of each profile on this machine: `speeds.json` in the state folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claude_local.machine.state_folder import SPEEDS
 
 
 def load(settings: Settings) -> dict[str, float]:
-    """Tokens per second of generation by profile; empty where nothing was measured."""
+    """Generated tokens per second by profile; empty before the first measurement."""
     try:
         found = json.loads(SPEEDS.below(settings.state_dir).read_text())
         return {str(name): float(speed) for name, speed in found.items()}
@@ -20,7 +20,7 @@ def load(settings: Settings) -> dict[str, float]:
 
 
 def record(settings: Settings, now: Snapshot) -> None:
-    """Remembers the speed of the profile that serves, if it has generated anything."""
+    """Stores the speed of the serving profile, if it has generated anything."""
     if now.profile and now.generation_tokens_per_second and settings.state_dir.is_dir():
         speeds = {**load(settings), now.profile: round(now.generation_tokens_per_second, 1)}
         text = json.dumps(speeds, indent=2, sort_keys=True) + "\n"

@@ -1,4 +1,4 @@
-"""Will a model fit: the answer as data, judged from what it needs and what is free."""
+"""The verdict whether a model fits, as data, from needed and free memory."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from claude_local.foundation.samples import GpuReading, GpuSample
 
 Outcome = Literal["fits", "offloads", "does not fit", "unknown"]
 Likelihood = Literal["", "probably", "perhaps"]
-"""`perhaps` is close to a limit: models of this size go either way."""
+"""`perhaps` is close to a limit: some models of this size fit, others do not."""
 
 CPU = "CPU"
 MIB = 2**20
 GB = 1e9
 
 CPU_MARGIN_MIB = 1024
-"""MiB of RAM that stay free."""
+"""MiB of RAM to keep free."""
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """The memory that a model can have."""
+    """The memory available to a model."""
 
     ram_total_bytes: int
     ram_available_bytes: int
@@ -30,25 +30,25 @@ class Hardware:
 
     @property
     def cards(self) -> tuple[GpuSample, ...]:
-        """The cards that say how much memory they have."""
+        """The cards that report their memory."""
         return tuple(gpu for gpu in self.reading.gpus if gpu.memory_total_bytes)
 
     @property
     def free_bytes(self) -> int:
-        """RAM and cards together."""
+        """Free bytes of RAM and cards together."""
         return self.ram_available_bytes + sum(map(free_bytes, self.cards))
 
 
 @dataclass(frozen=True)
 class Device:
-    """A card, or the CPU with its RAM: what the model takes there and what is free without it."""
+    """A card, or the CPU with its RAM: the memory of the model there, and the free memory without it."""
 
     name: str
     weights_bytes: int
     cache_bytes: int
     compute_bytes: int
     free_bytes: int | None = None
-    """None: not known."""
+    """None: unknown."""
 
     @property
     def used_bytes(self) -> int:
@@ -56,24 +56,24 @@ class Device:
 
     @property
     def margin_bytes(self) -> int | None:
-        """What stays free; below 0 it does not fit."""
+        """The bytes that stay free; below 0 the model does not fit."""
         return None if self.free_bytes is None else self.free_bytes - self.used_bytes
 
 
 @dataclass(frozen=True)
 class FitVerdict:
-    """Whether a profile's model fits, here and now, and why."""
+    """Whether a profile's model fits on this machine now, and why."""
 
     profile: str
     outcome: Outcome
     reason: str = ""
-    """Why it is unknown or does not fit, in one line."""
+    """One line: why the outcome is unknown or the model does not fit."""
     source: str = ""
     """`llama-fit-params`, `model file` or `the size in the profile`."""
     notes: tuple[str, ...] = ()
     devices: tuple[Device, ...] = ()
     offloaded_bytes: int = 0
-    """Weights in RAM that a card with room would hold."""
+    """Weights in RAM that would be on a card if there were room."""
     layers: int | None = None
     layers_on_cpu: int | None = None
     expert_layers_on_cpu: int | None = None
@@ -82,13 +82,13 @@ class FitVerdict:
     largest_context_tokens: int | None = None
     """The largest context that fits without offloading more."""
     tokens_per_second: float | None = None
-    """Measured on this machine before; None: never."""
+    """Measured on this machine; None: never measured."""
     likelihood: Likelihood = ""
-    """How sure it is, where it comes from the size in the profile alone; "" where it is no guess."""
+    """Confidence of an estimate from the size in the profile alone; "" for an exact verdict."""
 
     @property
     def text(self) -> str:
-        """The verdict in a few words, a rough one behind its likelihood."""
+        """The verdict in a few words; an estimate is prefixed with its likelihood."""
         return f"{self.likelihood} {self._text}".lstrip()
 
     @property
@@ -109,14 +109,14 @@ class FitVerdict:
 
 
 def free_bytes(gpu: GpuSample) -> int:
-    """What is free on a card."""
+    """Free bytes on a card."""
     return (gpu.memory_total_bytes or 0) - (gpu.memory_used_bytes or 0)
 
 
 def judge(devices: Sequence[Device], embedding_bytes: int) -> tuple[Outcome, str, int]:
-    """Outcome, reason and offloaded bytes of a model that is laid out like this.
+    """Outcome, reason and offloaded bytes of a model with this placement.
 
-    `embedding_bytes` are in RAM even where everything is on cards.
+    `embedding_bytes` are in RAM even if everything else is on cards.
     """
     short = [device for device in devices if device.margin_bytes is not None and device.margin_bytes < 0]
     cards = [device for device in devices if device.name != CPU]
@@ -127,5 +127,5 @@ def judge(devices: Sequence[Device], embedding_bytes: int) -> tuple[Outcome, str
             f"{device.name} lacks {-(device.margin_bytes or 0) / GB:.1f} GB" for device in short
         )
         return "does not fit", lacks, offloaded
-    # llama-fit-params counts in whole MiB, and norms beside the experts stay on their card.
+    # llama-fit-params counts in whole MiB, and the norms of offloaded experts stay on their card.
     return ("offloads" if offloaded > 2 * MIB else "fits"), "", offloaded

@@ -1,0 +1,81 @@
+"""Reads parts of remote files, so that a header costs no whole download."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from claude_local.foundation.errors import HubFailed
+from claude_local.models import hub
+
+BUFFER_BYTES = 4 * 2**20
+
+
+def open_part(remote: hub.RemoteFile) -> io.BufferedReader:
+    """Opens a remote file; only the parts that are read are downloaded."""
+    return io.BufferedReader(_Ranges(remote), BUFFER_BYTES)
+
+
+def read_text(place: hub.Place, *, limit_bytes: int) -> str | None:
+    """A small text file of a repository; None if it is missing or larger than the limit."""
+    try:
+        remote = hub.find(place)
+    except hub.MissingFile:
+        return None
+    if remote.size_bytes > limit_bytes:
+        return None
+    return _read_range(remote, 0, remote.size_bytes).decode(errors="replace")
+
+
+class _Ranges(io.RawIOBase):
+    """A remote file as a seekable stream."""
+
+    def __init__(self, remote: hub.RemoteFile) -> None:
+        self._remote = remote
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._remote.size_bytes}[whence]
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._remote.size_bytes - self._position)
+        if wanted <= 0:
+            return 0
+        data = _read_range(self._remote, self._position, wanted)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+class _Bounded(io.BytesIO):
+    """A buffer for one part; refuses more bytes, which a server sends if it ignores ranges."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > self._limit:
+            raise HubFailed(f"{hub.endpoint()} does not serve parts of files", hint="try another mirror")
+        return super().write(data)
+
+
+def _read_range(remote: hub.RemoteFile, start: int, count: int) -> bytes:
+    library = hub.library()
+    part = _Bounded(count)
+    headers = {**library.utils.build_hf_headers(), "Range": f"bytes={start}-{start + count - 1}"}
+    with hub.hub_errors(remote.place):
+        if count:
+            library.file_download.http_get(remote.url, part, headers=headers, expected_size=count)
+    return part.getvalue()
