@@ -1,4 +1,4 @@
-// The page: hears the server's events and draws them.
+// The page: receives the server's events and draws them.
 
 import { drawCharts, makeCharts, remember } from "./charts.js";
 import { drawConnect } from "./connect.js";
