@@ -223,9 +223,7 @@ def test_it_reconnects_after_the_server_was_away(serving: Machine) -> None:
     ("ending", "code"),
     [("q", 0), ("Ctrl-C", 0), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 0)],
 )
-def test_every_exit_restores_the_terminal(
-    api_alone: Machine, ending: str, code: int
-) -> None:
+def test_every_exit_restores_the_terminal(api_alone: Machine, ending: str, code: int) -> None:
     before, after = api_alone.home / "before", api_alone.home / "after"
     argv = [*BETWEEN, str(before), *INVOKE, "dashboard"]
     with Terminal(columns=80, rows=24) as terminal:
@@ -350,7 +348,10 @@ def test_scripts_get_text_or_json(api_alone: Machine) -> None:
     picture = api_alone.invoke_ok("dashboard", "--once")
     status = api_alone.invoke_ok("dashboard", "--json")
 
-    assert picture.splitlines()[:2] == ["claude-local ● stopped", "no model is running. Press m to choose one."]
+    assert picture.splitlines()[:2] == [
+        "claude-local ● stopped",
+        "no model is running. Press m to choose one.",
+    ]
     assert '"state": "stopped"' in status
 
 

@@ -185,7 +185,7 @@ def test_a_missing_image_says_how_to_build_it(machine: Machine) -> None:
     done = machine.invoke("up", "--model", "demo", "--engine", "docker")
 
     message, hints = error_of(done)
-    assert message == "the image `claude-local/no-such-image:1` is not there"
+    assert message == "the image `claude-local/no-such-image:1` does not exist"
     assert hints == ["build it: invoke build-image; or run without it: --engine embedded"]
     assert machine.left_in_docker() == []
 

@@ -33,9 +33,7 @@ def snapshot_of(data: Any) -> Snapshot:
     try:
         return _snapshots.validate_python(data)
     except ValidationError:
-        raise NoAnswer(
-            "the management API has another version", hint="invoke down, then invoke up"
-        ) from None
+        raise NoAnswer("the management API has another version", hint="invoke down, then invoke up") from None
 
 
 def models_of(data: Any) -> tuple[ModelEntry, ...]:
@@ -44,9 +42,7 @@ def models_of(data: Any) -> tuple[ModelEntry, ...]:
         models = _models.validate_python(data).models
         return tuple(sorted(models, key=lambda model: not model.on_disk))
     except ValidationError:
-        raise NoAnswer(
-            "the management API has another version", hint="invoke down, then invoke up"
-        ) from None
+        raise NoAnswer("the management API has another version", hint="invoke down, then invoke up") from None
 
 
 class Feed:
