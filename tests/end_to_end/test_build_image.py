@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from claude_local.build.image import image
@@ -139,13 +141,22 @@ def upstream(tmp_path: Path) -> Iterator[SourcePin]:
     for arguments in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message=x"]):
         subprocess.run(["git", "-C", folder, *arguments], check=True)
     commit, tree = (git_id(folder, name) for name in ("HEAD", "HEAD^{tree}"))
-    gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
+    gateway = bridge_address()
     argv = ["git", "daemon", "--verbose", "--export-all", f"--listen={gateway}", "--port=0"]
     with subprocess.Popen([*argv, f"--base-path={tmp_path}"], stderr=subprocess.PIPE, text=True) as daemon:
         assert daemon.stderr
         assert "Ready" in daemon.stderr.readline()
         yield SourcePin(f"git://{gateway}:{port_of(daemon.pid)}/upstream", commit, "b7", tree)
         daemon.terminate()
+
+
+def bridge_address() -> str:
+    """The address of this machine on Docker's bridge.
+
+    From the interface: `docker network inspect` knows no gateway until the engine has been started twice (20.10).
+    """
+    addresses = psutil.net_if_addrs()["docker0"]
+    return next(entry.address for entry in addresses if entry.family == socket.AF_INET)
 
 
 def git_id(folder: Path, name: str) -> str:
