@@ -381,4 +381,4 @@ def test_quitting_without_a_model_does_not_claim_that_one_is_running(api_alone: 
         screen = terminal.wait_for("exit code: 0")
 
     assert "no model runs. Start one: invoke up; again: invoke dashboard" in screen
-    assert "goes on" not in screen
+    assert "keeps running" not in screen

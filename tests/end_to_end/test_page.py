@@ -90,7 +90,7 @@ def test_a_model_is_switched_with_the_keyboard_and_every_step_is_told(
     recorded = page.evaluate("() => window.recorded")
     steps = [text for kind, text in recorded if kind == "step"]
     assert steps, recorded  # a quick switch shows not every one
-    assert any("other is ready" in text for kind, text in recorded if kind == "told"), recorded
+    assert any("other is ready" in text for kind, text in recorded if kind == "announced"), recorded
     assert complaints == []
 
 
@@ -100,9 +100,9 @@ RECORD = """() => {
     const step = document.querySelector('#phases [aria-current]');
     if (step) window.recorded.push(['step', step.textContent]);
   }).observe(document.getElementById('phases'), {childList: true});
-  const told = document.getElementById('announcement');
-  new MutationObserver(() => window.recorded.push(['told', told.textContent]))
-    .observe(told, {childList: true, characterData: true, subtree: true});
+  const announced = document.getElementById('announcement');
+  new MutationObserver(() => window.recorded.push(['announced', announced.textContent]))
+    .observe(announced, {childList: true, characterData: true, subtree: true});
 }"""
 
 

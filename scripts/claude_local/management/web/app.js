@@ -11,9 +11,9 @@ import { byId } from "./words.js";
 let now = null;
 
 function takeStatus(status) {
-  const told = announcement(now, status);
+  const text = announcement(now, status);
   now = status;
-  if (told) byId("announcement").textContent = told;
+  if (text) byId("announcement").textContent = text;
   byId("link").textContent = "";
   remember(status);
   if (!document.hidden) draw();
