@@ -51,6 +51,15 @@ def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
     own.invoke("down")
 
 
+LONG_FILES = ("test_patience.py", "test_in_docker.py", "test_in_bash.py", "test_attacks.py", "test_faults.py")
+"""Files that take minutes each: they begin first, so that no worker is alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts long files first and leaves everything else in its order."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """In CI a test that skips itself has failed: a part that it needs is missing."""

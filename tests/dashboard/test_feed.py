@@ -20,7 +20,7 @@ from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import STOPPED, ModelEntry
 from support.dashboard_screens import READY, model
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 100
 Answer = tuple[int, bytes]
 Serve = Callable[[dict[str, Answer]], "Server"]
 

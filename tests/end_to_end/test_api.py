@@ -25,7 +25,7 @@ BOTH_ENGINES = pytest.mark.parametrize(
         pytest.param("embedded", marks=pytest.mark.embedded),
     ],
 )
-WAIT_SECONDS = 60
+WAIT_SECONDS = 100
 
 
 def up(machine: Machine, engine: str) -> Api:
@@ -197,7 +197,7 @@ def test_a_switch_waits_for_a_running_reply_and_cuts_it_only_on_request(
 @BOTH_ENGINES
 def test_a_reply_that_ends_in_time_is_complete(machine: Machine, engine: str) -> None:
     api = up(machine, engine)
-    reply = Reply(machine, tokens=3000)
+    reply = Reply(machine, tokens=1500)
     status_when(api, lambda status: status["slots_busy"] == 1 or not reply.is_running())
 
     switched = api.post("/switch", {"model": "second"})

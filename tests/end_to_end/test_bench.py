@@ -13,7 +13,7 @@ from support.machine import Machine, error_of
 
 @pytest.mark.real_cli
 @pytest.mark.embedded
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_claude_local_rereads_less_of_a_prompt_than_a_plain_launcher(
     machine: Machine, tmp_path: Path
 ) -> None:

@@ -270,7 +270,7 @@ def test_an_interrupted_build_stops_its_processes_and_leaves_the_old_image(
         assert running.stderr
         assert any("(6/9)" in line for line in running.stderr)  # the target that never ends
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=60)
+        _, errors = running.communicate(timeout=150)
 
     assert running.returncode == 130, errors
     assert errors.splitlines()[-1] == image.INTERRUPTED

@@ -204,7 +204,7 @@ def test_an_interrupted_up_leaves_nothing_half_started(machine: Machine) -> None
         pass  # the process file appears as soon as the server is started
 
     up.send_signal(signal.SIGINT)
-    up.communicate(timeout=60)
+    up.communicate(timeout=150)
 
     # It may have become ready at that moment; then it keeps running, and the exit code is 0.
     expected = "stopped" if up.returncode else "ready"

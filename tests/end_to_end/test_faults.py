@@ -66,7 +66,7 @@ def play(machine: Machine, profile: str, moment: str, fault: str) -> str | None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=250,
     )
     if fault == "die":
         assert done.returncode == -9, done.stdout + done.stderr

@@ -49,7 +49,7 @@ def test_an_editor_of_several_folders_is_connected(machine: Machine, client: str
             machine.extra["CLAUDE_CODE_SSE_PORT"] = str(port)
         with Terminal(columns=120, rows=40) as terminal:
             enter(terminal, machine, client, "--ide")
-            token, method = seen.get(timeout=60)
+            token, method = seen.get(timeout=150)
             editor.shutdown()
 
     assert (token, method) == ("editor-token", "initialize")

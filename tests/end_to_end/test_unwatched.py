@@ -23,7 +23,7 @@ BOTH_ENGINES = pytest.mark.parametrize(
         pytest.param("embedded", marks=pytest.mark.embedded),
     ],
 )
-WAIT_SECONDS = 60
+WAIT_SECONDS = 100
 LOOKS = 3
 PULSE = {"docker": "GET /models", "embedded": "GET /health"}
 WHOLE = {"GET /slots", "GET /metrics", "GET /props"}

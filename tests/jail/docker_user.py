@@ -86,7 +86,7 @@ class DockerUser:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=200,
             check=False,
         )
 

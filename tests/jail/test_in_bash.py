@@ -19,9 +19,9 @@ from jail.attack import Attack
 from jail.host import Host
 from jail.test_in_container import ALONE, GROUPS
 
-pytestmark = [pytest.mark.tools, pytest.mark.real_cli, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.tools, pytest.mark.real_cli, pytest.mark.timeout(600)]
 COMMAND_MILLISECONDS = 15_000
-SESSION_SECONDS = 250.0
+SESSION_SECONDS = 550.0
 
 READS_THE_KEY = {
     "files": {"reads the key of the model server"},

@@ -27,7 +27,7 @@ from jail import (
 from jail.attack import Attack
 from jail.host import STUB, Host
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 GROUPS = {
     "files": cases_files.CASES,

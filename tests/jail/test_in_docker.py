@@ -480,7 +480,7 @@ def test_what_is_mounted_during_a_session_does_not_reach_it_and_is_named(user: D
         (user.workspace / "ready").read_text()
         with mounted(user, "late"):
             (user.workspace / "go").write_text("\n")
-            out, errors = process.communicate(timeout=60)
+            out, errors = process.communicate(timeout=150)
             in_it = list((user.workspace / "late").iterdir())
 
     assert (out, in_it) == ("file\n", [])

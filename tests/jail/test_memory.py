@@ -56,7 +56,7 @@ def test_a_user_manager_holds_memory_and_processes_of_the_whole_session(host: Ho
         fifo.read_text()
         limits = manager.limits("memory.limit_in_bytes", "memory.max", "pids.max")
         fifo.write_text("go on\n")
-        out, error = process.communicate(timeout=30)
+        out, error = process.communicate(timeout=100)
 
     assert sorted(limits.values()) == ["1024", str(8192 << 20)]
     assert (process.returncode, out, error) == (7, b"unlimited\n", b"told\n")

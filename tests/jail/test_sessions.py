@@ -181,7 +181,7 @@ def test_a_record_that_somebody_deleted_is_told(host: Host) -> None:
         with pipe.open("w") as waiting:  # until the session reads
             shutil.rmtree(host.state_dir / "sessions")
             waiting.write("on\n")
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=100)
 
     assert process.returncode == 1
     assert error.decode().splitlines() == [
@@ -268,7 +268,7 @@ def test_why_a_switch_is_not_possible_is_told_in_the_words_of_the_api(host: Host
     told = {}
     with socket.create_server(("127.0.0.1", 0)) as server:
         host.render(management_port=str(server.getsockname()[1]))
-        server.settimeout(20)
+        server.settimeout(100)
         try:
             for name, (body, _) in SWITCH_ANSWERS.items():
                 with host.started(host.wrapper_argv("claude-local-switch some")) as process:
@@ -280,7 +280,7 @@ def test_why_a_switch_is_not_possible_is_told_in_the_words_of_the_api(host: Host
                         )
                         if body:
                             connection.sendall(head % len(body) + body)
-                    _, error = process.communicate(timeout=20)
+                    _, error = process.communicate(timeout=100)
                     told[name] = error.decode().splitlines()
         finally:
             host.render()
@@ -299,12 +299,12 @@ def test_an_answer_with_hostile_headers_harms_nobody(host: Host) -> None:
                     "curl --silent --include --max-time 5 --unix-socket $ANTHROPIC_UNIX_SOCKET http://x/v1/models"
                 )
             ) as process:
-                server.settimeout(20)
+                server.settimeout(100)
                 connection, _ = server.accept()
                 with connection:
                     connection.recv(10000)
                     connection.sendall(answer)
-                out, _ = process.communicate(timeout=20)
+                out, _ = process.communicate(timeout=100)
         finally:
             host.render()
 

@@ -19,7 +19,7 @@ import pytest
 from jail.host import SYSTEM_PATH, Host
 from support.machine import Done
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 100
 HIERARCHIES = (
     "",
     "systemd",

@@ -164,7 +164,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(machine: Machine, hub:
     assert hub.stopped.wait(60)
     partial = wait_for_bytes(machine, 2**20)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=60)
+    _, told = running.communicate(timeout=150)
     kept = partial.stat().st_size
     hub.stops_after_bytes = None
     again = machine.invoke("pull", "some")
@@ -198,7 +198,7 @@ def test_a_second_pull_of_the_same_file_is_refused(machine: Machine, hub: Hub, m
     message, _ = error_of(machine.invoke("pull", "some"))
     hub.stops_after_bytes = None
     hub.go_on.set()
-    running.communicate(timeout=60)
+    running.communicate(timeout=150)
 
     assert message == f"another command is downloading {FILE}"
     assert (running.returncode, target(machine).read_bytes()) == (0, model)

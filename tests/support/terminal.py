@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 
 
 class Terminal:
