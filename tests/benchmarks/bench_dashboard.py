@@ -117,7 +117,7 @@ class Dashboard:
         """The time from a key press to the drawn result, for help and back."""
         taken = []
         for _ in range(KEY_PRESSES // 2):
-            for key, text in ((b"?", b"any key goes back"), (b"x", b"m model")):
+            for key, text in ((b"?", b"press any key to go back"), (b"x", b"m model")):
                 self.read_for(0.03)
                 os.write(self.master, key)
                 taken.append(1000 * self.read_until(text, 10))

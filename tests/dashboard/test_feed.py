@@ -1,4 +1,4 @@
-"""How the dashboard hears and asks the management API, with small servers that answer what a test says."""
+"""The dashboard's requests and events, against small servers with the answers that each test gives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Serve = Callable[[dict[str, Answer]], "Server"]
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each path as told and writes down what it was asked."""
+    """Answers each path from `answers` and records the requests."""
 
     daemon_threads = True
 
@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture
@@ -86,22 +86,22 @@ def test_a_snapshot_comes_back_from_its_json_as_it_was() -> None:
     assert snapshot_of(json.loads(json.dumps(READY.to_dict()))) == READY
 
 
-def test_a_newer_server_may_say_more() -> None:
+def test_unknown_fields_of_a_newer_server_are_ignored() -> None:
     assert snapshot_of({**STOPPED.to_dict(), "new_in_version_9": 1}) == STOPPED
 
 
 @pytest.mark.parametrize("answer", [[], {"state": "dancing"}, {"state": "ready", "slots": "many"}, None])
-def test_an_answer_of_another_kind_says_what_to_do(answer: Any) -> None:
-    with pytest.raises(NoAnswer) as told:
+def test_an_answer_of_another_version_names_the_next_step(answer: Any) -> None:
+    with pytest.raises(NoAnswer) as caught:
         snapshot_of(answer)
 
-    assert (told.value.message, told.value.hint) == (
-        "the management API is of another version",
+    assert (caught.value.message, caught.value.hint) == (
+        "the management API has another version",
         "invoke down, then invoke up",
     )
 
 
-def test_models_that_are_here_come_first_and_a_verdict_is_kept() -> None:
+def test_downloaded_models_come_first_and_verdicts_are_kept() -> None:
     far = model("a", "", (), None, None, False, "does not fit")
     near = model("b", "", ("c",), 5, 4096, True, "fits")
     answer = json.loads(json.dumps({"models": [asdict(far), asdict(near)]}))
@@ -114,11 +114,11 @@ def test_a_model_without_one_of_its_fields_comes_from_another_version(name: str)
     entry = asdict(model("a", "", (), 5, 4096, True, "fits"))
     del entry[name]
 
-    with pytest.raises(NoAnswer, match="of another version"):
+    with pytest.raises(NoAnswer, match="has another version"):
         models_of({"models": [entry]})
 
 
-def test_the_log_so_far_replaces_what_was_known_and_new_lines_follow() -> None:
+def test_the_log_tail_replaces_the_known_lines_and_new_lines_follow() -> None:
     feed = quiet_feed()
     feed.take("log", {"lines": ["before the connection was lost"]})
     feed.take("log_tail", {"lines": ["one", "two\x1b[2J"]})
@@ -146,28 +146,28 @@ def test_events_are_read_one_by_one_until_the_server_ends(serve: Serve) -> None:
     assert events == [("state", {"a": 1}), ("log", {"lines": []})]
 
 
-def test_what_the_server_says_against_a_request_is_the_error(serve: Serve) -> None:
-    refusal = {"error": {"code": "busy", "message": "another command is at work", "hint": "wait"}}
+def test_a_refusal_of_the_server_becomes_the_error(serve: Serve) -> None:
+    refusal = {"error": {"code": "busy", "message": "another command is running", "hint": "wait"}}
     server = serve({"/switch": (409, json.dumps(refusal).encode())})
 
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as caught:
         server.client.post("/switch", {"model": "demo"})
 
-    assert (told.value.message, told.value.hint) == ("another command is at work", "wait")
+    assert (caught.value.message, caught.value.hint) == ("another command is running", "wait")
     assert server.asked == [("POST /switch Bearer secret", {"model": "demo"})]
 
 
 @pytest.mark.parametrize("answer", [(200, b"<html>"), (500, b"oops"), (404, b'{"error": "no"}')])
-def test_a_server_of_somebody_else_is_recognised(serve: Serve, answer: Answer) -> None:
+def test_another_program_on_the_port_is_recognised(serve: Serve, answer: Answer) -> None:
     with pytest.raises(NoAnswer):
         serve({"/status": answer}).client.get("/status")
 
 
-def test_nobody_at_the_port_is_told_with_the_next_step() -> None:
-    with pytest.raises(NoAnswer) as told:
+def test_a_port_without_a_listener_names_the_next_step() -> None:
+    with pytest.raises(NoAnswer) as caught:
         ApiClient(1).get("/status")
 
-    assert (told.value.message, told.value.hint) == (
+    assert (caught.value.message, caught.value.hint) == (
         "the management API on 127.0.0.1:1 does not answer",
         "start it: invoke up",
     )
@@ -177,7 +177,7 @@ def test_nobody_at_the_port_is_told_with_the_next_step() -> None:
     ("state", "path"),
     [("ready", "/switch"), ("loading", "/switch"), ("stopped", "/start"), ("failed", "/start")],
 )
-def test_a_model_is_started_where_none_runs_and_switched_to_where_one_does(
+def test_a_model_is_started_if_the_engine_is_stopped_and_switched_to_otherwise(
     serve: Serve, state: Any, path: str
 ) -> None:
     status = replace(STOPPED, state=state).to_dict()
@@ -195,17 +195,17 @@ def test_a_model_is_started_where_none_runs_and_switched_to_where_one_does(
 
 
 def test_a_refused_wish_is_a_notice_until_the_next_key(serve: Serve) -> None:
-    refusal = {"error": {"code": "busy", "message": "at work\x1b", "hint": "wait"}}
+    refusal = {"error": {"code": "busy", "message": "running\x1b", "hint": "wait"}}
     server = serve({"/stop": (409, json.dumps(refusal).encode()), "/events": (503, b"")})
-    told = threading.Event()
-    feed = Feed(server.client, told.set)
+    changed = threading.Event()
+    feed = Feed(server.client, changed.set)
     feed.start()
     feed.wish(Stop())
     while not feed.scene(0.0).notice:
-        assert told.wait(WAIT_SECONDS)
-        told.clear()
+        assert changed.wait(WAIT_SECONDS)
+        changed.clear()
 
-    assert feed.scene(0.0).notice == "at work·\nhint: wait"
+    assert feed.scene(0.0).notice == "running·\nhint: wait"
     feed.forget_notice()
     assert feed.scene(0.0).notice == ""
 
@@ -216,14 +216,14 @@ def test_a_refused_wish_is_a_notice_until_the_next_key(serve: Serve) -> None:
         ({"LANG": "en_US.UTF-8"}, True),
         ({"LANG": "de_DE.utf8"}, True),
         ({"LANG": "C"}, False),
-        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False),  # Python's own doing
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False),  # set by Python itself
         ({"LANG": "C", "LC_CTYPE": "de_DE.UTF-8"}, True),
         ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, False),
         ({"LANG": "en_US.ISO-8859-1"}, False),
         ({}, False),
     ],
 )
-def test_the_locale_says_whether_the_terminal_takes_utf8(environment: dict[str, str], is_utf8: bool) -> None:
+def test_the_locale_decides_whether_utf8_is_used(environment: dict[str, str], is_utf8: bool) -> None:
     assert speaks_utf8(environment) == is_utf8
 
 

@@ -1,4 +1,4 @@
-"""What the dashboard draws: recorded screens as text, and what holds for every screen."""
+"""What the dashboard draws: recorded screens as text, and properties of every screen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRAWN = drawn()
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_a_screen_is_as_recorded(name: str) -> None:
+def test_a_screen_matches_its_recording(name: str) -> None:
     assert DRAWN[name] == (SCREENS / name).read_text(encoding="utf-8")
 
 
@@ -36,7 +36,7 @@ def test_every_state_fits_into_every_size(name: str, columns: int, rows: int) ->
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_in_ascii_only_ascii_is_sent_and_nothing_moves(name: str) -> None:
+def test_ascii_mode_sends_only_ascii_and_keeps_every_column(name: str) -> None:
     lines = frame(DRAWINGS[name].scene, DRAWINGS[name].view, 120, 40)
 
     plain = AnsiWriter(colors=True, ascii_only=True).plain(lines)
@@ -53,7 +53,7 @@ def test_without_colours_no_colour_is_sent(colors: bool) -> None:
     assert bool(coloured) == colors
 
 
-def test_nothing_in_a_log_reaches_the_terminal_as_a_command() -> None:
+def test_no_control_sequence_from_a_log_reaches_the_terminal() -> None:
     drawing = DRAWINGS["hostile-log"]
 
     rows = AnsiWriter(colors=False, ascii_only=False).plain(frame(drawing.scene, drawing.view, 200, 30))
@@ -62,7 +62,7 @@ def test_nothing_in_a_log_reaches_the_terminal_as_a_command() -> None:
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(60, 20), (80, 24), (120, 40), (200, 60)])
-def test_the_log_has_as_many_rows_as_are_scrolled_by_a_page(columns: int, rows: int) -> None:
+def test_a_page_scrolls_by_the_height_of_the_log(columns: int, rows: int) -> None:
     lines = [line.plain for line in frame(SCENE, View(), columns, rows)]
 
     heading = next(number for number, line in enumerate(lines) if line.startswith("── log"))

@@ -1,4 +1,4 @@
-"""What keys do: to the view, and what is asked of the server."""
+"""What keys change in the view, and which requests to the server they cause."""
 
 from __future__ import annotations
 
@@ -70,23 +70,23 @@ def test_keys_become_a_wish(keys: tuple[str, ...], wish: Wish) -> None:
     assert press(*keys)[1] == wish
 
 
-def test_r_stops_at_once_where_no_reply_is_cut_and_opens_the_picker() -> None:
+def test_r_stops_immediately_without_a_running_reply_and_opens_the_picker() -> None:
     view, wish = press("r", scene=IDLE)
 
     assert (view, wish) == (View(dialog="picker"), Stop())
 
 
 @pytest.mark.parametrize("scene", [replace(SCENE, now=STOPPED), replace(SCENE, trouble="away")])
-def test_q_does_not_ask_where_there_is_nothing_to_stop(scene: Scene) -> None:
+def test_q_does_not_ask_if_there_is_nothing_to_stop(scene: Scene) -> None:
     assert press("q", scene=scene)[1] == Leave(stop_model=False)
 
 
-def test_a_switch_that_goes_on_is_not_stopped_on_leaving() -> None:
+def test_quitting_does_not_stop_a_running_switch() -> None:
     work = Work("switch glm", "verifying", since=0.0, process_id=1)
 
     view, wish = press("q", "s", scene=replace(SCENE, now=replace(SCENE.now, work=work)))
 
-    assert (view, wish) == (View(message="`switch glm` goes on: stop it after that"), None)
+    assert (view, wish) == (View(message="`switch glm` is running: stop the model after it"), None)
 
 
 def test_the_picker_narrows_by_name_alias_and_description() -> None:
@@ -95,7 +95,7 @@ def test_the_picker_narrows_by_name_alias_and_description() -> None:
     ] == [["qwen3-next-80b", "qwen3.8-27b"], ["gpt-oss-120b"], ["demo"]]
 
 
-def test_keys_that_only_look_change_only_the_view() -> None:
+def test_keys_for_layout_log_and_help_change_only_the_view() -> None:
     assert [press(key)[0] for key in "l?v"] == [
         View(only_log=True),
         View(dialog="help"),
@@ -104,8 +104,8 @@ def test_keys_that_only_look_change_only_the_view() -> None:
     assert press("v", "v", "v", "?", "x", "l", "l")[0] == View()
 
 
-def test_a_message_goes_with_the_next_key() -> None:
-    assert press("n")[0].message == "nothing was searched yet: press /"
+def test_the_next_key_clears_a_message() -> None:
+    assert press("n")[0].message == "no search yet: press /"
     assert press("n", "l")[0].message == ""
 
 
@@ -134,24 +134,24 @@ def test_the_log_scrolls_filters_and_searches(keys: tuple[str, ...], shown: list
     assert log_after(*keys) == shown
 
 
-def test_who_reads_old_lines_keeps_them_while_new_ones_come() -> None:
+def test_old_lines_stay_on_the_screen_while_new_ones_arrive() -> None:
     view, _ = press("page up", scene=NUMBERED)
     later = LogTail(550, tuple(f"line {number}" for number in range(550, 800)))
 
     assert [line for _, line in visible(later, view.log, ROWS)] == lines(580, 589)
 
 
-def test_lines_that_are_gone_are_not_missed() -> None:
+def test_a_scrolled_log_survives_the_loss_of_its_lines() -> None:
     view, _ = press("home", scene=NUMBERED)
     later = LogTail(5000, tuple(f"line {number}" for number in range(5000, 5100)))
 
     assert [line for _, line in visible(later, view.log, ROWS)] == lines(5000, 5009)
 
 
-def test_a_search_without_a_hit_says_so_and_stays() -> None:
+def test_a_search_without_a_hit_shows_a_message_and_does_not_scroll() -> None:
     view, _ = press("page up", "/", *"nowhere", "enter", scene=NUMBERED)
 
-    assert view.message == "no older line holds `nowhere`"
+    assert view.message == "no older line contains `nowhere`"
     assert view.log.bottom == 589
 
 
@@ -175,7 +175,7 @@ def test_no_sequence_of_keys_breaks_the_view(keys: list[str]) -> None:
         (b"\x1b[5~\x1b[6~\x1b[H\x1b[4~", ["page up", "page down", "home", "end"]),
         (b"\r\n\t\x7f\x08\x03", ["enter", "enter", "tab", "backspace", "backspace", "ctrl-c"]),
         ("ü漢".encode(), ["ü", "漢"]),
-        (b"\x1b[1;5Aq", ["q"]),  # Ctrl-Up means nothing here
+        (b"\x1b[1;5Aq", ["q"]),  # Ctrl-Up has no function
         (b"\x1b[200~", []),
         (b"\x00\x01q", ["q"]),
         (b"\xff\xfeq", ["q"]),
@@ -187,7 +187,7 @@ def test_bytes_become_keys(received: bytes, keys: list[str]) -> None:
 
 
 @pytest.mark.parametrize("whole", [b"\x1b[A", b"\x1b[5~", "ü".encode(), b"\x1bOF"])
-def test_a_key_that_comes_in_pieces_is_one_key(whole: bytes) -> None:
+def test_a_key_that_arrives_in_pieces_is_one_key(whole: bytes) -> None:
     decoder = KeyDecoder()
 
     keys = [key for byte in whole for key in decoder.feed(bytes([byte]))]
@@ -206,7 +206,7 @@ def test_escape_alone_is_a_key_when_nothing_follows() -> None:
     )
 
 
-def test_escape_twice_is_escape_and_something_begun() -> None:
+def test_escape_twice_is_one_escape_and_the_start_of_another_key() -> None:
     decoder = KeyDecoder()
 
     assert [*decoder.feed(b"\x1b\x1b"), *decoder.flush()] == ["escape", "escape"]

@@ -1,4 +1,4 @@
-"""The management API with real engines: the calls of its documentation, and what it does when things die."""
+"""The management API with real engines: the documented calls, and restarts after a crash."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def up(machine: Machine, engine: str) -> Api:
 
 
 def status_when(api: Api, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The first status for which something is so."""
+    """The first status that meets a condition."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not is_so(status := api.get("/status").json()):
         assert time.monotonic() < deadline, status
@@ -56,12 +56,12 @@ def answer_of(machine: Machine, model: str = "local-llama", tokens: int = 1) -> 
 
 
 def kill_server(status: dict[str, Any]) -> None:
-    """Kills what runs the model, and in a container what runs that."""
+    """Kills the server, in Docker the main process of the container."""
     os.kill(status["server_process_id"], signal.SIGKILL)
 
 
 def kill_model_process(status: dict[str, Any]) -> None:
-    """Kills the process that holds the model."""
+    """Kills the process with the model in memory."""
     model_process(status).kill()
 
 
@@ -99,8 +99,8 @@ def test_the_calls_of_the_documentation(machine: Machine, engine: str) -> None:
     assert status["slot_uses"][0]["context_tokens"] == status["context_tokens_per_slot"] == 65536
     last = status["last_switch"]
     assert (last["from_profile"], last["to_profile"], last["outcome"]) == ("demo", "second", "switched")
-    told = [answer.json()["status"] for answer in (switched, again)]
-    assert [(now["last_switch"], now["command"], now["work"]) for now in told] == [
+    statuses = [answer.json()["status"] for answer in (switched, again)]
+    assert [(now["last_switch"], now["command"], now["work"]) for now in statuses] == [
         (last, status["command"], None)
     ] * 2
     assert answer_of(machine) == "second"
@@ -109,7 +109,7 @@ def test_the_calls_of_the_documentation(machine: Machine, engine: str) -> None:
 
 
 @BOTH_ENGINES
-def test_a_broken_model_costs_nothing_but_time(machine: Machine, engine: str) -> None:
+def test_after_a_broken_model_the_old_one_is_running_again(machine: Machine, engine: str) -> None:
     api = up(machine, engine)
     machine.add_demo("broken", seed=3)
     file = machine.checkout / "models" / "broken.gguf"
@@ -120,7 +120,7 @@ def test_a_broken_model_costs_nothing_but_time(machine: Machine, engine: str) ->
     assert (refused.status, refused.code) == (502, "engine_failed")
     error = refused.json()["error"]
     assert error["message"].startswith("`broken` did not load: ")
-    assert error["hint"] == "`demo` serves again"
+    assert error["hint"] == "`demo` is running again"
     assert answer_of(machine) == "demo"
     last = api.get("/status").json()["last_switch"]
     assert (last["outcome"], last["reason"]) == ("went back", error["message"])
@@ -146,7 +146,7 @@ def test_stop_and_start_and_down_leave_nothing(machine: Machine, engine: str) ->
 
 
 @pytest.mark.embedded
-def test_start_takes_the_model_that_served_last(machine: Machine) -> None:
+def test_start_without_a_name_uses_the_last_model(machine: Machine) -> None:
     machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
     api = up(machine, "embedded")
     api.post("/switch", {"model": "second"})
@@ -159,7 +159,9 @@ def test_start_takes_the_model_that_served_last(machine: Machine) -> None:
 
 
 @BOTH_ENGINES
-def test_of_two_at_once_one_switches_and_the_other_learns_who(machine: Machine, engine: str) -> None:
+def test_of_two_simultaneous_switches_one_succeeds_and_the_other_gets_the_holder(
+    machine: Machine, engine: str
+) -> None:
     api = up(machine, engine)
 
     first = api.post("/switch", {"model": "second", "wait": False})
@@ -174,7 +176,9 @@ def test_of_two_at_once_one_switches_and_the_other_learns_who(machine: Machine, 
 
 
 @BOTH_ENGINES
-def test_a_running_reply_is_waited_for_and_cut_only_when_asked(machine: Machine, engine: str) -> None:
+def test_a_switch_waits_for_a_running_reply_and_cuts_it_only_on_request(
+    machine: Machine, engine: str
+) -> None:
     api = up(machine, engine)
     reply = Reply(machine)
     status_when(api, lambda status: status["slots_busy"] == 1)
@@ -203,7 +207,7 @@ def test_a_reply_that_ends_in_time_is_complete(machine: Machine, engine: str) ->
 
 
 @BOTH_ENGINES
-def test_what_dies_is_started_again_three_times_and_then_the_reason_is_told(
+def test_a_dead_engine_is_restarted_three_times_and_then_the_status_has_the_reason(
     machine: Machine, engine: str
 ) -> None:
     api = up(machine, engine)
@@ -223,7 +227,7 @@ def test_what_dies_is_started_again_three_times_and_then_the_reason_is_told(
 
 
 @pytest.mark.docker
-def test_a_container_that_dies_is_started_again(machine: Machine) -> None:
+def test_a_dead_container_is_restarted(machine: Machine) -> None:
     api = up(machine, "docker")
     kill_server(api.get("/status").json())
 
@@ -244,7 +248,7 @@ def test_the_alias_follows_a_model_that_was_loaded_by_name(machine: Machine) -> 
 
 
 @BOTH_ENGINES
-def test_events_tell_states_progress_and_log_lines(machine: Machine, engine: str) -> None:
+def test_events_carry_states_progress_and_log_lines(machine: Machine, engine: str) -> None:
     api = up(machine, engine)
     with api.connect() as connection:
         connection.sendall(request("GET", "/events", api.port))
@@ -262,7 +266,7 @@ def test_events_tell_states_progress_and_log_lines(machine: Machine, engine: str
 
 
 @pytest.mark.embedded
-def test_a_switch_by_hand_is_seen_at_once_by_who_asks_after_it(machine: Machine) -> None:
+def test_a_status_request_after_a_manual_switch_shows_it_immediately(machine: Machine) -> None:
     api = up(machine, "embedded")
 
     machine.invoke_ok("switch", "--model", "second")
@@ -271,7 +275,7 @@ def test_a_switch_by_hand_is_seen_at_once_by_who_asks_after_it(machine: Machine)
 
 
 @BOTH_ENGINES
-def test_the_server_itself_is_closed_without_the_key_and_to_pages(machine: Machine, engine: str) -> None:
+def test_llama_server_refuses_requests_without_the_key_and_from_pages(machine: Machine, engine: str) -> None:
     up(machine, engine)
 
     without = LlamaHttp(machine.url, "")
@@ -297,7 +301,7 @@ def llama(machine: Machine, method: str, path: str, **headers: str) -> Answer:
 
 
 def events_of(connection: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Server-sent events as they come: name and data."""
+    """Server-sent events as they arrive: name and data."""
     name = ""
     for line in connection.makefile("r", encoding="utf-8"):
         if line.startswith("event: "):
@@ -307,10 +311,10 @@ def events_of(connection: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class Reply:
-    """A long reply that is being read."""
+    """A long reply, read in the background."""
 
     def __init__(self, machine: Machine, tokens: int = 100_000) -> None:
-        # Only here can the end of the text be ignored; /v1/messages stops where the model likes.
+        # Only this route can ignore the end of the text; with /v1/messages the model decides when to stop.
         body = {
             "model": "local-llama",
             "n_predict": tokens,
@@ -330,7 +334,7 @@ class Reply:
         return self._thread.is_alive()
 
     def end(self) -> bool:
-        """Waits for its end; whether it is complete."""
+        """Waits for the end and returns whether the reply is complete."""
         self._thread.join(WAIT_SECONDS)
         self._connection.close()
         return b'"stop":true' in self._received

@@ -19,7 +19,7 @@ INVOKE = [sys.executable, "-m", "invoke"]
 SCREENS = Path(__file__).parents[1] / "screens" / "real"
 SIZES = ((60, 20), (80, 24), (120, 40), (200, 60))
 FRAME_TEXT = "? help"
-# Writes down the terminal's modes before and after. Not bash, which puts a terminal right by itself.
+# Records the terminal's modes before and after. Not bash, which restores the terminal automatically.
 BETWEEN = [
     "dash",
     "-c",
@@ -29,7 +29,7 @@ BETWEEN = [
 
 @pytest.fixture
 def serving(machine: Machine) -> Machine:
-    """A machine on which the embedded engine serves one demo model, and could serve another."""
+    """A machine on which the embedded engine serves one demo model; a second one is available."""
     machine.invoke_ok("demo-model")
     machine.add_demo("other", seed=2)
     machine.invoke_ok("up", "--detach", "--model", "demo", "--engine", "embedded")
@@ -53,7 +53,7 @@ def dashboard(terminal: Terminal, machine: Machine, *options: str, **environment
 
 
 def pick(terminal: Terminal, name: str) -> None:
-    """Chooses a model where the dashboard asks for one, and waits until it serves."""
+    """Chooses a model in the picker and waits until it is ready."""
     terminal.wait_for("Which model?")
     terminal.keys("-l", name)
     terminal.wait_for(f"Which model? {name}")
@@ -62,9 +62,9 @@ def pick(terminal: Terminal, name: str) -> None:
 
 
 def leave(terminal: Terminal, answer: str) -> None:
-    """Leaves the dashboard: `k` keeps the model serving, `s` stops it."""
+    """Quits the dashboard: `k` keeps the model running, `s` stops it."""
     terminal.keys("q")
-    terminal.wait_for("keep the model serving")
+    terminal.wait_for("keep the model running")
     terminal.keys(answer)
     terminal.wait_for("exit code: 0")
 
@@ -75,13 +75,13 @@ def process_of(machine: Machine) -> psutil.Process:
         argv = process.info["cmdline"] or []
         if argv[:3] == INVOKE and "dashboard" in argv and process.info["cwd"] == str(machine.checkout):
             return process
-    raise AssertionError("no dashboard runs")
+    raise AssertionError("no dashboard is running")
 
 
 def masked(screen: str) -> str:
-    """The rows above the log without what differs from run to run and from machine to machine.
+    """The rows above the log with everything masked that differs between runs or machines.
 
-    The right half of a large screen is the machine alone.
+    The right half of a large screen shows only the machine and is left out.
     """
     rows = [row.split("│")[0].rstrip() for row in screen[: screen.index("── log")].splitlines()]
     kept = [row for row in rows if row and not OF_THIS_MACHINE.match(row)]
@@ -91,7 +91,7 @@ def masked(screen: str) -> str:
     return text
 
 
-# Rows about cards, a row that only appears while tokens are made, and the rest of a wrapped reason.
+# Rows about cards, a row that appears only during generation, and the rest of a wrapped reason.
 OF_THIS_MACHINE = re.compile(r"GPU: |\d+ .*°|  VRAM|  use |tokens/s | {10}[^!]")
 MASKS = (
     (r"http://127.0.0.1:\d+", "URL"),
@@ -109,8 +109,8 @@ MASKS = (
 @pytest.mark.docker
 @pytest.mark.real_cli
 @pytest.mark.tools
-def test_screens_of_a_real_session_are_as_recorded(machine: Machine, tmp_path: Path) -> None:
-    """What was seen is kept in pytest's folder of this test: copy it where the change was meant."""
+def test_screens_of_a_real_session_match_the_recording(machine: Machine, tmp_path: Path) -> None:
+    """The screens are kept in pytest's folder of this test: copy them if the change was intended."""
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--detach", "--model", "demo", "--engine", "docker")
     for text in ("hello", "hello again"):
@@ -178,9 +178,9 @@ def test_the_log_can_be_read_filtered_and_searched(serving: Machine) -> None:
         terminal.keys("/")
         terminal.keys("-l", "nowhere")
         terminal.keys("Enter")
-        terminal.wait_for("no older line holds `nowhere`")
+        terminal.wait_for("no older line contains `nowhere`")
         terminal.keys("?")
-        terminal.wait_for("any key goes back")
+        terminal.wait_for("press any key to go back")
 
     assert "stop processing" not in top
     assert "filter: stop processing" in filtered
@@ -204,7 +204,7 @@ def test_up_opens_the_dashboard_at_a_terminal(machine: Machine) -> None:
 
 @pytest.mark.embedded
 @pytest.mark.tools
-def test_it_waits_for_a_server_that_went_away(serving: Machine) -> None:
+def test_it_reconnects_after_the_server_was_away(serving: Machine) -> None:
     with Terminal(columns=120, rows=30) as terminal:
         dashboard(terminal, serving)
         terminal.wait_for("● ready  demo")
@@ -223,9 +223,7 @@ def test_it_waits_for_a_server_that_went_away(serving: Machine) -> None:
     ("ending", "code"),
     [("q", 0), ("Ctrl-C", 0), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 0)],
 )
-def test_the_terminal_is_as_before_whatever_ends_the_dashboard(
-    api_alone: Machine, ending: str, code: int
-) -> None:
+def test_every_exit_restores_the_terminal(api_alone: Machine, ending: str, code: int) -> None:
     before, after = api_alone.home / "before", api_alone.home / "after"
     argv = [*BETWEEN, str(before), *INVOKE, "dashboard"]
     with Terminal(columns=80, rows=24) as terminal:
@@ -242,12 +240,12 @@ def test_the_terminal_is_as_before_whatever_ends_the_dashboard(
         terminal.wait_for("$ ")
         modes = terminal.modes()
 
-    told, ended = after.read_text().split("\n", 1)
-    assert (ended, told, modes) == (before.read_text(), f"exit code {code}", "0 1 1")
+    exit_line, modes_after = after.read_text().split("\n", 1)
+    assert (modes_after, exit_line, modes) == (before.read_text(), f"exit code {code}", "0 1 1")
 
 
 @pytest.mark.tools
-def test_the_terminal_is_as_before_after_a_bug_and_the_traceback_can_be_read(machine: Machine) -> None:
+def test_a_bug_restores_the_terminal_and_its_traceback_can_be_read(machine: Machine) -> None:
     before, after = machine.home / "before", machine.home / "after"
     program = (
         "import sys; sys.path.insert(0, 'scripts')\n"
@@ -270,14 +268,14 @@ def test_the_terminal_is_as_before_after_a_bug_and_the_traceback_can_be_read(mac
 
 
 @pytest.mark.tools
-def test_what_wakes_the_screen_when_it_is_gone_writes_nowhere(machine: Machine) -> None:
+def test_waking_a_closed_screen_writes_to_no_other_file(machine: Machine) -> None:
     others = machine.home / "others"
     program = (
         "import sys; sys.path.insert(0, 'scripts')\n"
         "from claude_local.dashboard.terminal import Screen\n"
         "with Screen() as screen:\n"
         "    screen.show(['in the dashboard'])\n"
-        f"files = [open({str(others)!r}, 'ab', 0) for _ in range(20)]\n"  # they get the free numbers
+        f"files = [open({str(others)!r}, 'ab', 0) for _ in range(20)]\n"  # they reuse the freed descriptor numbers
         "screen.wake()\n"
     )
     with Terminal(columns=80, rows=24) as terminal:
@@ -288,7 +286,7 @@ def test_what_wakes_the_screen_when_it_is_gone_writes_nowhere(machine: Machine) 
 
 
 @pytest.mark.tools
-def test_ctrl_z_gives_the_terminal_back_until_fg(api_alone: Machine) -> None:
+def test_ctrl_z_restores_the_terminal_until_fg(api_alone: Machine) -> None:
     with Terminal(columns=80, rows=24) as terminal:
         dashboard(terminal, api_alone)
         terminal.keys("C-z")
@@ -305,7 +303,7 @@ def test_ctrl_z_gives_the_terminal_back_until_fg(api_alone: Machine) -> None:
 
 @pytest.mark.embedded
 @pytest.mark.tools
-def test_a_lost_connection_ends_the_dashboard_and_not_the_model(serving: Machine) -> None:
+def test_a_lost_connection_ends_the_dashboard_but_not_the_model(serving: Machine) -> None:
     with Terminal(columns=80, rows=24) as terminal:
         dashboard(terminal, serving)
         process = process_of(serving)
@@ -317,7 +315,7 @@ def test_a_lost_connection_ends_the_dashboard_and_not_the_model(serving: Machine
 
 
 @pytest.mark.tools
-def test_a_resized_terminal_is_drawn_anew(api_alone: Machine) -> None:
+def test_a_resized_terminal_is_redrawn(api_alone: Machine) -> None:
     with Terminal(columns=120, rows=40) as terminal:
         dashboard(terminal, api_alone)
         assert "── model" in terminal.screen()
@@ -327,7 +325,7 @@ def test_a_resized_terminal_is_drawn_anew(api_alone: Machine) -> None:
 
 
 @pytest.mark.tools
-def test_without_utf8_only_ascii_is_drawn_and_without_colour_none(api_alone: Machine) -> None:
+def test_without_utf8_only_ascii_is_drawn_and_no_color_is_respected(api_alone: Machine) -> None:
     with Terminal(columns=80, rows=24) as terminal:
         dashboard(terminal, api_alone, LANG="C", NO_COLOR="1")
         assert terminal.wait_for("* stopped").isascii()
@@ -335,7 +333,7 @@ def test_without_utf8_only_ascii_is_drawn_and_without_colour_none(api_alone: Mac
 
 
 @pytest.mark.tools
-def test_a_terminal_without_cursor_is_left_alone(api_alone: Machine) -> None:
+def test_a_dumb_terminal_is_refused(api_alone: Machine) -> None:
     with Terminal(columns=80, rows=24) as terminal:
         env = {**api_alone.environment, "TERM": "dumb"}
         terminal.run([*INVOKE, "dashboard"], env=env, cwd=api_alone.checkout)
@@ -350,34 +348,37 @@ def test_scripts_get_text_or_json(api_alone: Machine) -> None:
     picture = api_alone.invoke_ok("dashboard", "--once")
     status = api_alone.invoke_ok("dashboard", "--json")
 
-    assert picture.splitlines()[:2] == ["claude-local ● stopped", "no model runs. Press m to choose one."]
+    assert picture.splitlines()[:2] == [
+        "claude-local ● stopped",
+        "no model is running. Press m to choose one.",
+    ]
     assert '"state": "stopped"' in status
 
 
-def test_without_a_terminal_the_ways_for_scripts_are_named(machine: Machine) -> None:
+def test_a_wrong_layout_and_a_missing_api_are_explained(machine: Machine) -> None:
     message, hints = error_of(machine.invoke("dashboard", "--layout", "huge"))
-    assert (message, hints) == ("no layout is named `huge`", ["one of: auto, compact, full"])
+    assert (message, hints) == ("unknown layout `huge`", ["one of: auto, compact, full"])
 
     message, hints = error_of(machine.invoke("dashboard", "--once"))
     assert message == f"the management API on 127.0.0.1:{machine.management_port} does not answer"
     assert hints == ["start it: invoke up"]
 
 
-def test_with_the_api_switched_off_the_dashboard_says_what_to_do(machine: Machine) -> None:
+def test_with_the_api_switched_off_the_error_names_the_setting(machine: Machine) -> None:
     machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
 
     message, hints = error_of(machine.invoke("dashboard"))
 
     assert message == "the dashboard needs the management API, which is switched off"
-    assert hints == ["take CLAUDE_LOCAL_MANAGEMENT_PORT=off away, then: invoke up"]
+    assert hints == ["remove CLAUDE_LOCAL_MANAGEMENT_PORT=off, then: invoke up"]
 
 
 @pytest.mark.tools
-def test_who_leaves_where_nothing_runs_is_not_told_that_a_model_goes_on(api_alone: Machine) -> None:
+def test_quitting_without_a_model_does_not_claim_that_one_is_running(api_alone: Machine) -> None:
     with Terminal() as terminal:
         dashboard(terminal, api_alone)
         terminal.keys("q")
         screen = terminal.wait_for("exit code: 0")
 
     assert "no model runs. Start one: invoke up; again: invoke dashboard" in screen
-    assert "goes on" not in screen
+    assert "keeps running" not in screen

@@ -1,4 +1,4 @@
-"""engines/docker with a real Docker Engine: what it sees of containers that come and go."""
+"""engines/docker with a real Docker Engine: its view of containers that come and go."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MakeContainer = Callable[..., str]
 
 @pytest.fixture
 def container(machine: Machine, test_image: str) -> Iterator[MakeContainer]:
-    """Makes a container as Compose labels ours, and returns its name."""
+    """Creates a container with Compose's labels of ours, and returns its name."""
     made = []
 
     def make(verb: str = "create", *options: str) -> str:
@@ -60,7 +60,7 @@ def engine_of(machine: Machine) -> DockerEngine:
     return DockerEngine(load_settings(machine.environment, machine.checkout, user_id=0, group_id=0))
 
 
-def test_a_container_that_vanishes_between_two_questions_is_not_there(
+def test_a_container_that_vanishes_between_two_requests_counts_as_missing(
     machine: Machine, container: MakeContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = container()
@@ -88,7 +88,7 @@ def test_the_log_of_a_container_that_vanishes_ends(
     assert list(engine_of(machine).log_lines(tail=5, follow=True)) == []
 
 
-def test_a_container_that_was_only_made_is_starting(machine: Machine, container: MakeContainer) -> None:
+def test_a_created_container_is_starting(machine: Machine, container: MakeContainer) -> None:
     container()
 
     now = engine_of(machine).snapshot()
@@ -96,7 +96,7 @@ def test_a_container_that_was_only_made_is_starting(machine: Machine, container:
     assert (now.state, now.reason) == ("starting", None)
 
 
-def test_a_container_that_is_paused_says_so(machine: Machine, container: MakeContainer) -> None:
+def test_a_paused_container_has_that_reason(machine: Machine, container: MakeContainer) -> None:
     name = container("run", "--detach")
     machine.run(["docker", "pause", name])
 
@@ -105,7 +105,7 @@ def test_a_container_that_is_paused_says_so(machine: Machine, container: MakeCon
     assert (now.state, now.reason) == ("failed", f"the container is paused: docker unpause {name}")
 
 
-def test_a_container_that_ended_says_how(machine: Machine, container: MakeContainer) -> None:
+def test_an_exited_container_has_its_exit_code_as_reason(machine: Machine, container: MakeContainer) -> None:
     name = container("run", "--detach")
     machine.run(["docker", "kill", name])
 
@@ -114,8 +114,8 @@ def test_a_container_that_ended_says_how(machine: Machine, container: MakeContai
     assert (now.state, now.reason) == ("failed", "the container is exited, exit code 137")
 
 
-def test_looking_writes_no_warnings_into_the_log(machine: Machine) -> None:
-    machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"  # it looks too, once before the others
+def test_status_requests_write_no_warnings_into_the_log(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"  # it sends status requests, too
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
     engine = engine_of(machine)
@@ -128,10 +128,10 @@ def test_looking_writes_no_warnings_into_the_log(machine: Machine) -> None:
     assert (looks, after) == (["ready"] * 5, before)
 
 
-def test_a_model_that_says_nothing_is_busy_and_ended_soon_when_it_has_to_go(
+def test_a_model_that_does_not_reply_is_busy_and_is_killed_soon_to_make_room(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in the middle of a long prompt, for which it may take longer than anybody waits for its word."""
+    """As in the middle of a long prompt, which may take longer than any request waits."""
     machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
     machine.invoke_ok("demo-model")
     machine.add_demo("second", seed=2)
@@ -149,15 +149,15 @@ def test_a_model_that_says_nothing_is_busy_and_ended_soon_when_it_has_to_go(
     engine._router().load("second")
 
     assert (before, silent, released) == (False, True, False)
-    assert engine.pulse().state == "unloaded"  # not failed: it had to make room
+    assert engine.pulse().state == "unloaded"  # not failed: it made room
     log = list(engine.log_lines(tail=1000, follow=False))
     assert [line for line in log if "force-killing" in line]
-    assert len([line for line in log if "stopping model" in line]) < 20  # it was not asked at every look
+    assert len([line for line in log if "stopping model" in line]) < 20  # not one stop request per poll
 
 
 @pytest.fixture
 def two_with_long_headers(machine: Machine) -> Machine:
-    """Serves one of two models whose headers take a while to read, as those of real models do."""
+    """Serves one of two models with headers that take a while to read, like those of real models."""
     machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
     for seed, name in enumerate(("first", "second")):
         machine.add_demo(name, seed=seed)
@@ -166,7 +166,7 @@ def two_with_long_headers(machine: Machine) -> Machine:
     return machine
 
 
-def test_local_llama_is_never_unknown_during_a_switch(two_with_long_headers: Machine) -> None:
+def test_local_llama_is_a_known_name_throughout_a_switch(two_with_long_headers: Machine) -> None:
     machine = two_with_long_headers
     answers: list[str] = []
     done = threading.Event()
@@ -189,15 +189,15 @@ def test_local_llama_is_never_unknown_during_a_switch(two_with_long_headers: Mac
     asking.join()
 
     assert [answer for answer in answers if "not found" in answer] == []
-    assert any("is not loaded" in answer for answer in answers)  # it was asked in the middle, too
+    assert any("is not loaded" in answer for answer in answers)  # some requests arrived in the middle
 
 
-def test_in_a_switch_only_the_new_header_is_waited_for(two_with_long_headers: Machine) -> None:
+def test_a_switch_waits_only_for_the_new_header(two_with_long_headers: Machine) -> None:
     machine = two_with_long_headers
     engine = engine_of(machine)
 
     def story() -> list[str]:
-        """How many models the router knew after each reading of its presets, and when it began to load one."""
+        """The number of known models after each reading of the presets, and the starts of a load, in order."""
         events = []
         for line in engine.log_lines(tail=10_000, follow=False):
             if known := re.search(r"Available models \((\d+)\)", line):
@@ -216,7 +216,7 @@ def test_in_a_switch_only_the_new_header_is_waited_for(two_with_long_headers: Ma
 
 @contextlib.contextmanager
 def no_file_larger_than(size_bytes: int) -> Iterator[None]:
-    """The kernel refuses this process larger ones, as a full disk would."""
+    """Makes the kernel refuse larger files to this process, like a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:
@@ -225,7 +225,7 @@ def no_file_larger_than(size_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_presets_that_cannot_be_completed_are_completed_by_the_next_switch(
+def test_the_next_switch_completes_presets_that_could_not_be_written(
     two_with_long_headers: Machine,
 ) -> None:
     machine = two_with_long_headers
@@ -234,13 +234,13 @@ def test_presets_that_cannot_be_completed_are_completed_by_the_next_switch(
     presets = engine.settings.runtime_dir / "presets.ini"
 
     def served() -> tuple[str, str | None, list[str]]:
-        """What serves once it is loaded, and which models the router knows."""
+        """The running profile once it is loaded, and the models that the router knows."""
         while (now := engine.snapshot()).state == "loading":
             time.sleep(0.05)
         return now.state, now.profile, [str(model["id"]) for model in engine._router().models()]
 
     engine.release()
-    with no_file_larger_than(presets.stat().st_size - 1):  # enough for the new section alone
+    with no_file_larger_than(presets.stat().st_size - 1):  # enough for only the new section
         engine.activate(profiles["second"])
     in_between = served()
     machine.invoke_ok("switch", "--model", "first")
@@ -249,8 +249,10 @@ def test_presets_that_cannot_be_completed_are_completed_by_the_next_switch(
     assert served() == ("ready", "first", sorted(profiles))
 
 
-def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after an update, or another `docker context`, while a server of ours goes on."""
+def test_the_version_of_a_replaced_docker_engine_is_not_reused(
+    test_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an update, or with another `docker context`, while a server of ours is running."""
     with newer_docker() as address, monkeypatch.context() as before:
         before.setenv("DOCKER_HOST", address)
         docker_client.has_image(test_image)
@@ -263,7 +265,7 @@ def test_a_version_of_another_docker_is_forgotten(test_image: str, monkeypatch: 
 
 @contextlib.contextmanager
 def newer_docker() -> Iterator[str]:
-    """The value of DOCKER_HOST for a Docker Engine that says only how new it is, and has no image."""
+    """The value of DOCKER_HOST for a Docker Engine that only reports a newer version and has no image."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -276,7 +278,7 @@ def newer_docker() -> Iterator[str]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     docker_client._api_version.cache_clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -290,7 +292,7 @@ def newer_docker() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Container:
-    """As much of the SDK's as is asked: these two states last too short a time to meet them for real."""
+    """The used part of the SDK's class: these two states are too short for a real container."""
 
     status: str
     attrs: dict[str, str]
@@ -304,5 +306,5 @@ class Container:
         ("created", "2026-01-01T00:00:00.123456789Z", "failed"),
     ],
 )
-def test_what_a_status_means(status: str, made_at: str, expected: str) -> None:
+def test_a_container_status_becomes_a_state(status: str, made_at: str, expected: str) -> None:
     assert state_of(Container(status, {"Created": made_at})) == expected

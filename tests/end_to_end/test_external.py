@@ -36,7 +36,7 @@ def test_claude_local_works_on_the_server_of_another_user(other_user: Machine) -
     assert up.returncode == 0, up.stderr
     assert (answer.returncode, bool(answer.stdout.strip())) == (0, True), answer.stderr
     message, _ = error_of(switch)
-    assert message == f"{other_user.url} is run by somebody else and not switched from here"
+    assert message == f"{other_user.url} is an external server: claude-local cannot switch its model"
 
 
 @pytest.mark.embedded
@@ -45,8 +45,8 @@ def test_a_server_that_needs_a_key_is_an_error_that_says_how_to_set_it(other_use
 
     message, hints = error_of(other_user.invoke(*UP))
 
-    assert message == f"{other_user.url} does not take our API key"
-    assert hints == ["put its key into a file and set CLAUDE_LOCAL_EXTERNAL_KEY_FILE to the file's path"]
+    assert message == f"{other_user.url} refuses the API key"
+    assert hints == ["put that server's key into a file and set CLAUDE_LOCAL_EXTERNAL_KEY_FILE to its path"]
 
 
 def test_an_unreachable_server_is_an_error(machine: Machine) -> None:

@@ -1,4 +1,4 @@
-"""What goes wrong says so in one clear line with the next step, and changes nothing."""
+"""Every failure shows one clear line with the next step and changes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def test_a_bad_profile_is_named_with_its_line_and_build_stays_as_it_was(machine: Machine) -> None:
+def test_a_bad_profile_is_reported_with_its_line_and_build_does_not_change(machine: Machine) -> None:
     machine.invoke_ok("render")
     before = fingerprint(machine.checkout / "build")
     (machine.checkout / "profiles" / "bad.yaml").write_text(
@@ -33,7 +33,7 @@ def test_a_bad_profile_is_named_with_its_line_and_build_stays_as_it_was(machine:
     assert fingerprint(machine.checkout / "build") == before
 
 
-def test_an_unknown_model_lists_the_known_ones(machine: Machine) -> None:
+def test_the_error_for_an_unknown_model_lists_the_known_ones(machine: Machine) -> None:
     done = machine.invoke("up", "--model", "nosuch")
 
     message, hints = error_of(done)
@@ -51,7 +51,9 @@ def test_without_a_terminal_up_asks_for_a_model_by_flag(machine: Machine) -> Non
 
 
 @pytest.mark.embedded
-def test_a_missing_model_file_says_how_to_get_it_and_the_old_model_serves_on(machine: Machine) -> None:
+def test_a_missing_model_file_is_reported_with_the_download_and_the_old_model_keeps_running(
+    machine: Machine,
+) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", "embedded")
     before = machine.status()
@@ -66,7 +68,7 @@ def test_a_missing_model_file_says_how_to_get_it_and_the_old_model_serves_on(mac
     assert after["uptime_seconds"] > before["uptime_seconds"]
 
 
-def test_a_busy_port_is_named_with_its_holder(machine: Machine) -> None:
+def test_a_port_in_use_is_reported_with_its_holder(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     with socket.create_server(("127.0.0.1", machine.port)):
         done = machine.invoke("up", "--model", "demo", "--engine", "embedded")
@@ -97,7 +99,9 @@ def test_a_file_that_is_no_gguf_is_refused_before_anything_starts(machine: Machi
         pytest.param("embedded", marks=pytest.mark.embedded),
     ],
 )
-def test_a_broken_gguf_gives_the_reason_and_the_old_model_serves_again(machine: Machine, engine: str) -> None:
+def test_a_broken_gguf_is_reported_with_the_reason_and_the_old_model_runs_again(
+    machine: Machine, engine: str
+) -> None:
     machine.invoke_ok("demo-model")
     machine.add_demo("broken", seed=3)
     file = machine.checkout / "models" / "broken.gguf"
@@ -109,7 +113,7 @@ def test_a_broken_gguf_gives_the_reason_and_the_old_model_serves_again(machine: 
     message, hints = error_of(done)
     assert message.startswith("`broken` did not load: ")
     assert "tensor 'token_embd.weight' data is not within the file bounds" in message
-    assert hints == ["`demo` serves again"]
+    assert hints == ["`demo` is running again"]
     after = machine.status()
     assert (after["profile"], after["state"]) == ("demo", "ready")
 
@@ -135,7 +139,7 @@ def test_a_first_start_that_fails_leaves_nothing_running(machine: Machine, engin
     assert machine.status()["state"] == "stopped"
 
 
-def test_without_docker_the_docker_engine_says_so(machine: Machine) -> None:
+def test_without_docker_the_docker_engine_cannot_start(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.extra["DOCKER_HOST"] = f"unix://{machine.home}/no-docker.sock"
 
@@ -147,7 +151,7 @@ def test_without_docker_the_docker_engine_says_so(machine: Machine) -> None:
 
 
 @pytest.mark.docker
-def test_docker_without_compose_says_how_to_get_it(machine: Machine) -> None:
+def test_docker_without_compose_is_reported_with_the_install_command(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.extra["DOCKER_CONFIG"] = str(machine.home)
     tools = machine.home / "tools"
@@ -164,7 +168,7 @@ def test_docker_without_compose_says_how_to_get_it(machine: Machine) -> None:
 
 
 @pytest.mark.embedded
-def test_without_docker_the_embedded_engine_is_chosen_and_said_aloud(machine: Machine) -> None:
+def test_without_docker_the_embedded_engine_is_chosen_with_the_reason_shown(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.extra["DOCKER_HOST"] = f"unix://{machine.home}/no-docker.sock"
 
@@ -178,31 +182,31 @@ def test_without_docker_the_embedded_engine_is_chosen_and_said_aloud(machine: Ma
 
 
 @pytest.mark.docker
-def test_a_missing_image_says_how_to_build_it(machine: Machine) -> None:
+def test_a_missing_image_is_reported_with_the_build_command(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.extra["CLAUDE_LOCAL_IMAGE"] = "claude-local/no-such-image:1"
 
     done = machine.invoke("up", "--model", "demo", "--engine", "docker")
 
     message, hints = error_of(done)
-    assert message == "the image `claude-local/no-such-image:1` is not there"
+    assert message == "the image `claude-local/no-such-image:1` does not exist"
     assert hints == ["build it: invoke build-image; or run without it: --engine embedded"]
     assert machine.left_in_docker() == []
 
 
 @pytest.mark.embedded
-def test_interrupting_up_leaves_nothing_half_started(machine: Machine) -> None:
+def test_an_interrupted_up_leaves_nothing_half_started(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     up = machine.start("up", "--model", "demo", "--engine", "embedded")
     started = machine.state_dir / "embedded" / "process.json"
     deadline = time.monotonic() + 60
     while not started.exists() and time.monotonic() < deadline and up.poll() is None:
-        pass  # the process file appears as soon as the server was started
+        pass  # the process file appears as soon as the server is started
 
     up.send_signal(signal.SIGINT)
     up.communicate(timeout=150)
 
-    # It may have been ready in that very moment; then it stays, and says so by its exit code.
+    # It may have become ready at that moment; then it keeps running, and the exit code is 0.
     expected = "stopped" if up.returncode else "ready"
     assert machine.status()["state"] == expected
     machine.invoke_ok("down")
@@ -223,20 +227,20 @@ def test_another_engine_is_not_started_beside_the_running_one(machine: Machine) 
 
 
 @pytest.mark.embedded
-def test_what_a_purge_would_remove_is_told_while_a_model_runs(machine: Machine) -> None:
+def test_while_a_model_runs_a_purge_is_refused_but_its_dry_run_works(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("install-claude-local", "--bin-dir", str(machine.home / "bin"))
     machine.invoke_ok("up", "--detach", "--model", "demo", "--engine", "embedded")
 
-    told = machine.invoke_ok("uninstall-claude-local", "--purge", "--dry-run")
+    shown = machine.invoke_ok("uninstall-claude-local", "--purge", "--dry-run")
     message, _ = error_of(machine.invoke("uninstall-claude-local", "--purge"))
 
-    assert str(machine.home / "bin" / "claude-local") in told
+    assert str(machine.home / "bin" / "claude-local") in shown
     assert message == "the embedded engine is running"
 
 
 @pytest.mark.docker
-def test_up_starts_again_what_died(machine: Machine) -> None:
+def test_up_restarts_a_dead_engine(machine: Machine) -> None:
     alone = dataclasses.replace(machine, management_port=0)
     container = demo_container(alone)
     alone.run(["docker", "kill", container])
@@ -249,7 +253,7 @@ def test_up_starts_again_what_died(machine: Machine) -> None:
 
 
 @pytest.mark.docker
-def test_up_and_down_wait_while_it_is_started_again_by_itself(machine: Machine) -> None:
+def test_up_and_down_wait_for_an_automatic_restart(machine: Machine) -> None:
     container = demo_container(machine)
     machine.run(["docker", "kill", container])
 
@@ -263,7 +267,7 @@ def test_up_and_down_wait_while_it_is_started_again_by_itself(machine: Machine) 
 
 
 def demo_container(machine: Machine) -> str:
-    """The name of the container in which the demo model serves, once it does."""
+    """The name of the container with the demo model, once the model is ready."""
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", "docker")
     return next(name for name in machine.left_in_docker() if "llama" in name)

@@ -1,4 +1,4 @@
-"""Sessions of the real Claude Code that go on over many switches, with everything that was said."""
+"""Sessions of the real Claude Code that continue over many switches without losing a message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DELAYS_SECONDS = [number / 100 for number in range(0, 24, 2)]
 
 
 def said(machine: Machine) -> list[str]:
-    """What the user said so far, from the session's own record on disk, in order."""
+    """The user's messages so far, in order, from the session's own record on disk."""
     lines = [
         json.loads(line)
         for file in sorted(machine.home.rglob("projects/*/*.jsonl"))
@@ -40,7 +40,7 @@ def serve_two(machine: Machine) -> Api:
 @pytest.mark.real_cli
 @pytest.mark.docker
 @pytest.mark.timeout(400)
-def test_a_session_of_messages_goes_on_over_twenty_switches(machine: Machine) -> None:
+def test_a_headless_session_survives_twenty_switches(machine: Machine) -> None:
     api = serve_two(machine)
     session = Session(machine, "new")
     answered, results = [], []
@@ -64,8 +64,8 @@ def test_a_session_of_messages_goes_on_over_twenty_switches(machine: Machine) ->
 @pytest.mark.docker
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("client", ["new", "old"])
-def test_questions_in_the_middle_of_a_switch_are_answered(machine: Machine, client: str) -> None:
-    """Whether it comes before, between or after: by the old model, or by the new one, if need be asked again."""
+def test_questions_during_a_switch_are_answered(machine: Machine, client: str) -> None:
+    """Before, during or after it: by the old model or the new one, if necessary after a retry."""
     api = serve_two(machine)
     session = Session(machine, client)
     session.ask("the first one")
@@ -94,7 +94,7 @@ def test_questions_in_the_middle_of_a_switch_are_answered(machine: Machine, clie
 @pytest.mark.docker
 @pytest.mark.tools
 @pytest.mark.timeout(400)
-def test_a_session_at_the_terminal_goes_on_over_twenty_switches(machine: Machine) -> None:
+def test_a_terminal_session_survives_twenty_switches(machine: Machine) -> None:
     api = serve_two(machine)
     with Terminal() as terminal:
         enter(terminal, machine, "new")
@@ -111,7 +111,7 @@ def test_a_session_at_the_terminal_goes_on_over_twenty_switches(machine: Machine
 
 
 def wait_for_answers(machine: Machine, count: int) -> None:
-    """Until so many questions have an answer behind them in the session's record."""
+    """Waits until `count` questions are answered in the session's record."""
     deadline = time.monotonic() + 60
     while (found := answers(machine.home)) < count:
         assert time.monotonic() < deadline, f"{found} of {count} answers"

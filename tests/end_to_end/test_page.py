@@ -155,7 +155,7 @@ def test_a_refusal_is_shown_beside_the_list_and_stop_asks_first(machine: Machine
     expect(page.locator("#notice")).to_contain_text("Qwen3.8-27B-UD-Q4_K_XL.gguf is missing")
 
     page.click("#stop")
-    page.click("dialog button >> text=Leave it")
+    page.click("dialog button >> text=Cancel")
     expect(page.locator("#state")).to_have_text("ready  demo")
     page.click("#stop")
     page.click("dialog button >> text=Stop")

@@ -1,4 +1,4 @@
-"""engines/router with a real llama-server that somebody else uses at the same moment."""
+"""router with a real llama-server that another client uses at the same moment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.docker
 
 
 def load_after(look: list[Model], http: LlamaHttp, name: str) -> None:
-    """`Router.load` by somebody whose look at the models was a moment ago."""
+    """Calls `Router.load` with an outdated list of models."""
     looks = [look]
 
     class OutOfDate(Router):
@@ -25,7 +25,7 @@ def load_after(look: list[Model], http: LlamaHttp, name: str) -> None:
 
 @pytest.fixture
 def http(machine: Machine) -> LlamaHttp:
-    """A server of two models, none of which is in memory."""
+    """A server with two models, neither of them loaded."""
     machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
     machine.invoke_ok("demo-model")
     machine.add_demo("second", seed=2)
@@ -35,7 +35,7 @@ def http(machine: Machine) -> LlamaHttp:
     return http
 
 
-def test_a_model_that_somebody_else_loaded_a_moment_before_is_loaded(http: LlamaHttp) -> None:
+def test_loading_a_model_that_another_client_has_just_loaded_succeeds(http: LlamaHttp) -> None:
     before = Router(http).models()
     http.post("/models/load", {"model": "second"})
 
@@ -44,7 +44,7 @@ def test_a_model_that_somebody_else_loaded_a_moment_before_is_loaded(http: Llama
     assert running_model(Router(http).models()) == "second"
 
 
-def test_a_load_that_is_refused_for_any_other_reason_fails(http: LlamaHttp) -> None:
+def test_a_load_that_is_refused_for_another_reason_fails(http: LlamaHttp) -> None:
     before = [{"id": "gone", "aliases": [], "status": {"value": "unloaded"}}]
 
     with pytest.raises(EngineFailed, match="refuses /models/load: File Not Found"):

@@ -37,7 +37,7 @@ def add_with_context(machine: Machine, tokens: int) -> None:
 
 @pytest.mark.embedded
 @BOTH_CLIENTS
-def test_claude_code_is_told_the_context_that_the_server_has(machine: Machine, client: str) -> None:
+def test_claude_code_gets_the_context_of_the_server(machine: Machine, client: str) -> None:
     add_with_context(machine, 98304)
     start(machine, "sized")
 
@@ -62,7 +62,7 @@ def test_a_context_below_32k_is_refused_with_the_line_to_change(machine: Machine
 
 
 @pytest.mark.embedded
-def test_a_context_below_64k_runs_lean_and_says_so(machine: Machine) -> None:
+def test_a_context_below_64k_uses_the_lean_tools_with_a_warning(machine: Machine) -> None:
     add_with_context(machine, 40960)
     start(machine, "sized")
 
@@ -76,7 +76,7 @@ def test_a_context_below_64k_runs_lean_and_says_so(machine: Machine) -> None:
 
 @pytest.mark.embedded
 @BOTH_CLIENTS
-def test_a_session_past_its_window_compacts_and_goes_on(machine: Machine, client: str) -> None:
+def test_a_session_past_its_window_compacts_and_continues(machine: Machine, client: str) -> None:
     add_with_context(machine, 40960)
     start(machine, "sized")
     long_text = "the attribute of the class is the value of the module " * 200
@@ -92,7 +92,7 @@ def test_a_session_past_its_window_compacts_and_goes_on(machine: Machine, client
 
 
 @pytest.mark.docker
-def test_model_switches_before_the_session_and_start_starts(machine: Machine) -> None:
+def test_the_model_option_switches_before_the_session_and_start_starts(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.add_demo("second", seed=2)
     machine.invoke_ok("render")
@@ -108,7 +108,7 @@ def test_model_switches_before_the_session_and_start_starts(machine: Machine) ->
 
 
 @pytest.mark.embedded
-def test_model_starts_that_model_where_none_runs(machine: Machine) -> None:
+def test_the_model_option_starts_the_model_if_no_model_is_running(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
     machine.invoke_ok("render")
@@ -120,8 +120,8 @@ def test_model_starts_that_model_where_none_runs(machine: Machine) -> None:
 
 
 @pytest.mark.embedded
-def test_start_takes_the_engine_of_the_environment(machine: Machine) -> None:
-    """Docker is there too, and would be chosen."""
+def test_start_uses_the_engine_of_the_environment(machine: Machine) -> None:
+    """Docker is available, too, and would be the automatic choice."""
     machine.invoke_ok("demo-model")
     machine.invoke_ok("render")
     machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
@@ -133,7 +133,7 @@ def test_start_takes_the_engine_of_the_environment(machine: Machine) -> None:
 
 
 @pytest.mark.docker
-def test_a_model_that_cannot_load_is_told_in_seconds(machine: Machine) -> None:
+def test_a_model_that_cannot_load_is_reported_in_seconds(machine: Machine) -> None:
     machine.add_demo("broken", seed=3)
     file = machine.checkout / "models" / "broken.gguf"
     file.write_bytes(file.read_bytes()[:200_000])
@@ -176,19 +176,19 @@ def test_a_foreign_server_on_our_port_gets_neither_key_nor_prompt(machine: Machi
     assert foreign.messages() == []
 
 
-UNTOLD = "claude-local: the server does not tell the context of its model"
+UNKNOWN_CONTEXT = "claude-local: the server does not tell the context of its model"
 SMALL = "claude-local: the model has a context of 100 tokens"
 
 
 @pytest.mark.parametrize(
     ("answers", "expected"),
-    [([500, 503, 200], SMALL), ([400], UNTOLD), ([500] * 5, UNTOLD)],
+    [([500, 503, 200], SMALL), ([400], UNKNOWN_CONTEXT), ([500] * 5, UNKNOWN_CONTEXT)],
     ids=["in a switch", "refused", "never loaded"],
 )
 def test_a_start_in_the_middle_of_a_switch_waits_for_the_new_model(
     machine: Machine, answers: list[int], expected: str
 ) -> None:
-    """A request that comes while the old model leaves gets 500 (seen on build 11669)."""
+    """A request that arrives while the old model is unloaded gets 500 (seen on build 11669)."""
     left = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -204,7 +204,7 @@ def test_a_start_in_the_middle_of_a_switch_waits_for_the_new_model(
             self.wfile.write((body if status == 200 else " " * len(body)).encode())
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -223,8 +223,8 @@ def test_a_start_in_the_middle_of_a_switch_waits_for_the_new_model(
 
 
 @pytest.mark.docker
-def test_a_start_tries_a_model_that_cannot_be_loaded_once(machine: Machine) -> None:
-    machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"  # it starts again what failed
+def test_a_start_tries_a_model_that_cannot_be_loaded_only_once(machine: Machine) -> None:
+    machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"  # it would restart the failed model
     start(machine, engine="docker")
     file = machine.checkout / "models" / "demo.gguf"
     file.write_bytes(file.read_bytes()[:200_000])
@@ -241,7 +241,7 @@ def test_a_start_tries_a_model_that_cannot_be_loaded_once(machine: Machine) -> N
     assert loads() == before + 1
 
 
-# How another user can listen where 127.0.0.1 leads: the family and the address.
+# Family and address with which another user can listen on a port of 127.0.0.1.
 LISTENERS = {
     "127.0.0.1": ("AF_INET", "127.0.0.1"),
     "every address": ("AF_INET", "0.0.0.0"),
@@ -265,7 +265,7 @@ print(connection.recv(1000), flush=True)
 def ask_beside_another(
     machine: Machine, family: str, address: str, *, folder: Path | None
 ) -> tuple[str, str]:
-    """The wrapper's first line where another user listens, and what that one was asked. `folder`: without ss."""
+    """The wrapper's first line while another user listens, and the requests that user got. `folder`: without ss."""
     machine.invoke_ok("render")
     if folder:
         (folder / "ss").write_text("#!/bin/sh\nexit 1\n")
@@ -287,30 +287,32 @@ def ask_beside_another(
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
 @pytest.mark.parametrize("where", LISTENERS)
 @pytest.mark.parametrize("has_ss", [True, False])
-def test_a_server_of_another_user_is_not_even_asked(
+def test_a_server_of_another_user_gets_no_request(
     machine: Machine, tmp_path: Path, where: str, has_ss: bool
 ) -> None:
-    told, asked = ask_beside_another(machine, *LISTENERS[where], folder=None if has_ss else tmp_path)
+    shown, asked = ask_beside_another(machine, *LISTENERS[where], folder=None if has_ss else tmp_path)
 
-    assert told == f"claude-local: the program on {machine.url} belongs to another user"
+    assert shown == f"claude-local: the program on {machine.url} belongs to another user"
     assert asked == ""
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
 @pytest.mark.parametrize("has_ss", [True, False])
-def test_a_server_of_another_user_on_another_address_does_not_matter(
+def test_a_server_of_another_user_on_another_address_is_ignored(
     machine: Machine, tmp_path: Path, has_ss: bool
 ) -> None:
-    told, asked = ask_beside_another(machine, "AF_INET", "127.0.0.2", folder=None if has_ss else tmp_path)
+    shown, asked = ask_beside_another(machine, "AF_INET", "127.0.0.2", folder=None if has_ss else tmp_path)
 
-    assert told == f"claude-local: nothing answers on {machine.url}"
+    assert shown == f"claude-local: nothing answers on {machine.url}"
     assert asked == ""
 
 
 @pytest.mark.docker
 @pytest.mark.tools
 @BOTH_CLIENTS
-def test_model_lists_the_profiles_and_the_picked_one_answers(machine: Machine, client: str) -> None:
+def test_the_model_picker_lists_the_profiles_and_the_chosen_one_answers(
+    machine: Machine, client: str
+) -> None:
     machine.add_demo("second", seed=2)
     start(machine, engine="docker")
     http = LlamaHttp(machine.url, machine.key)
@@ -339,14 +341,14 @@ def test_model_lists_the_profiles_and_the_picked_one_answers(machine: Machine, c
 
 
 def next_line_of(name: str, screen: str) -> str:
-    """How the picker shows `name` when the cursor is on it."""
+    """The picker's line for `name` with the cursor on it."""
     line = next(line for line in screen.splitlines() if "From gateway" in line and f" {name} " in line)
     return "❯ " + " ".join(line.split()[:2])
 
 
 @pytest.mark.docker
 @BOTH_CLIENTS
-def test_the_skill_switches_the_model_from_inside(machine: Machine, client: str) -> None:
+def test_the_skill_switches_the_model_inside_a_session(machine: Machine, client: str) -> None:
     machine.add_demo("second", seed=2)
     start(machine, engine="docker")
     machine.invoke_ok("install-claude-local")
@@ -358,7 +360,7 @@ def test_the_skill_switches_the_model_from_inside(machine: Machine, client: str)
 
 
 @BOTH_CLIENTS
-def test_a_trusted_project_still_does_not_say_where_requests_go(machine: Machine, client: str) -> None:
+def test_a_trusted_project_cannot_redirect_requests(machine: Machine, client: str) -> None:
     marker = machine.home / "helper-ran"
     with Recorder() as ours, Recorder() as elsewhere:
         machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = ours.url
@@ -391,7 +393,7 @@ def test_a_trusted_project_still_does_not_say_where_requests_go(machine: Machine
 
 
 @BOTH_CLIENTS
-def test_in_a_trusted_project_only_the_users_own_mcp_servers_start(machine: Machine, client: str) -> None:
+def test_in_a_trusted_project_only_the_mcp_servers_of_the_user_start(machine: Machine, client: str) -> None:
     def touch(name: str) -> list[str]:
         return ["sh", "-c", f"touch '{machine.home / name}'"]
 
@@ -400,7 +402,7 @@ def test_in_a_trusted_project_only_the_users_own_mcp_servers_start(machine: Mach
         machine.invoke_ok("render")
         first = machine.claude_local(
             "--sandbox", "off", "--trust-project", "-p", "hi", client=client
-        )  # there are none yet
+        )  # not installed yet
         command, *arguments = touch("project")
         servers = {"mcpServers": {"theirs": {"command": command, "args": arguments}}}
         workspace = machine.home / "workspace"
@@ -429,7 +431,7 @@ def test_the_wrapper_proves_its_isolation(machine: Machine) -> None:
     assert "leak" not in done.stdout.lower().replace("no leak", "")
 
 
-def test_the_wrapper_looks_at_the_machine_as_the_task_does(machine: Machine) -> None:
+def test_the_wrapper_reports_the_same_state_as_invoke(machine: Machine) -> None:
     machine.invoke_ok("render")
     task = [sys.executable, "-m", "invoke", "doctor", "--json"]
 
@@ -445,7 +447,7 @@ def test_the_wrapper_looks_at_the_machine_as_the_task_does(machine: Machine) -> 
 
 @pytest.mark.embedded
 @pytest.mark.tools
-def test_without_a_server_a_model_can_be_chosen_and_the_session_goes_on(machine: Machine) -> None:
+def test_without_a_server_a_model_can_be_chosen_and_the_session_starts(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.extra["CLAUDE_LOCAL_ENGINE"] = "embedded"
     machine.invoke_ok("render")
@@ -463,7 +465,7 @@ def test_without_a_server_a_model_can_be_chosen_and_the_session_goes_on(machine:
 
 
 @BOTH_CLIENTS
-def test_a_request_begins_the_same_everywhere_and_nothing_else_is_sent(machine: Machine, client: str) -> None:
+def test_requests_from_all_folders_begin_alike_and_no_others_are_sent(machine: Machine, client: str) -> None:
     with Recorder() as recorder:
         machine.extra["CLAUDE_LOCAL_EXTERNAL_URL"] = recorder.url
         machine.invoke_ok("render")

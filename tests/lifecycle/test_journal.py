@@ -1,4 +1,4 @@
-"""journal: what was written is read again; what cannot be understood is no journal, and never a traceback."""
+"""journal: a written journal is read back; an invalid file counts as an empty journal, never as an error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settings_in(folder: Path) -> Settings:
 
 
 @pytest.mark.parametrize("written", [Journal(), WHOLE, WHOLE.at("going back"), WHOLE.stopped()])
-def test_what_was_written_is_read_again(written: Journal, tmp_path: Path) -> None:
+def test_a_written_journal_is_read_back(written: Journal, tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
 
     journal.write(settings, written)
@@ -37,12 +37,14 @@ def test_what_was_written_is_read_again(written: Journal, tmp_path: Path) -> Non
     assert (JOURNAL.below(settings.state_dir)).stat().st_mode & 0o777 == 0o600
 
 
-def test_without_a_file_nothing_was_wanted(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_empty_journal(tmp_path: Path) -> None:
     assert journal.read(settings_in(tmp_path)) == Journal()
 
 
 @given(content=st.binary(max_size=300))
-def test_any_other_file_is_no_journal(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_invalid_file_is_an_empty_journal(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     settings = settings_in(tmp_path_factory.mktemp("home"))
     settings.state_dir.mkdir(parents=True)
     (JOURNAL.below(settings.state_dir)).write_bytes(content)
@@ -51,7 +53,7 @@ def test_any_other_file_is_no_journal(content: bytes, tmp_path_factory: pytest.T
 
 
 @pytest.mark.parametrize("cut", range(0, 200, 7))
-def test_half_a_journal_is_none(cut: int, tmp_path: Path) -> None:
+def test_a_truncated_journal_is_an_empty_journal(cut: int, tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     journal.write(settings, WHOLE)
     file = JOURNAL.below(settings.state_dir)
@@ -60,7 +62,7 @@ def test_half_a_journal_is_none(cut: int, tmp_path: Path) -> None:
     assert journal.read(settings) == Journal()
 
 
-def test_a_folder_that_takes_no_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_raises_state_not_written(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     settings.state_dir.parent.mkdir(parents=True)
     settings.state_dir.write_text("a file where the folder belongs")

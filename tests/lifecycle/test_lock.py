@@ -1,4 +1,4 @@
-"""lock: one holder at a time, and it dies with its process."""
+"""lock: one holder at a time, released with its process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from claude_local.machine.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 
-# Another command: takes the lock, says so, and holds it until its input ends.
+# Another command: takes the lock, prints "held", and holds it until its input ends.
 HOLDER = """
 import sys
 from pathlib import Path
@@ -57,16 +57,16 @@ def holder(home: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_second_command_is_told_who_holds_the_lock(settings: Settings, tmp_path: Path) -> None:
+def test_a_second_command_gets_the_holder_of_the_lock(settings: Settings, tmp_path: Path) -> None:
     with holder(tmp_path) as process, pytest.raises(Busy) as caught, hold(settings, "up demo"):
         pass
 
-    expected = rf"another command is at work: `switch demo` \(process {process.pid}\), for \d+ s"
+    expected = rf"another command is running: `switch demo` \(process {process.pid}\), for \d+ s"
     assert re.fullmatch(expected, caught.value.message)
     assert caught.value.hint == "wait for it, or end it"
 
 
-def test_what_nobody_asked_for_is_waited_for(settings: Settings, tmp_path: Path) -> None:
+def test_a_command_waits_for_an_automatic_holder(settings: Settings, tmp_path: Path) -> None:
     waited_for: list[str] = []
     with holder(tmp_path, "automatic") as process:
 
@@ -82,7 +82,7 @@ def test_what_nobody_asked_for_is_waited_for(settings: Settings, tmp_path: Path)
     assert '"purpose": "up demo"' in text
 
 
-def test_a_holder_that_has_no_name_yet_is_looked_at_again(settings: Settings, tmp_path: Path) -> None:
+def test_a_holder_without_a_name_is_read_again(settings: Settings, tmp_path: Path) -> None:
     waited_for: list[str] = []
     with holder(tmp_path, "automatic") as process:
         named = (settings.state_dir / "lock").read_text()
@@ -102,15 +102,15 @@ def test_a_holder_that_has_no_name_yet_is_looked_at_again(settings: Settings, tm
     assert set(waited_for) == {"switch demo"}
 
 
-def test_who_would_wait_is_told_of_a_holder_that_never_gets_a_name(settings: Settings) -> None:
+def test_a_waiting_command_fails_if_the_holder_never_gets_a_name(settings: Settings) -> None:
     with hold(settings, "up demo"):
         (settings.state_dir / "lock").write_text("")
 
-        with pytest.raises(Busy, match="does not say which"), hold(settings, "down", waiting=lambda _: None):
+        with pytest.raises(Busy, match="its name is unknown"), hold(settings, "down", waiting=lambda _: None):
             pass
 
 
-def test_what_somebody_asked_for_is_not_waited_for(settings: Settings, tmp_path: Path) -> None:
+def test_a_command_does_not_wait_for_a_requested_holder(settings: Settings, tmp_path: Path) -> None:
     waited_for: list[Holder] = []
     with (
         holder(tmp_path),
@@ -122,12 +122,12 @@ def test_what_somebody_asked_for_is_not_waited_for(settings: Settings, tmp_path:
     assert waited_for == []
 
 
-def test_who_cannot_wait_is_told_of_what_nobody_asked_for(settings: Settings, tmp_path: Path) -> None:
+def test_without_waiting_an_automatic_holder_is_busy_too(settings: Settings, tmp_path: Path) -> None:
     with holder(tmp_path, "automatic"), pytest.raises(Busy), hold(settings, "restart demo"):
         pass
 
 
-def test_the_refused_command_does_not_change_what_the_holder_wrote(
+def test_a_refused_command_does_not_change_the_entry_of_the_holder(
     settings: Settings, tmp_path: Path
 ) -> None:
     with holder(tmp_path):
@@ -155,7 +155,7 @@ def test_the_lock_is_free_after_its_block(settings: Settings) -> None:
 
     with (
         hold(settings, "down"),
-        pytest.raises(Busy, match=r"at work: `down` \(process "),
+        pytest.raises(Busy, match=r"is running: `down` \(process "),
         hold(settings, "x"),
     ):
         pass
@@ -170,14 +170,14 @@ def test_the_lock_is_free_after_an_error_in_its_block(settings: Settings) -> Non
 
 
 @pytest.mark.parametrize("content", ["", "no JSON", "{}", "null", "[]", '{"purpose": "x", "since": null}'])
-def test_a_holder_that_does_not_say_who_it_is_is_a_holder_still(settings: Settings, content: str) -> None:
+def test_a_holder_with_an_invalid_entry_still_holds_the_lock(settings: Settings, content: str) -> None:
     with hold(settings, "up demo"):
         (settings.state_dir / "lock").write_text(content)
 
         with pytest.raises(Busy) as caught, hold(settings, "down"):
             pass
 
-    assert caught.value.message == "another command is at work: it does not say which"
+    assert caught.value.message == "another command is running: its name is unknown"
 
 
 def test_the_lock_file_is_private(settings: Settings) -> None:

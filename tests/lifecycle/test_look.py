@@ -19,12 +19,12 @@ from support.machine import Machine
 from support.nvml_replay import NvmlReplay
 
 SHARES = {"cpu_percent", "container_cpu_percent"}
-"""Measured from one look to the next, so a single one has none."""
+"""Measured between two snapshots, so a single one has no value."""
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A machine on which nothing runs."""
+    """A machine without a running engine."""
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     return load_settings({"HOME": str(tmp_path)}, tmp_path, user_id=0, group_id=0)
 
@@ -41,7 +41,7 @@ def test_a_snapshot_is_a_pulse_with_the_sensors(settings: Settings) -> None:
     assert filled(look.snapshot(settings)) == filled(look.pulse(settings)) | {"cards", "system"}
 
 
-def test_readers_that_are_kept_measure_shares_of_time(settings: Settings) -> None:
+def test_kept_readers_measure_shares_of_time(settings: Settings) -> None:
     readers = look.Readers(GpuReader(NvmlReplay("rtx-4090-and-rtx-5070-ti")))
 
     looks = [look.snapshot(settings, readers) for _ in range(2)]
@@ -64,7 +64,7 @@ def test_the_key_file_is_the_one_that_clients_need(settings: Settings) -> None:
 
 
 def known(status: dict[str, Any]) -> dict[str, Any]:
-    """Which fields are filled, those of the sensors too."""
+    """Which fields have a value, including those of the sensors."""
     return {
         name: {key for key, part in value.items() if part not in (None, [])} - SHARES
         if isinstance(value, dict)
@@ -74,7 +74,7 @@ def known(status: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.embedded
-def test_the_command_and_the_api_say_the_same_words(machine: Machine) -> None:
+def test_the_command_and_the_api_report_the_same_fields(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("up", "--model", "demo", "--engine", "embedded")
     body = {"max_tokens": 4, "messages": [{"role": "user", "content": "Say something."}]}

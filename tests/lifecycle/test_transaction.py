@@ -1,4 +1,4 @@
-"""switch: whatever fails or dies in between, a model serves afterwards, or the journal and the error say why."""
+"""transaction: after any failure or crash a model is running, or the journal and the error have the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from claude_local.lifecycle.transaction import Attempt, Journal
 
 
 class Killed(BaseException):
-    """The process is gone: nothing of it runs any more."""
+    """The process was killed: none of its code runs any more."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Machine:
     broken: frozenset[str] = frozenset()
     steps: list[str] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
-    """Whether somebody asks just before the old model stops, look by look."""
+    """Whether a request arrives just before the old model stops, for each check."""
     is_dead: bool = False
 
     def _step(self, name: str) -> None:
@@ -106,11 +106,11 @@ class Machine:
 
     @property
     def serving(self) -> str | None:
-        """The model that answers, if one does."""
+        """The model that answers, if any."""
         return self.loaded if self.loaded not in self.broken else None
 
     def restarted(self) -> Machine:
-        """The same machine for the next process, in which nothing fails."""
+        """The same machine for the next process, without faults."""
         return replace(self, faults=frozenset(), kill_at=None, steps=[], is_dead=False)
 
 
@@ -123,7 +123,7 @@ def last(journal: Journal) -> tuple[str | None, str, str, str | None]:
     return journal.last.from_profile, journal.last.to_profile, journal.last.outcome, journal.last.reason
 
 
-def test_the_steps_come_in_this_order() -> None:
+def test_the_steps_of_a_switch_run_in_this_order() -> None:
     machine = Machine()
 
     journal = run(machine)
@@ -148,7 +148,7 @@ def test_the_steps_come_in_this_order() -> None:
     )
 
 
-def test_a_check_that_fails_leaves_no_trace() -> None:
+def test_a_failed_check_leaves_no_trace() -> None:
     machine = Machine(faults=frozenset({0}))
 
     with pytest.raises(EngineFailed, match="fault at step 0"):
@@ -157,7 +157,7 @@ def test_a_check_that_fails_leaves_no_trace() -> None:
     assert (machine.serving, machine.steps, machine.on_disk) == ("old", ["check new"], Journal())
 
 
-def test_who_waits_too_long_changes_nothing() -> None:
+def test_a_switch_that_waits_too_long_changes_nothing() -> None:
     class Busy(Machine):
         def wait_until_idle(self, since: float) -> None:
             super().wait_until_idle(since)
@@ -172,7 +172,7 @@ def test_who_waits_too_long_changes_nothing() -> None:
     assert last(machine.on_disk) == ("old", "new", "nothing changed", "`old` is still answering after 120 s")
 
 
-def test_who_asks_just_before_the_old_model_stops_is_waited_for() -> None:
+def test_a_switch_waits_for_a_request_just_before_the_stop() -> None:
     machine = Machine(asked=[True, True])
 
     run(machine)
@@ -181,7 +181,7 @@ def test_who_asks_just_before_the_old_model_stops_is_waited_for() -> None:
     assert machine.steps[1:14] == [*again * 3, "stop"]
 
 
-def test_who_never_ends_asking_is_left_alone() -> None:
+def test_a_model_that_never_becomes_idle_is_not_stopped() -> None:
     class Busy(Machine):
         def wait_until_idle(self, since: float) -> None:
             super().wait_until_idle(since)
@@ -197,18 +197,18 @@ def test_who_never_ends_asking_is_left_alone() -> None:
     assert last(machine.on_disk) == ("old", "new", "nothing changed", "`old` is still answering after 120 s")
 
 
-def test_a_broken_model_brings_the_old_one_back_and_says_so() -> None:
+def test_after_a_broken_model_the_old_one_starts_again_and_the_hint_says_so() -> None:
     machine = Machine(broken=frozenset({"new"}))
 
     with pytest.raises(EngineFailed) as caught:
         run(machine)
 
-    assert (caught.value.message, caught.value.hint) == ("`new` is broken", "`old` serves again")
+    assert (caught.value.message, caught.value.hint) == ("`new` is broken", "`old` is running again")
     assert machine.serving == "old"
     assert last(machine.on_disk) == ("old", "new", "went back", "`new` is broken")
 
 
-def test_where_both_are_broken_both_reasons_are_told() -> None:
+def test_if_both_models_are_broken_the_error_has_both_reasons() -> None:
     machine = Machine(broken=frozenset({"new", "old"}))
 
     with pytest.raises(EngineFailed) as caught:
@@ -230,7 +230,7 @@ def test_a_first_start_that_fails_leaves_nothing_running() -> None:
     assert machine.on_disk.serving is None
 
 
-def test_an_interrupt_brings_the_old_one_back() -> None:
+def test_after_an_interrupt_the_old_model_starts_again() -> None:
     class Interrupted(Machine):
         def verify(self, profile: str) -> None:
             if profile == "new":
@@ -241,12 +241,12 @@ def test_an_interrupt_brings_the_old_one_back() -> None:
     with pytest.raises(EngineFailed) as caught:
         run(machine)
 
-    assert (caught.value.message, caught.value.hint) == ("interrupted", "`old` serves again")
+    assert (caught.value.message, caught.value.hint) == ("interrupted", "`old` is running again")
     assert machine.serving == "old"
 
 
 class Buggy(Machine):
-    """Meets a mistake of ours while it looks at the new model."""
+    """Raises a programming error during the verification of the new model."""
 
     def verify(self, profile: str) -> None:
         if profile == "new":
@@ -254,7 +254,7 @@ class Buggy(Machine):
         super().verify(profile)
 
 
-def test_a_bug_brings_the_old_one_back_and_keeps_its_traceback() -> None:
+def test_after_a_bug_the_old_model_starts_again_and_the_bug_is_raised() -> None:
     machine = Buggy()
 
     with pytest.raises(ZeroDivisionError, match="a bug"):
@@ -264,7 +264,7 @@ def test_a_bug_brings_the_old_one_back_and_keeps_its_traceback() -> None:
     assert last(machine.on_disk)[2:] == ("went back", "ZeroDivisionError: a bug")
 
 
-def test_a_bug_is_told_even_if_the_old_one_does_not_come_back() -> None:
+def test_a_bug_is_raised_even_if_the_old_model_does_not_come_back() -> None:
     machine = Buggy(broken=frozenset({"old"}))
 
     with pytest.raises(ZeroDivisionError, match="a bug"):
@@ -277,7 +277,7 @@ def test_a_bug_is_told_even_if_the_old_one_does_not_come_back() -> None:
 
 
 @pytest.mark.parametrize("write", ["write starting", "write verifying", "write end"])
-def test_after_the_stop_a_full_disk_does_not_stand_in_the_way(write: str) -> None:
+def test_after_the_stop_a_full_disk_does_not_block_the_switch(write: str) -> None:
     whole = Machine()
     run(whole)
     machine = Machine(faults=frozenset({whole.steps.index(write)}))
@@ -305,7 +305,7 @@ BROKEN = st.frozensets(st.sampled_from(["old", "new"]))
 
 @settings(max_examples=400, deadline=None)
 @given(faults=FAULTS, broken=BROKEN, old=st.sampled_from([None, "old"]))
-def test_whatever_fails_the_result_is_true(
+def test_after_any_fault_the_result_matches_the_machine(
     faults: frozenset[int], broken: frozenset[str], old: str | None
 ) -> None:
     machine = Machine(loaded=old, faults=faults, broken=broken)
@@ -316,7 +316,7 @@ def test_whatever_fails_the_result_is_true(
         stopped = "stop" in machine.steps
         if not stopped and "start new" not in machine.steps:
             assert machine.loaded == old
-        if error.hint == "`old` serves again":
+        if error.hint == "`old` is running again":
             assert machine.serving == "old"
         elif stopped and old and machine.serving != "old":
             assert "did not come back" in error.message
@@ -326,7 +326,7 @@ def test_whatever_fails_the_result_is_true(
 
 @settings(max_examples=600, deadline=None)
 @given(kill_at=st.integers(0, 16), after=st.booleans(), broken=BROKEN, old=st.sampled_from([None, "old"]))
-def test_who_is_killed_at_any_step_is_finished_or_undone_by_the_next(
+def test_an_attempt_killed_at_any_step_is_finished_or_undone_by_the_next_process(
     kill_at: int, after: bool, broken: frozenset[str], old: str | None
 ) -> None:
     machine = Machine(loaded=old, broken=broken, kill_at=kill_at, dies_after_effect=after)
@@ -342,15 +342,13 @@ def test_who_is_killed_at_any_step_is_finished_or_undone_by_the_next(
     assert journal.attempt is None
     if old not in broken:
         assert later.serving in ("new", old)
-    # What the journal says is to serve is what serves, unless it is broken.
+    # The profile in the journal is running, unless it is broken.
     assert later.serving == journal.serving or journal.serving in {*broken, None}
 
 
 @settings(max_examples=200, deadline=None)
 @given(first=st.integers(0, 16), second=st.integers(0, 16), after=st.booleans())
-def test_a_second_death_while_the_first_is_cleaned_up_changes_nothing(
-    first: int, second: int, after: bool
-) -> None:
+def test_a_crash_during_recovery_is_recovered_too(first: int, second: int, after: bool) -> None:
     machine = Machine(kill_at=first, dies_after_effect=after)
     try:
         run(machine)
@@ -382,7 +380,7 @@ def test_a_second_death_while_the_first_is_cleaned_up_changes_nothing(
         ("going back", Snapshot(state="ready", engine="docker", profile="new"), "go back"),
     ],
 )
-def test_the_engine_decides_what_becomes_of_an_attempt(
+def test_the_state_of_the_engine_decides_about_an_attempt(
     phase: transaction.Phase, now: Snapshot, decision: transaction.Decision
 ) -> None:
     journal = Journal(engine="docker", serving="old", attempt=Attempt("old", "new", phase, 1.0))
@@ -397,7 +395,7 @@ def test_without_an_attempt_there_is_nothing_to_do() -> None:
 
 
 class Life(RuleBasedStateMachine):
-    """Switches, faults, deaths and stops in any order, on one machine."""
+    """Switches, faults, crashes and stops in any order, on one machine."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The management API against clients that mean no good, byte by byte over raw sockets."""
+"""The management API against hostile clients, byte by byte over raw sockets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def api(served: Served) -> Iterator[Api]:
-    """The API; afterwards it still answers, and nothing in it broke."""
+    """The API; after each test it must still answer, with an empty log."""
     yield served.api
     assert served.process.poll() is None
     assert served.api.get("/health").json() == {"status": "ok"}
@@ -32,7 +32,7 @@ def api(served: Served) -> Iterator[Api]:
 
 @dataclass(frozen=True)
 class Case:
-    """A request and what has to come back. PORT in it stands for the server's port."""
+    """A request and the expected answer. PORT stands for the server's port."""
 
     name: str
     status: int
@@ -67,8 +67,8 @@ JSON = b"Content-Type: application/json\r\n"
 LONG = "a" * 70
 
 CASES = [
-    # Who asks
-    get("a name that a stranger's DNS points here", 403, "host_not_allowed", Host="evil.example:PORT"),
+    # Host and origin
+    get("a foreign name that resolves to this machine", 403, "host_not_allowed", Host="evil.example:PORT"),
     get("our name without the port", 403, "host_not_allowed", Host="localhost"),
     get("another port", 403, "host_not_allowed", Host="127.0.0.1:1"),
     get("a name that begins like ours", 403, "host_not_allowed", Host="127.0.0.1:PORT.evil.example"),
@@ -84,7 +84,7 @@ CASES = [
     get("a page of the same domain", 403, "origin_not_allowed", Sec_Fetch_Site="same-site"),
     get("a word that no browser sends", 403, "origin_not_allowed", Sec_Fetch_Site="anything"),
     post("a form of another site", 403, "origin_not_allowed", Origin="https://evil.example"),
-    # What a page may send without asking first
+    # Requests that a page may send without a preflight
     post("a form", 415, "not_json", b"model=demo", Content_Type="application/x-www-form-urlencoded"),
     post("plain text", 415, "not_json", Content_Type="text/plain"),
     post("a form with a file", 415, "not_json", Content_Type="multipart/form-data; boundary=x"),
@@ -92,33 +92,33 @@ CASES = [
     post("JSON and something else", 415, "not_json", Content_Type="application/json, text/plain"),
     post("a media type that begins alike", 415, "not_json", Content_Type="application/jsonp"),
     post("another charset", 415, "not_json", Content_Type="application/json; charset=utf-7"),
-    Case("the question whether to ask", 405, "method_not_allowed", method="OPTIONS", body=None),
+    Case("a preflight request", 405, "method_not_allowed", method="OPTIONS", body=None),
     # Lengths
     post("no length", 411, "length_required", Content_Length=""),
-    post("a length that is no number", 400, "bad_request", Content_Length="1x"),
+    post("a length that is not a number", 400, "bad_request", Content_Length="1x"),
     post("a length below zero", 400, "bad_request", Content_Length="-1"),
     post("a length with a sign", 400, "bad_request", Content_Length="+18"),
     post("nothing at all", 400, "body_missing", b""),
     post("one byte too many", 413, "too_large", b"{" + b" " * 16_384),
     post("a gigabyte announced", 413, "too_large", Content_Length="1000000000"),
     post("a length beyond every number", 413, "too_large", Content_Length="9" * 30),
-    post("pieces instead of a length", 411, "length_required", Content_Length="", Transfer_Encoding="chunked"),
-    post("both pieces and a length", 411, "length_required", Transfer_Encoding="chunked"),
-    Case("a question with a body", 400, "body_not_expected", method="GET", path="/status"),
+    post("chunks instead of a length", 411, "length_required", Content_Length="", Transfer_Encoding="chunked"),
+    post("both chunks and a length", 411, "length_required", Transfer_Encoding="chunked"),
+    Case("a GET with a body", 400, "body_not_expected", method="GET", path="/status"),
     # JSON
     post("half a document", 400, "bad_json", b'{"model":"demo"'),
     post("not UTF-8", 400, "bad_json", b'{"model":"\xff"}'),
     post("a key twice", 400, "bad_json", b'{"model":"demo","model":"nosuch"}'),
     post("NaN", 400, "bad_json", b'{"model":"demo","idle_limit_seconds":NaN}'),
     post("infinity", 400, "bad_json", b'{"model":"demo","idle_limit_seconds":1e999}'),
-    post("a number without end", 400, "bad_json", b'{"model":' + b"9" * 5000 + b"}"),
-    post("a depth that breaks parsers", 400, "bad_json", b'{"model":' + b"[" * 8000 + b"]" * 8000 + b"}"),
+    post("a huge number", 400, "bad_json", b'{"model":' + b"9" * 5000 + b"}"),
+    post("deep nesting", 400, "bad_json", b'{"model":' + b"[" * 8000 + b"]" * 8000 + b"}"),
     post("a list", 400, "bad_json", b'["demo"]'),
     post("a byte order mark", 400, "bad_json", b'\xef\xbb\xbf{"model":"demo"}'),
     post("half a surrogate pair", 400, "bad_json", b'{"model":"\\ud800"}'),
     post("a line end in a text", 400, "bad_json", b'{"model":"de\nmo"}'),
-    post("something behind the document", 400, "bad_json", b'{"model":"demo"}{}'),
-    # What it says
+    post("data after the document", 400, "bad_json", b'{"model":"demo"}{}'),
+    # Fields
     post("no model", 400, "bad_request", b"{}"),
     post("a model that is a number", 400, "bad_request", b'{"model":1}'),
     post("a model that is a list", 400, "bad_request", b'{"model":["demo"]}'),
@@ -128,7 +128,7 @@ CASES = [
     post("one for true", 400, "bad_request", b'{"model":"demo","force":1}'),
     post("another when", 400, "bad_request", b'{"model":"demo","when":"always"}'),
     post("a limit below zero", 400, "bad_request", b'{"model":"demo","idle_limit_seconds":-1}'),
-    post("a name without end", 400, "bad_request", f'{{"model":"{LONG}"}}'.encode()),
+    post("a very long name", 400, "bad_request", f'{{"model":"{LONG}"}}'.encode()),
     post("a path for a name", 404, "unknown_model", b'{"model":"../../etc/passwd"}'),
     post("a flag for a name", 404, "unknown_model", b'{"model":"--rpc evil:1"}'),
     post("a line end for a name", 404, "unknown_model", b'{"model":"x\\nCOMPOSE_FILE=/evil"}'),
@@ -145,8 +145,8 @@ CASES = [
     Case("a parameter twice", 400, "bad_request", method="GET", path="/logs?tail=1&tail=2", body=None),
     Case("too many lines", 400, "bad_request", method="GET", path="/logs?tail=100000000", body=None),
     Case("lines below zero", 400, "bad_request", method="GET", path="/logs?tail=-1", body=None),
-    Case("a parameter in no encoding", 400, "bad_request", method="GET", path="/logs?tail=%ff", body=None),
-    Case("a parameter for a look", 400, "bad_request", method="GET", path="/status?x=1", body=None),
+    Case("a parameter that is not UTF-8", 400, "bad_request", method="GET", path="/logs?tail=%ff", body=None),
+    Case("a parameter where none is allowed", 400, "bad_request", method="GET", path="/status?x=1", body=None),
     # HTTP itself
     raw("another server's address", 400, "bad_request", b"GET http://evil.example/ HTTP/1.1\r\n" + HOST + b"\r\n"),
     raw("a tunnel", 405, "bad_request", b"CONNECT evil.example:443 HTTP/1.1\r\n" + HOST + b"\r\n"),
@@ -157,23 +157,23 @@ CASES = [
     raw("a space before the colon", 400, "bad_request", b"GET /status HTTP/1.1\r\nHost : 127.0.0.1:PORT\r\n\r\n"),
     raw("a header over two lines", 400, "bad_request",
         b"GET /status HTTP/1.1\r\nHost: evil\r\n 127.0.0.1:PORT\r\n\r\n"),
-    raw("a line end of another kind", 400, "bad_request", b"GET /status HTTP/1.1\nHost: 127.0.0.1:PORT\n\n"),
+    raw("line ends without a carriage return", 400, "bad_request", b"GET /status HTTP/1.1\nHost: 127.0.0.1:PORT\n\n"),
     raw("a header without a name", 400, "bad_request", b"GET /status HTTP/1.1\r\n: x\r\n" + HOST + b"\r\n"),
     raw("another protocol", 505, "bad_request", b"GET /status HTTP/2.0\r\n" + HOST + b"\r\n"),
     raw("no protocol", 400, "bad_request", b"GET /status\r\n\r\n"),
     raw("TLS", 400, "bad_request", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
     raw("noise", 400, "bad_request", bytes(range(128, 256)) + b"\r\n\r\n"),
-    raw("a header without end", 413, "too_large",
+    raw("a huge header", 413, "too_large",
         b"GET /status HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 20_000 + b"\r\n\r\n"),
     raw("a thousand headers", 413, "too_large",
         b"GET /status HTTP/1.1\r\n" + HOST + b"X-A: aaaaaaaaaaaa\r\n" * 1000 + b"\r\n"),
-    raw("a path without end", 414, "too_large", b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n"),
-    raw("a method in small letters", 400, "bad_request", b"get /status HTTP/1.1\r\n" + HOST + b"\r\n"),
+    raw("a huge path", 414, "too_large", b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n"),
+    raw("a method in lower case", 400, "bad_request", b"get /status HTTP/1.1\r\n" + HOST + b"\r\n"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_hostile_request_is_refused_in_one_shape(case: Case, api: Api) -> None:
+def test_a_hostile_request_is_refused_in_one_form(case: Case, api: Api) -> None:
     answer = api.send(case.bytes_for(api.port))
 
     assert (answer.status, answer.code) == (case.status, case.code), answer
@@ -189,7 +189,7 @@ def assert_is_closed_to_pages(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "LOCALHOST"])
-def test_our_own_names_may_ask(host: str, api: Api) -> None:
+def test_requests_to_our_own_names_are_answered(host: str, api: Api) -> None:
     answer = api.get("/health", Host=f"{host}:{api.port}", Origin=f"http://127.0.0.1:{api.port}")
 
     assert answer.status == 200
@@ -206,7 +206,7 @@ def test_a_second_request_hidden_behind_a_refused_one_is_not_answered(api: Api) 
     assert (first.status, rest) == (400, b"")
 
 
-def test_a_body_that_ends_too_early_is_told(api: Api) -> None:
+def test_a_body_that_ends_too_early_is_refused(api: Api) -> None:
     with api.connect() as connection:
         connection.sendall(request("POST", "/switch", api.port, BODY)[:-5])
         connection.shutdown(socket.SHUT_WR)
@@ -216,7 +216,7 @@ def test_a_body_that_ends_too_early_is_told(api: Api) -> None:
     assert (answer.status, answer.code) == (400, "bad_request")
 
 
-def test_slow_clients_are_ended_and_hold_up_nobody(api: Api) -> None:
+def test_slow_clients_are_closed_and_block_no_other_client(api: Api) -> None:
     with ExitStack() as stack:
         slow = [stack.enter_context(api.connect()) for _ in range(60)]
         for connection in slow:
@@ -229,7 +229,7 @@ def test_slow_clients_are_ended_and_hold_up_nobody(api: Api) -> None:
     assert {answer.code for answer in answers} == {"too_slow"}
 
 
-def test_a_slow_body_is_ended_too(api: Api) -> None:
+def test_a_request_with_a_slow_body_is_closed_too(api: Api) -> None:
     with api.connect() as connection:
         connection.sendall(request("POST", "/switch", api.port, BODY)[:-5])
         beside = api.send(request("GET", "/health", api.port), timeout_seconds=2)
@@ -240,7 +240,7 @@ def test_a_slow_body_is_ended_too(api: Api) -> None:
     assert (answer.status, answer.code) == (408, "too_slow")
 
 
-def test_connections_that_say_nothing_hold_up_nobody_up_to_a_limit(api: Api) -> None:
+def test_silent_connections_block_no_other_client_up_to_a_limit(api: Api) -> None:
     with ExitStack() as stack:
         silent = [stack.enter_context(api.connect()) for _ in range(100)]
         beside = api.send(request("GET", "/health", api.port), timeout_seconds=2)
@@ -251,7 +251,7 @@ def test_connections_that_say_nothing_hold_up_nobody_up_to_a_limit(api: Api) -> 
     assert (last.status, last.code) == (503, "overloaded")
 
 
-def test_who_does_not_read_events_holds_up_nobody(api: Api) -> None:
+def test_listeners_that_do_not_read_block_no_other_client(api: Api) -> None:
     with ExitStack() as stack:
         deaf = [stack.enter_context(api.connect()) for _ in range(16)]
         for connection in deaf:
@@ -265,7 +265,7 @@ def test_who_does_not_read_events_holds_up_nobody(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/switch", "/start", "/stop", "/logs", "/events"])
-def test_with_a_token_file_only_who_knows_it_may_do_more_than_look(path: str, tmp_path: Path) -> None:
+def test_with_a_token_file_these_calls_need_the_token(path: str, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("secret\n")
     with Served(tmp_path, CLAUDE_LOCAL_MANAGEMENT_TOKEN_FILE=str(token)) as served:

@@ -1,4 +1,4 @@
-"""api_arrivals: when a request is here as a whole."""
+"""arrivals: when a request has arrived completely."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\ncontent-length: 3\r\nX: y\r\n\r\n"
         (b"a" * HEADER_LIMIT_BYTES, True),
     ],
 )
-def test_a_request_is_whole_with_its_body_or_when_it_is_refused_anyway(data: bytes, whole: bool) -> None:
+def test_a_request_is_complete_with_its_body_or_when_it_is_refused_anyway(data: bytes, whole: bool) -> None:
     assert is_whole(data) is whole

@@ -1,4 +1,4 @@
-"""events, log_tail, restarts: who listens hears the newest; a log's new lines; three restarts in five minutes."""
+"""events, log_tail, patience: listeners get the newest events; new lines of a log; three restarts in five minutes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claude_local.management.patience import WINDOW_SECONDS, RestartLimit
 from claude_local.server.log_tail import new_lines
 
 
-def test_every_listener_hears_everything_in_order() -> None:
+def test_every_listener_gets_all_events_in_order() -> None:
     events = Events()
     listeners = [events.listen() for _ in range(2)]
 
@@ -24,7 +24,7 @@ def test_every_listener_hears_everything_in_order() -> None:
     assert len(events) == 0
 
 
-def test_who_reads_slowly_misses_the_oldest_and_never_the_newest() -> None:
+def test_a_slow_reader_loses_the_oldest_events_and_never_the_newest() -> None:
     events = Events()
     listener = events.listen()
     assert listener
@@ -40,7 +40,7 @@ def test_who_reads_slowly_misses_the_oldest_and_never_the_newest() -> None:
     assert rest[-1] == f"event: sample\ndata: {WAITING_EVENTS + 9}\n\n".encode()
 
 
-def test_only_so_many_may_listen_and_who_leaves_makes_room() -> None:
+def test_the_number_of_listeners_is_limited_and_a_leaving_one_makes_room() -> None:
     events = Events()
     listeners = [events.listen() for _ in range(LISTENERS)]
     too_many = events.listen()
@@ -56,12 +56,12 @@ LINES = st.lists(st.sampled_from(["a", "b", "c"]), max_size=12)
 
 
 @given(log=LINES, added=LINES, tail=st.integers(1, 12))
-def test_what_is_new_follows_what_was_seen(log: list[str], added: list[str], tail: int) -> None:
+def test_new_lines_follow_the_known_ones(log: list[str], added: list[str], tail: int) -> None:
     before, now = log[-tail:], (log + added)[-tail:]
 
     new = new_lines(before, now)
 
-    # Equal lines cannot be told apart, so fewer may count as new, never more.
+    # Equal lines cannot be distinguished, so fewer may count as new, never more.
     assert now[len(now) - len(new) :] == new
     assert len(new) <= min(len(added), tail) or not before
 
@@ -80,7 +80,7 @@ def test_new_lines_of_a_log(before: list[str], now: list[str], new: list[str]) -
     assert new_lines(before, now) == new
 
 
-def test_three_restarts_in_five_minutes_and_then_again_later() -> None:
+def test_three_restarts_are_allowed_in_five_minutes_and_more_later() -> None:
     limit = RestartLimit()
 
     allowed = [limit.allows(at) for at in (0.0, 1.0, 2.0, 3.0, WINDOW_SECONDS, WINDOW_SECONDS + 0.5)]

@@ -1,4 +1,4 @@
-"""keeper: what it starts again, what it follows, and when it does nothing."""
+"""keeper: when it restarts, when it follows a model, and when it does nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVING = Journal(engine="embedded", serving="demo")
 
 
 class Recorded(Operations):
-    """Operations that only write down what is asked of them; a restart fails."""
+    """Operations that only record the calls; a restart fails."""
 
     asked: list[str]
 
@@ -76,7 +76,7 @@ def keeper(operations: Recorded, clock: Clock) -> Keeper:
     return Keeper(operations.settings, operations, clock)
 
 
-def test_what_died_is_started_again_three_times(keeper: Keeper, operations: Recorded) -> None:
+def test_a_dead_engine_is_restarted_three_times(keeper: Keeper, operations: Recorded) -> None:
     journal.write(keeper.settings, SERVING)
 
     for _ in range(RESTARTS + 1):
@@ -94,7 +94,7 @@ def test_what_died_is_started_again_three_times(keeper: Keeper, operations: Reco
         (STOPPED, SERVING),
     ],
 )
-def test_nothing_is_started_that_is_not_meant_to_serve_or_is_under_way(
+def test_nothing_is_restarted_that_should_not_run_or_has_a_command_running(
     keeper: Keeper, operations: Recorded, now: Snapshot, record: Journal
 ) -> None:
     journal.write(keeper.settings, record)
@@ -104,7 +104,7 @@ def test_nothing_is_started_that_is_not_meant_to_serve_or_is_under_way(
     assert operations.asked == []
 
 
-def test_a_failure_without_a_reason_gets_that_of_the_restart(keeper: Keeper) -> None:
+def test_a_failure_without_a_reason_gets_the_reason_of_the_failed_restart(keeper: Keeper) -> None:
     journal.write(keeper.settings, SERVING)
     before = keeper.explained(FAILED)
     keeper.act(FAILED)
@@ -141,5 +141,7 @@ def test_a_model_is_followed_once_it_has_been_idle_for_two_seconds(
         (replace(MOVED, loaded_profile="not a profile"), False),
     ],
 )
-def test_another_profile_of_ours_in_memory_has_moved(keeper: Keeper, now: Snapshot, has_moved: bool) -> None:
+def test_has_moved_is_true_only_for_another_profile_in_memory(
+    keeper: Keeper, now: Snapshot, has_moved: bool
+) -> None:
     assert keeper.has_moved(now) is has_moved

@@ -1,4 +1,4 @@
-"""metrics_text: every figure whole, in the words of Prometheus."""
+"""metrics_text: exact values in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from claude_local.foundation.snapshot import Snapshot
 from claude_local.management.metrics_text import metrics_text
 
 
-def test_a_large_figure_keeps_its_digits() -> None:
+def test_large_numbers_keep_all_digits() -> None:
     now = Snapshot(state="ready", uptime_seconds=1234567.8, context_tokens_per_slot=1_048_576)
 
     lines = metrics_text(now, {"restarts_total": 12_345_678}).splitlines()
@@ -21,7 +21,7 @@ def test_a_large_figure_keeps_its_digits() -> None:
     ]
 
 
-def test_what_is_not_known_is_left_out_and_a_label_is_quoted() -> None:
+def test_unknown_values_are_left_out_and_labels_are_quoted() -> None:
     lines = metrics_text(Snapshot(state="ready", profile='a "b"', engine="docker"), {}).splitlines()
 
     assert lines == [

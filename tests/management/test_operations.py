@@ -1,4 +1,4 @@
-"""operations: what goes on in a thread of its own is told, whether or not somebody waits."""
+"""operations: errors of jobs in background threads are reported; profiles are read again after a change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(error: Exception) -> Job:
     return job
 
 
-def test_a_bug_in_a_job_that_nobody_waits_for_is_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_in_a_job_that_no_request_waits_for_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     run(ZeroDivisionError("a bug"))
 
     log = capsys.readouterr().err
@@ -32,7 +32,7 @@ def test_a_bug_in_a_job_that_nobody_waits_for_is_in_the_log(capsys: pytest.Captu
     )
 
 
-def test_what_a_user_can_do_something_about_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_error_is_raised_but_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     job = run(UserError("the disk is full"))
 
     assert capsys.readouterr().err == ""
@@ -45,7 +45,7 @@ PROFILE = "title: T\ndescription: D\nmodel: {file: a.gguf}\n"
 
 @pytest.fixture
 def operations(tmp_path: Path) -> Operations:
-    """With a folder of one profile."""
+    """Operations with a folder of one profile."""
     folder = tmp_path / "profiles"
     folder.mkdir()
     (folder / "_defaults.yaml").write_text("")
@@ -54,20 +54,20 @@ def operations(tmp_path: Path) -> Operations:
     return Operations(load_settings(environment, ROOT, user_id=0, group_id=0))
 
 
-def test_an_editor_that_holds_a_profile_disturbs_nobody(operations: Operations) -> None:
-    (operations.settings.profiles_dir / ".#a.yaml").symlink_to("somebody@host.1234")
+def test_the_lock_file_of_an_editor_is_ignored(operations: Operations) -> None:
+    (operations.settings.profiles_dir / ".#a.yaml").symlink_to("user@host.1234")
 
     assert list(operations.profiles()) == ["a"]
 
 
-def test_a_profile_that_leads_nowhere_is_a_mistake_in_the_profiles(operations: Operations) -> None:
+def test_a_profile_that_is_a_broken_link_is_a_profile_error(operations: Operations) -> None:
     (operations.settings.profiles_dir / "b.yaml").symlink_to("nowhere")
 
     with pytest.raises(ProfileError, match="cannot read"):
         operations.profiles()
 
 
-def test_profiles_are_read_again_when_one_or_the_defaults_changed(operations: Operations) -> None:
+def test_profiles_are_read_again_after_a_change_of_one_or_of_the_defaults(operations: Operations) -> None:
     folder = operations.settings.profiles_dir
     before = operations.profiles()
     same = operations.profiles()

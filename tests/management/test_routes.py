@@ -1,4 +1,4 @@
-"""routes: the body of a request becomes the same wish that a command makes."""
+"""routes: the body of a request becomes the same wish as a command."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def profile(name: str) -> Profile:
 PROFILES = {name: profile(name) for name in ("one", "two")}
 
 
-def none_has_served() -> str:
+def no_last_profile() -> str:
     raise AssertionError("a name was given")
 
 
-def test_a_body_that_names_only_a_model_is_the_wish_of_a_command() -> None:
+def test_a_body_with_only_a_model_equals_the_wish_of_a_command() -> None:
     wish = Wish(PROFILES["two"], PROFILES)
 
     assert SwitchBody(model="two").wish(PROFILES) == wish
-    assert StartBody(model="two").wish(PROFILES, none_has_served) == wish
+    assert StartBody(model="two").wish(PROFILES, no_last_profile) == wish
 
 
 def test_each_field_of_a_body_reaches_the_wish() -> None:
@@ -36,19 +36,19 @@ def test_each_field_of_a_body_reaches_the_wish() -> None:
     assert body.wish(PROFILES) == Wish(
         PROFILES["one"], PROFILES, force=True, cut_replies=True, idle_limit_seconds=7
     )
-    assert StartBody(model="one", force=True).wish(PROFILES, none_has_served).force is True
+    assert StartBody(model="one", force=True).wish(PROFILES, no_last_profile).force is True
 
 
-def test_a_start_without_a_name_takes_the_profile_that_served_last() -> None:
+def test_a_start_without_a_name_uses_the_last_profile() -> None:
     assert StartBody().wish(PROFILES, lambda: "two").profile is PROFILES["two"]
 
 
-def test_an_unknown_name_is_no_wish() -> None:
+def test_an_unknown_name_raises_unknown_profile() -> None:
     with pytest.raises(UnknownProfile):
         SwitchBody(model="three").wish(PROFILES)
 
 
-def test_no_answer_in_json_is_described_as_any_object_without_need() -> None:
+def test_only_these_answers_are_described_as_any_object() -> None:
     described = openapi("1", 8081)["paths"]
     answers = {
         route.name: described[route.path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]

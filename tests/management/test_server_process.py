@@ -1,4 +1,4 @@
-"""management, lifecycle: what the server says when it cannot start, and what is true when Docker is gone."""
+"""server_process: errors at the start, the state without Docker Engine, restarts with other settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from support.api_client import Served, request
 from support.machine import ROOT, Machine, error_of
 
 
-def test_a_port_that_is_taken_is_told_with_its_holder(machine: Machine) -> None:
+def test_a_port_in_use_is_reported_with_its_holder(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", machine.management_port)):
         message, hints = error_of(machine.invoke("serve"))
 
@@ -42,7 +42,7 @@ def test_the_port_is_checked_before_a_model_is_loaded(machine: Machine) -> None:
     assert machine.our_processes() == []
 
 
-def test_what_is_switched_off_does_not_serve(machine: Machine) -> None:
+def test_serve_fails_if_the_api_is_switched_off(machine: Machine) -> None:
     machine.extra["CLAUDE_LOCAL_MANAGEMENT_PORT"] = "off"
 
     message, _ = error_of(machine.invoke("serve"))
@@ -66,7 +66,7 @@ def test_a_token_file_without_a_token_is_refused(
     assert message == f"the token file {token} {expected}"
 
 
-def test_without_docker_engine_its_model_is_told_as_failed(machine: Machine) -> None:
+def test_without_docker_engine_the_state_is_failed(machine: Machine) -> None:
     machine.extra["DOCKER_HOST"] = f"unix://{machine.home}/no-docker.sock"
     settings = load_settings(machine.environment, machine.checkout, user_id=0, group_id=0)
     journal.write(settings, Journal(engine="docker", serving="demo"))
@@ -77,7 +77,7 @@ def test_without_docker_engine_its_model_is_told_as_failed(machine: Machine) -> 
     assert facts == {"state": "failed", "engine": "docker", "reason": "Docker Engine does not answer"}
 
 
-def test_a_server_that_is_told_to_end_ends_cleanly(tmp_path: Path) -> None:
+def test_a_terminated_server_ends_cleanly(tmp_path: Path) -> None:
     with Served(tmp_path) as served:
         record = tmp_path / "state" / "management" / "process.json"
         was_written = record.exists()
@@ -92,7 +92,7 @@ def test_a_server_that_is_told_to_end_ends_cleanly(tmp_path: Path) -> None:
     assert served.log.read_text() == ""
 
 
-def test_the_module_says_how_it_is_used(machine: Machine) -> None:
+def test_the_module_without_arguments_prints_its_usage(machine: Machine) -> None:
     environment = {**machine.environment, "PYTHONPATH": str(ROOT / "scripts")}
     done = machine.run([sys.executable, "-m", "claude_local"], env=environment)
 
@@ -101,7 +101,7 @@ def test_the_module_says_how_it_is_used(machine: Machine) -> None:
 
 @pytest.fixture
 def settings(machine: Machine) -> Iterator[Settings]:
-    """A machine's settings; its management API is ended afterwards."""
+    """A machine's settings; its management API is stopped after the test."""
     own = load_settings(machine.environment, machine.checkout, user_id=0, group_id=0)
     yield own
     server_process.stop(own)
@@ -112,7 +112,7 @@ def server_of(settings: Settings) -> int:
     return int(json.loads((settings.state_dir / "management" / "process.json").read_text())["pid"])
 
 
-def test_a_server_with_other_settings_is_started_again_with_these(settings: Settings) -> None:
+def test_a_server_with_other_settings_is_restarted_with_the_new_ones(settings: Settings) -> None:
     server_process.start(settings)
     first = server_of(settings)
     server_process.start(settings)
@@ -133,7 +133,7 @@ def test_the_server_is_started_with_one_heap_for_all_its_threads(settings: Setti
     assert {name: environment.get(name) for name in server_process.ONE_HEAP} == server_process.ONE_HEAP
 
 
-def test_a_server_in_somebodys_terminal_goes_on(machine: Machine, settings: Settings) -> None:
+def test_a_server_in_a_terminal_keeps_running(machine: Machine, settings: Settings) -> None:
     with machine.start("serve") as served:
         while not server_process.is_running(settings):
             assert served.poll() is None
@@ -144,7 +144,7 @@ def test_a_server_in_somebodys_terminal_goes_on(machine: Machine, settings: Sett
         served.communicate()
 
 
-def test_what_the_api_does_keeps_the_settings_of_the_last_render(settings: Settings) -> None:
+def test_operations_keep_the_settings_of_the_last_render(settings: Settings) -> None:
     wanted = dataclasses.replace(settings, sandbox="container", jail_switching=False)
     profiles = load_profiles(settings.profiles_dir)
     build_folder.apply(build_folder.plan(render(wanted, profiles), settings.build_dir), settings.build_dir)
@@ -156,7 +156,7 @@ def test_what_the_api_does_keeps_the_settings_of_the_last_render(settings: Setti
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"environment": {"CLAUDE_LOCAL_LLAMA_PORT": "x"}}'])
-def test_where_nobody_rendered_the_api_does_with_its_own_settings(
+def test_without_a_valid_render_operations_use_their_own_settings(
     settings: Settings, content: str | None
 ) -> None:
     settings.build_dir.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""supervisor: it goes on looking, whatever goes wrong in one look."""
+"""supervisor: it continues after any error in a look."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.machine import ROOT
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
-    """One that looks at a machine on which nothing runs."""
+    """A supervisor on a machine without a running engine."""
     environment = {
         "HOME": str(tmp_path),
         "CLAUDE_LOCAL_PROFILES_DIR": str(tmp_path / "profiles"),
@@ -30,7 +30,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     own.stop()
 
 
-def test_a_bug_in_a_look_is_told_once_and_the_next_look_comes(
+def test_a_repeated_bug_in_a_look_is_logged_once_and_looks_continue(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     looks: list[str] = []
@@ -56,7 +56,7 @@ def test_a_bug_in_a_look_is_told_once_and_the_next_look_comes(
     assert capsys.readouterr().err.count("Traceback") == 1
 
 
-def test_a_mistake_in_a_profile_is_no_failure_of_what_serves(
+def test_a_mistake_in_a_profile_does_not_mark_the_running_model_as_failed(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving = Snapshot(state="unloaded", engine="docker", profile="demo", loaded_profile="second")

@@ -1,4 +1,4 @@
-"""teller: which events one look makes, and that no line of the log is missing or comes twice."""
+"""teller: the events for one look; no line of the log is lost or repeated."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ READY = Snapshot(state="ready", engine="docker", profile="demo", loaded_profile=
         replace(READY, last_switch=LastSwitch(None, "demo", 1.0, "switched", ended_at=2.0)),
     ],
 )
-def test_what_matters_makes_a_state(now: Snapshot) -> None:
+def test_a_relevant_change_makes_a_state_event(now: Snapshot) -> None:
     assert [name for name, _ in events_of(READY, now, "")] == ["state"]
 
 
 @pytest.mark.parametrize("now", [READY, replace(READY, uptime_seconds=2.0), replace(READY, slots_busy=1)])
-def test_figures_make_a_sample(now: Snapshot) -> None:
+def test_a_change_of_figures_makes_a_sample_event(now: Snapshot) -> None:
     assert events_of(READY, now, "") == [("sample", now.to_dict())]
 
 
-def test_a_loading_model_shows_its_progress_and_the_last_line() -> None:
+def test_a_loading_model_makes_a_progress_event_with_the_last_line() -> None:
     loading = replace(READY, state="loading", load_fraction=0.5)
 
     _, progress = events_of(loading, loading, "load_tensors: 7")
@@ -43,14 +43,14 @@ def test_a_loading_model_shows_its_progress_and_the_last_line() -> None:
 
 
 def heard(subscriber: Subscriber | None) -> list[tuple[str, object]]:
-    """Names of events, and data of those that carry lines."""
+    """Names of events, and the lines of those that carry lines."""
     assert subscriber
     text = b"".join(subscriber).decode()
     events = [event.split("\ndata: ") for event in text.split("\n\n") if event.startswith("event: ")]
     return [(name.removeprefix("event: "), json.loads(data).get("lines")) for name, data in events]
 
 
-def test_a_listener_begins_with_the_state_and_the_log_so_far() -> None:
+def test_a_listener_first_gets_the_state_and_the_log_so_far() -> None:
     teller = Teller()
     teller.tell_log(["one", "two"])
     teller.tell_log([])

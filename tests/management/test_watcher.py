@@ -1,4 +1,4 @@
-"""watcher: how often it looks, which look is new enough, and that a look that shows nothing does nothing."""
+"""watcher: how often it looks, and which look is recent enough."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ AT_WORK = Snapshot(state="ready", work=Work("switch", "waiting", since=0.0, proc
         (AT_WORK, AT_WORK_SECONDS, WATCHED_SECONDS),
     ],
 )
-def test_it_looks_more_often_while_somebody_asks_and_while_something_goes_on(
+def test_it_looks_more_often_with_a_client_and_while_a_command_runs(
     now: Snapshot, watched: float, unwatched: float
 ) -> None:
     assert (pause_seconds(now, is_watched=True), pause_seconds(now, is_watched=False)) == (watched, unwatched)
 
 
-def test_one_question_counts_as_interest_for_a_while() -> None:
+def test_a_request_counts_as_interest_for_a_while() -> None:
     freshness = Freshness()
     before = freshness.is_asked(100.0)
     freshness.asked_at = 100.0
@@ -47,7 +47,7 @@ def test_one_question_counts_as_interest_for_a_while() -> None:
     ]
 
 
-def test_a_look_answers_questions_for_two_seconds_and_none_after_a_change() -> None:
+def test_a_look_answers_requests_for_two_seconds_but_not_after_a_change() -> None:
     freshness = Freshness()
     unchanged = freshness.oldest(100.0)
     freshness.changed_at = 99.5

@@ -259,7 +259,7 @@ def test_a_missing_or_ambiguous_quantisation_is_reported_with_the_available_file
 
 
 TEMPLATES = {
-    "takes it": (CHAT_TEMPLATE, Verdict("own", "it takes a later system message")),
+    "takes it": (CHAT_TEMPLATE, Verdict("own", "it accepts a later system message")),
     "refuses it": (
         STRICT,
         Verdict(
@@ -271,7 +271,7 @@ TEMPLATES = {
         "{% for m in messages %}{% if loop.first or m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}",
         Verdict("tolerant", "with a later system message it drops the message"),
     ),
-    "none": (None, Verdict("unknown", "the file brings no chat template")),
+    "none": (None, Verdict("unknown", "the file has no chat template")),
     "broken": (
         "{% if %}",
         Verdict(
@@ -288,7 +288,7 @@ TEMPLATES = {
     ),
     "eats memory": (
         "{{ 'a' * 10000000000 }}",
-        Verdict("unknown", "rendering it failed or took too much time or memory"),
+        Verdict("unknown", "rendering failed or took too much time or memory"),
     ),
     "takes no system message at all": (
         "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}{% endfor %}",

@@ -1,4 +1,4 @@
-"""A start by Python and one by bin/llama-up, which needs no Python, leave the same presets and key rules behind."""
+"""A start by Python and one by bin/llama-up (without Python) leave the same presets and obey the same key rules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALIKE = {
     )
     for name in ("a.b", "a-b", "axb", "a.b.c")
 }
-"""Names that a careless regular expression takes for each other."""
+"""Names that a careless regular expression would confuse."""
 
 SETS = {"golden": PROFILES, "shipped": load_profiles(ROOT / "profiles"), "alike": ALIKE}
 
@@ -39,12 +39,12 @@ def by_python(settings: Settings, profile: Profile) -> None:
 
 
 def by_bash(settings: Settings, profile: Profile) -> None:
-    """What `main` of llama-up does before it starts the container."""
+    """The steps of llama-up's `main` before it starts the container."""
     program = settings.build_dir / "bin" / "llama-up"
     text = program.read_text(encoding="utf-8")
     functions = text.removesuffix('main "$@"\n')
     assert functions != text
-    first_steps = program.with_name("first-steps")  # beside it, where it finds what it sources
+    first_steps = program.with_name("first-steps")  # beside it, where it finds the files that it sources
     first_steps.write_text(functions + 'private_folders\nmake_key\nwrite_presets "$1"\n', encoding="utf-8")
     subprocess.run(["/bin/bash", str(first_steps), profile.name], check=True)
 
@@ -53,7 +53,7 @@ BOTH = pytest.mark.parametrize("start", [by_python, by_bash])
 
 
 def machine_with(folder: Path, profiles: dict[str, Profile]) -> Settings:
-    """A checkout with its build/ and a state folder of its own, where nothing was started yet."""
+    """A checkout with its build/ and its own state folder, before the first start."""
     settings = replace(
         settings_in(checkout_in(folder)), state_dir=folder / "state", models_dir=folder / "models"
     )
@@ -90,7 +90,7 @@ def test_a_key_is_64_hexadecimal_digits_and_private(tmp_path: Path, start: Start
 
 
 @BOTH
-def test_a_key_that_is_there_stays_and_becomes_private(tmp_path: Path, start: Start) -> None:
+def test_an_existing_key_is_kept_and_made_private(tmp_path: Path, start: Start) -> None:
     settings = machine_with(tmp_path, PROFILES)
     settings.runtime_dir.mkdir(parents=True)
     settings.api_key_file.write_text("my-own-key\n")

@@ -1,4 +1,4 @@
-"""failure_reasons: the one line that tells why a model failed."""
+"""failure_reasons: the one line with the reason why a model failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_reason_is_the_first_error_of_the_model_that_failed() -> None:
     assert reason_in(lines) == "error loading model: bad magic"
 
 
-def test_the_reason_is_of_the_last_model_and_not_of_one_before() -> None:
+def test_the_reason_belongs_to_the_last_model_not_an_earlier_one() -> None:
     lines = [
         "[40001] 0.00.200.000 E llama_model_load: the first reason",
         "[40002] 0.00.200.000 I llama_model_load: loading model",
@@ -28,7 +28,7 @@ def test_the_reason_is_of_the_last_model_and_not_of_one_before() -> None:
     assert reason_in(lines) == "the second reason"
 
 
-def test_what_the_router_says_of_missing_files_is_no_reason() -> None:
+def test_the_router_lines_about_missing_files_are_not_the_reason() -> None:
     lines = [
         "0.00.010.000 E srv  presets: error: file /models/other.gguf does not exist",
         "[40001] 0.00.100.000 I llama_model_load: loading model",
@@ -39,13 +39,13 @@ def test_what_the_router_says_of_missing_files_is_no_reason() -> None:
     assert reason_in(lines) == "out of memory / bye"
 
 
-def test_a_line_with_the_word_error_counts_whatever_its_case() -> None:
+def test_a_line_with_the_word_error_counts_in_any_case() -> None:
     lines = ["[40001] ggml_cuda_init: CUDA ERROR: out of memory", "[40001] done"]
 
     assert reason_in(lines) == "ggml_cuda_init: CUDA ERROR: out of memory"
 
 
-def test_without_any_model_the_router_itself_is_asked() -> None:
+def test_without_any_model_the_lines_of_the_router_count() -> None:
     lines = ["0.00.010.000 I srv: starting", "0.00.020.000 E srv  main: cannot read the key file"]
 
     assert reason_in(lines) == "main: cannot read the key file"
@@ -71,7 +71,7 @@ NO_ROOM = (
 )
 
 
-def test_too_little_memory_is_told_in_gigabytes_with_the_card() -> None:
+def test_missing_memory_is_given_in_gigabytes_with_the_card() -> None:
     lines = [
         f"[40001] 0.00.100.000 I {DEVICE_0}",
         f"[40001] 0.00.100.000 I {DEVICE_1}",
@@ -82,11 +82,11 @@ def test_too_little_memory_is_told_in_gigabytes_with_the_card() -> None:
     assert reason_in(lines) == "out of memory: needs 21.3 GB, 19.8 GB free on GPU 0"
 
 
-def test_too_little_memory_is_told_without_the_lines_on_free_memory_too() -> None:
+def test_missing_memory_is_reported_even_without_the_lines_on_free_memory() -> None:
     assert reason_in([NO_ROOM]) == "out of memory: needs 21.3 GB, more than is free on GPU 0"
 
 
-def test_without_any_error_what_is_known_from_elsewhere_comes_before_the_last_lines() -> None:
+def test_without_any_error_the_given_reason_comes_before_the_last_lines() -> None:
     assert reason_in(["one", "two"], "the container is exited, exit code 137") == (
         "the container is exited, exit code 137"
     )

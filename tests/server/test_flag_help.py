@@ -1,4 +1,4 @@
-"""server_help: which flags a server has, and which profiles use one that it lacks."""
+"""flag_help: which flags a server has, and which profiles use one that it lacks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_our_profiles_use_only_flags_of_the_recorded_server() -> None:
     assert missing_flags(HELP, load_profiles(ROOT / "profiles")) == {}
 
 
-def test_a_lost_flag_is_named_for_each_that_uses_it() -> None:
+def test_a_missing_flag_is_listed_for_the_router_and_each_profile_that_uses_it() -> None:
     profiles = load_profiles(ROOT / "profiles")
     without = "\n".join(
         line for line in HELP.splitlines() if not any(name in line for name in ("--top-k", "--models-preset"))

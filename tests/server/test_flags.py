@@ -1,4 +1,4 @@
-"""llama_server: a profile as flags and presets, compared with what `llama-server --help` knows."""
+"""flags: a profile as flags and presets, compared with `llama-server --help`."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def one_of_everything() -> Profile:
     )
 
 
-# ---- What the help says
+# ---- The help
 
 
 def annotations_in(annotation: Any) -> Iterator[Any]:
@@ -102,7 +102,7 @@ def annotations_in(annotation: Any) -> Iterator[Any]:
 
 
 def words_of(field: str) -> list[str]:
-    """The words that a field may be."""
+    """The allowed words of a field."""
     annotation = ServerOptions.model_fields[field].annotation
     literals = [part for part in annotations_in(annotation) if get_origin(part) is Literal]
     return [word for literal in literals for word in get_args(literal) if isinstance(word, str)]
@@ -122,12 +122,12 @@ def test_every_field_is_a_flag_of_llama_server(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if is_plain_boolean(field)])
-def test_a_field_that_can_be_false_has_a_flag_that_says_no(field: str) -> None:
+def test_a_field_that_can_be_false_has_a_negated_flag(field: str) -> None:
     assert "--no-" + field.replace("_", "-") in ENTRIES
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if is_only_true(field)])
-def test_a_field_that_can_only_be_true_is_a_flag_without_a_value_and_without_a_no(field: str) -> None:
+def test_a_field_that_can_only_be_true_is_a_flag_without_value_and_negation(field: str) -> None:
     flag = "--" + field.replace("_", "-")
 
     assert re.search(rf"{flag}(,|  |\n)", ENTRIES[flag])
@@ -137,13 +137,13 @@ def test_a_field_that_can_only_be_true_is_a_flag_without_a_value_and_without_a_n
 @pytest.mark.parametrize(
     ("field", "word"), [(field, word) for field in FIELDS for word in words_of(field)], ids=str
 )
-def test_every_word_that_a_field_may_be_is_named_in_the_help(field: str, word: str) -> None:
+def test_every_allowed_word_of_a_field_is_in_the_help(field: str, word: str) -> None:
     text = ENTRIES["--" + field.replace("_", "-")]
 
     assert word in re.findall(r"[a-z0-9_+]+(?:-[a-z0-9]+)*", text)
 
 
-def test_the_words_of_the_cache_types_are_exactly_those_of_the_help() -> None:
+def test_the_cache_types_are_exactly_those_in_the_help() -> None:
     for flag, field in (("--cache-type-k", "cache_type_k"), ("--cache-type-v", "cache_type_v")):
         listed = re.search(r"allowed values: (.*)", ENTRIES[flag])
 
@@ -156,7 +156,7 @@ def test_every_flag_of_the_router_is_a_flag_of_llama_server(flag: str) -> None:
     assert flag in ENTRIES
 
 
-def test_the_allowed_extra_flags_are_these_and_no_others() -> None:
+def test_the_allowed_extra_flags_are_exactly_the_recorded_ones() -> None:
     allowed = sorted(flag for flag in ENTRIES if ALLOWED_EXTRA_FLAGS.fullmatch(flag))
 
     assert allowed == (Path(__file__).parents[1] / "data" / "allowed-extra-flags.txt").read_text().split()
@@ -176,7 +176,7 @@ def alternatives(pattern: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("part", list(alternatives(ALLOWED_EXTRA_FLAGS.pattern)))
-def test_every_part_of_the_list_of_extra_flags_allows_a_flag_that_exists(part: str) -> None:
+def test_every_alternative_of_the_extra_flags_matches_an_existing_flag(part: str) -> None:
     assert any(re.fullmatch(f"--(?:{part})", flag) for flag in ENTRIES)
 
 
@@ -192,11 +192,11 @@ def test_every_allowed_extra_flag_reaches_llama_server(flag: str) -> None:
 # ---- Flags
 
 
-def test_a_profile_that_sets_nothing_is_its_model_alone() -> None:
+def test_a_profile_without_settings_becomes_only_its_model() -> None:
     assert options(profile(), "/models") == [("model", "/models/sub folder/a.gguf")]
 
 
-def test_projector_and_draft_model_become_paths_that_llama_server_knows() -> None:
+def test_projector_and_draft_model_become_paths_inside_the_container() -> None:
     model = {"file": "a.gguf", "mmproj": {"file": "eyes.gguf"}, "draft": {"file": "sub/quick.gguf"}}
     with_both = Profile.model_validate({"name": "a", "title": "T", "description": "D", "model": model})
 
@@ -353,7 +353,7 @@ def test_the_presets_of_every_kind_of_value_are_these_lines() -> None:
 
 
 @pytest.mark.parametrize("mark", ["#", ";"])
-def test_a_comment_mark_in_a_path_is_refused_with_the_way_out(mark: str) -> None:
+def test_a_comment_mark_in_a_path_is_refused_with_the_next_step(mark: str) -> None:
     broken = Profile.model_validate(
         {"name": "b", "title": "T", "description": "D", "model": {"file": f"a{mark}1.gguf"}}
     )
@@ -395,7 +395,7 @@ KEYS = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_s
 
 @settings(deadline=None)
 @given(values=st.dictionaries(KEYS, JSON_VALUES, max_size=4))
-def test_template_values_are_the_same_json_in_the_presets_and_hold_no_comment_mark(
+def test_template_values_are_the_same_json_in_the_presets_without_comment_marks(
     values: dict[str, Any],
 ) -> None:
     line = preset_lines(profile(chat_template_kwargs=values))[2]
@@ -449,7 +449,7 @@ def test_activating_a_profile_uncomments_its_lines_alone() -> None:
     )
 
 
-def test_a_profile_alone_has_what_stands_before_all_and_its_own_section() -> None:
+def test_a_profile_alone_keeps_the_header_and_its_own_section() -> None:
     lines = activate(PRESETS, "a", alone=True).splitlines()
 
     assert lines == [
@@ -460,15 +460,15 @@ def test_a_profile_alone_has_what_stands_before_all_and_its_own_section() -> Non
 
 
 @pytest.mark.parametrize("name", ["unknown", "", "[a]", "A"])
-def test_activating_what_is_not_there_changes_nothing(name: str) -> None:
+def test_activating_an_unknown_profile_changes_nothing(name: str) -> None:
     assert activate(PRESETS, name) == PRESETS
 
 
-def test_activating_twice_is_activating_once() -> None:
+def test_activating_twice_equals_activating_once() -> None:
     assert activate(activate(PRESETS, "a"), "a") == activate(PRESETS, "a")
 
 
-def test_the_active_profile_has_all_its_names_and_loads_at_once() -> None:
+def test_the_active_profile_has_all_its_names_and_loads_on_startup() -> None:
     presets = "\n".join(preset_lines(one_of_everything())) + "\n"
 
     lines = activate(presets, "everything").splitlines()

@@ -1,4 +1,4 @@
-"""engines: a server on our port that is not ours gets no key, and what it says is not believed."""
+"""engines: a foreign server on our port gets no key, and its answers are ignored."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from claude_local.server.router import Router
 
 KEY = "the-secret-key"
 NO_PROTOCOL = 200
-"""Nobody was given this number, so no kernel has a module that answers for it."""
+"""An unassigned protocol number: no kernel has a module for it."""
 GOOD = {"id": "demo", "aliases": ["local-llama"], "status": {"value": "loaded"}}
 
 
 @dataclass
 class Foreign:
-    """A server that gives one answer to everything and remembers the keys that it was sent."""
+    """A server that gives one answer to every request and records the keys it receives."""
 
     port: int
     keys: list[str | None] = field(default_factory=list)
@@ -56,7 +56,7 @@ def foreign_server(answer: Any) -> Iterator[Foreign]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     foreign = Foreign(int(server.server_address[1]))
@@ -70,7 +70,7 @@ def foreign_server(answer: Any) -> Iterator[Foreign]:
 
 @pytest.fixture
 def without_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home folder of somebody who has a key, and no Docker Engine."""
+    """The home folder of a user with a key but without Docker Engine."""
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     return tmp_path
 
@@ -86,7 +86,7 @@ def settings_with(home: Path, port: int, user_id: int | None = None) -> Settings
 
 
 def engine_part(now: Snapshot) -> Snapshot:
-    """The snapshot without what is true of this machine whatever serves."""
+    """The snapshot without the facts about this machine that do not depend on the engine."""
     return replace(now, cards=None, system=None, api_key_file=None, command=None)
 
 
@@ -99,7 +99,7 @@ def test_a_foreign_server_is_no_engine_and_gets_no_key(without_docker: Path, ans
 
 
 @pytest.mark.parametrize("engine", [DockerEngine, EmbeddedEngine])
-def test_a_foreign_server_is_not_asked_whether_it_answers_somebody(
+def test_a_foreign_server_is_not_asked_whether_it_is_busy(
     without_docker: Path, engine: type[DockerEngine | EmbeddedEngine]
 ) -> None:
     with foreign_server({"data": [GOOD]}) as foreign:
@@ -108,14 +108,14 @@ def test_a_foreign_server_is_not_asked_whether_it_answers_somebody(
     assert (is_busy, set(foreign.keys) - {None}) == (False, set())
 
 
-def test_a_foreign_server_is_not_told_to_unload(without_docker: Path) -> None:
+def test_no_unload_request_goes_to_a_foreign_server(without_docker: Path) -> None:
     with foreign_server({"data": [GOOD]}) as foreign:
         DockerEngine(settings_with(without_docker, foreign.port)).release()
 
     assert set(foreign.keys) == {None}
 
 
-def test_a_foreign_server_is_not_told_to_load(without_docker: Path) -> None:
+def test_no_load_request_goes_to_a_foreign_server(without_docker: Path) -> None:
     profile = Profile(name="a", title="T", description="D", model=ModelSource(file="a.gguf"))
 
     with foreign_server({"data": [GOOD]}) as foreign, pytest.raises(EngineFailed, match="did not start"):
@@ -134,13 +134,13 @@ def test_a_foreign_server_is_not_told_to_load(without_docker: Path) -> None:
         {"data": [GOOD | {"status": "loaded"}, GOOD | {"aliases": None}, GOOD | {"id": 1}]},
     ],
 )
-def test_only_a_list_of_models_is_one(answer: Any) -> None:
+def test_a_malformed_list_of_models_counts_as_empty(answer: Any) -> None:
     with foreign_server(answer) as foreign:
         assert Router(LlamaHttp(f"http://127.0.0.1:{foreign.port}", KEY)).models() == []
 
 
 @pytest.mark.parametrize("answer", [["a"], {"a": 1}, "x"])
-def test_facts_that_make_no_sense_are_not_known(answer: Any) -> None:
+def test_malformed_facts_count_as_unknown(answer: Any) -> None:
     with foreign_server(answer) as foreign:
         facts = Router(LlamaHttp(f"http://127.0.0.1:{foreign.port}", KEY)).facts("demo")
 
@@ -149,17 +149,17 @@ def test_facts_that_make_no_sense_are_not_known(answer: Any) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"])
-def test_a_server_of_another_user_is_not_even_asked(without_docker: Path, host: str) -> None:
-    with listener_of_another_user(host) as (port, told):
+def test_a_server_of_another_user_gets_no_request(without_docker: Path, host: str) -> None:
+    with listener_of_another_user(host) as (port, received):
         now = engine_part(look.snapshot(settings_with(without_docker, port)))
         owners = owner_ids(port)
 
-    assert (now, owners, told) == (STOPPED, {65534}, [b""])
+    assert (now, owners, received) == (STOPPED, {65534}, [b""])
 
 
 @contextmanager
 def listener_of_another_user(host: str) -> Iterator[tuple[int, list[bytes]]]:
-    """Its port, and afterwards what it was told by the first who came: by us, to end it."""
+    """Its port, and after the block what its first connection sent: the one that ends it."""
     script = (
         "import socket, sys\n"
         "family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET\n"
@@ -172,19 +172,21 @@ def listener_of_another_user(host: str) -> Iterator[tuple[int, list[bytes]]]:
         "except BlockingIOError: pass\n"
     )
     argv = ["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/env", "python3", "-c", script, host]
-    told: list[bytes] = []
+    received: list[bytes] = []
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", env={"PATH": "/usr/bin:/bin"}
     ) as other:
         assert other.stdout
-        yield int(other.stdout.readline()), told
-        told.append(other.communicate()[0])
+        yield int(other.stdout.readline()), received
+        received.append(other.communicate()[0])
 
 
 @pytest.mark.parametrize("way", ["netlink", "table"])
-def test_a_listener_elsewhere_is_nobody_on_our_port(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+def test_a_listener_on_another_address_does_not_own_our_port(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     other = {"netlink": "listeners_by_table", "table": "listeners_by_netlink"}[way]
-    monkeypatch.setattr(listeners, other, kernel_that_does_not_tell)
+    monkeypatch.setattr(listeners, other, kernel_without_an_answer)
     with (
         socket.create_server(("127.0.0.2", 0)) as elsewhere,
         socket.create_server(("127.0.0.1", 0)) as ours,
@@ -197,7 +199,7 @@ def test_a_listener_elsewhere_is_nobody_on_our_port(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::", "::ffff:127.0.0.1"])
-def test_the_kernel_tells_the_same_both_ways(host: str) -> None:
+def test_netlink_and_the_table_list_the_same_listeners(host: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as server:
         if family == socket.AF_INET6:
@@ -205,23 +207,23 @@ def test_the_kernel_tells_the_same_both_ways(host: str) -> None:
         server.bind((host, 0))
         server.listen()
         port = server.getsockname()[1]
-        told = ListeningSocket(
+        expected = ListeningSocket(
             socket.inet_pton(family, host), port, os.getuid(), os.fstat(server.fileno()).st_ino
         )
-        by_netlink = [one for one in listeners.listeners_by_netlink(port) if one.address == told.address]
-        by_table = [one for one in listeners.listeners_by_table() if one[:2] == told[:2]]
+        by_netlink = [one for one in listeners.listeners_by_netlink(port) if one.address == expected.address]
+        by_table = [one for one in listeners.listeners_by_table() if one[:2] == expected[:2]]
 
-    assert by_netlink == by_table == [told]
+    assert by_netlink == by_table == [expected]
 
 
-def test_a_kernel_that_cannot_load_its_answer_is_none_that_says_nobody() -> None:
+def test_a_kernel_without_the_netlink_module_raises_instead_of_listing_no_listeners() -> None:
     with pytest.raises(FileNotFoundError):
         list(listeners.listeners_by_netlink(8080, protocol=NO_PROTOCOL))
 
 
-def test_no_table_is_no_listener(tmp_path: Path) -> None:
+def test_a_missing_table_means_no_listeners(tmp_path: Path) -> None:
     assert list(listeners.listeners_by_table(tmp_path)) == []
 
 
-def kernel_that_does_not_tell(*_: int) -> Iterator[ListeningSocket]:
+def kernel_without_an_answer(*_: int) -> Iterator[ListeningSocket]:
     raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))

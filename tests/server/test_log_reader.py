@@ -1,4 +1,4 @@
-"""log_reader: each line of a log once, without our own questions, and the turns that it tells."""
+"""log_reader: each line of a log once, without our own requests, and the turns in it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_each_line_is_new_once_and_carries_no_escape_sequence(engine: EmbeddedEn
     assert reader.last_line == "three"
 
 
-def test_lines_of_several_looks_are_taken_together(engine: EmbeddedEngine) -> None:
+def test_lines_of_several_reads_are_taken_together(engine: EmbeddedEngine) -> None:
     reader = LogReader()
     for text in ("one\n", "two\n"):
         with engine.log_file.open("a") as log:
@@ -48,7 +48,7 @@ def test_lines_of_several_looks_are_taken_together(engine: EmbeddedEngine) -> No
     assert (reader.take_new(), reader.take_new()) == (["one", "two"], [])
 
 
-def test_what_the_router_writes_of_our_own_questions_is_left_out(engine: EmbeddedEngine) -> None:
+def test_router_lines_about_our_own_requests_are_left_out(engine: EmbeddedEngine) -> None:
     engine.log_file.write_text("one\nsrv proxying request to model demo on port 4\ntwo\n")
     reader = LogReader()
     reader.read(engine)
@@ -56,7 +56,7 @@ def test_what_the_router_writes_of_our_own_questions_is_left_out(engine: Embedde
     assert reader.take_new() == ["one", "two"]
 
 
-def test_a_log_that_is_away_for_a_moment_is_not_new_when_it_comes_back(engine: EmbeddedEngine) -> None:
+def test_a_log_that_disappears_and_comes_back_has_no_new_lines(engine: EmbeddedEngine) -> None:
     engine.log_file.write_text("one\n")
     reader, away = LogReader(), engine.log_file.with_suffix(".away")
     reader.read(engine)
@@ -69,7 +69,7 @@ def test_a_log_that_is_away_for_a_moment_is_not_new_when_it_comes_back(engine: E
     assert reader.take_new() == ["one"]
 
 
-def test_the_last_requests_are_read_from_it(engine: EmbeddedEngine) -> None:
+def test_the_last_requests_are_read_from_the_log(engine: EmbeddedEngine) -> None:
     engine.log_file.write_text(TURNS)
     reader = LogReader()
     reader.read(engine)
@@ -87,7 +87,7 @@ def test_an_external_server_has_no_log_here(tmp_path: Path) -> None:
     assert (reader.take_new(), reader.turns) == ([], ())
 
 
-def test_an_engine_that_does_not_answer_brings_nothing(engine: EmbeddedEngine) -> None:
+def test_an_engine_that_does_not_answer_has_no_new_lines(engine: EmbeddedEngine) -> None:
     class Silent(EmbeddedEngine):
         def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
             raise EngineUnavailable(f"no answer: {tail} lines, follow={follow}")

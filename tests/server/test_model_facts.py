@@ -1,4 +1,4 @@
-"""model_facts: which counters of a server say something about its speed."""
+"""model_facts: which counters of a server are meaningful for its speed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from claude_local.server.model_facts import speed
         ("3001", "12.5", 240.08),
     ],
 )
-def test_answers_of_one_token_say_nothing_about_the_speed(
+def test_answers_of_one_token_do_not_count_for_the_speed(
     tokens: str, seconds: str, expected: float | None
 ) -> None:
     metrics = f"llamacpp:tokens_predicted_total {tokens}\nllamacpp:tokens_predicted_seconds_total {seconds}\n"
@@ -26,7 +26,7 @@ def test_answers_of_one_token_say_nothing_about_the_speed(
 
 
 @pytest.mark.parametrize(("tokens", "expected"), [("1", None), ("31", None), ("32", 64.0)])
-def test_prompts_of_a_few_tokens_say_nothing_about_the_speed(tokens: str, expected: float | None) -> None:
+def test_short_prompts_do_not_count_for_the_speed(tokens: str, expected: float | None) -> None:
     metrics = f"llamacpp:prompt_tokens_total {tokens}\nllamacpp:prompt_seconds_total 0.5\n"
 
     assert speed(metrics, "prompt_tokens_total", "prompt_seconds_total", from_tokens=32) == expected

@@ -1,4 +1,4 @@
-"""engines: what a server is asked before it counts as ours and as ready."""
+"""engines: the checks before a server counts as ours and as ready."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = "the-key"
 
 @dataclass
 class Server:
-    """A server of ours. Remembers each request: its path, and whether it had the key."""
+    """A server of ours. Records the path of each request, and whether it had the key."""
 
     answers: dict[str, Any]
     asks_for_a_key: bool = True
@@ -49,7 +49,7 @@ class Server:
                 self.wfile.write(content)
 
             def log_message(self, format: str, *arguments: object) -> None:
-                """Says nothing."""
+                """Logs nothing."""
 
         server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self.port = int(server.server_address[1])
@@ -64,7 +64,7 @@ class Server:
         if self.asks_for_a_key and not has_key:
             return 401, {"error": {"message": "Invalid API Key"}}
         if path not in self.answers:
-            return 400, {"error": {"message": "this template wants none of it"}}
+            return 400, {"error": {"message": "this template refuses the question"}}
         return 200, self.answers[path]
 
 
@@ -72,7 +72,7 @@ def times_asked_without_key(server: Server) -> int:
     return sum(not has_key for _, has_key in server.asked)
 
 
-def test_who_refused_once_is_not_asked_again_and_who_comes_after_it_is() -> None:
+def test_a_server_that_refused_once_is_not_asked_again_but_its_successor_is() -> None:
     server = Server({})
     found = []
     for is_locked in (True, False):
@@ -80,11 +80,11 @@ def test_who_refused_once_is_not_asked_again_and_who_comes_after_it_is() -> None
         with server.runs() as http:
             found.append(([Router(http).is_locked() for _ in range(3)], times_asked_without_key(server)))
 
-    # One that asks for no key is no server of ours, and may become one.
+    # A server that accepts requests without a key is not cached: it may need one later.
     assert found == [([True] * 3, 1), ([False] * 3, 4)]
 
 
-def test_nobody_is_not_locked() -> None:
+def test_a_port_without_a_server_is_not_locked() -> None:
     with Server({}).runs() as http:
         pass
 
@@ -101,7 +101,7 @@ def without(path: str) -> dict[str, Any]:
     return {other: answer for other, answer in GOOD.items() if other != path}
 
 
-def test_a_model_that_counts_and_says_a_word_answers() -> None:
+def test_a_model_that_counts_tokens_and_generates_one_is_ready() -> None:
     server = Server(GOOD)
     with server.runs() as http:
         probe.check_answers(http, "demo")
@@ -114,11 +114,11 @@ def test_a_model_that_counts_and_says_a_word_answers() -> None:
     [
         (
             without("/v1/messages/count_tokens"),
-            "llama-server refuses /v1/messages/count_tokens: this template wants none of it",
+            "llama-server refuses /v1/messages/count_tokens: this template refuses the question",
         ),
         (
             GOOD | {"/v1/messages/count_tokens": {"input_tokens": 0}},
-            "the chat template of `demo` makes nothing",
+            "the chat template of `demo` turns a question into an empty prompt",
         ),
         (without("/completion"), "llama-server refuses /completion"),
         (
@@ -127,7 +127,7 @@ def test_a_model_that_counts_and_says_a_word_answers() -> None:
         ),
         (
             GOOD | {"/completion": {"model": "demo", "tokens_predicted": 0}},
-            "`demo` is loaded, and answers nothing",
+            "`demo` is loaded but generates no token",
         ),
     ],
 )

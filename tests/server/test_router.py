@@ -1,4 +1,4 @@
-"""engines/router: which model is active, and which is in memory."""
+"""router: which model is active, and which is in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_only_a_model_that_is_not_unloaded_is_in_memory() -> None:
     assert (running_model(models), running_model(models[:1])) == ("b", None)
 
 
-def test_only_a_model_that_is_loaded_can_answer_somebody() -> None:
+def test_only_a_loaded_model_can_answer() -> None:
     states = ["unloaded", "loading", "sleeping", "loaded"]
     models = [{"id": state, "status": {"value": state}} for state in states]
 

@@ -17,8 +17,9 @@ def turns_in(lines: list[str]) -> tuple[Turn, ...]:
     return reader.turns
 
 
-def test_the_turns_of_two_scripts_and_two_claude_sessions_are_as_the_server_answered() -> None:
-    # The answers said: cached 7, 1412, 4, 754 and read 1411, 13, 921, 13.
+def test_the_turns_match_the_answers_of_the_server() -> None:
+    # The log of two scripts and two Claude Code sessions.
+    # The answers to the scripts: cached 7, 1412, 4, 754 and read 1411, 13, 921, 13.
     assert [(turn.cached_tokens, turn.prompt_tokens, turn.answer_tokens) for turn in turns_in(LOG)] == [
         (0, 81, 1),
         (7, 1418, 30),
@@ -30,9 +31,9 @@ def test_the_turns_of_two_scripts_and_two_claude_sessions_are_as_the_server_answ
     ]
 
 
-def test_only_a_prompt_that_was_mostly_read_again_has_a_reason() -> None:
+def test_only_a_long_prompt_that_was_mostly_read_again_has_a_reason() -> None:
     assert [turn.reason for turn in turns_in(LOG)] == [
-        None,  # of 81 tokens, as our own question after loading: not worth a word
+        None,  # of 81 tokens, like our own test request after loading: too short for a reason
         "another conversation took the slot",
         None,
         "another conversation took the slot",
@@ -48,7 +49,7 @@ def test_speeds_are_those_of_the_request() -> None:
     assert (last.prompt_tokens_per_second, last.generation_tokens_per_second) == (432.74, 456.2)
 
 
-def test_a_prompt_that_changed_in_the_middle_says_where() -> None:
+def test_a_prompt_that_changed_in_the_middle_has_the_place_in_its_reason() -> None:
     slot, task = "0.01.0 I slot function: id  0 | task -1 | ", "0.01.0 I slot function: id  0 | task 9 | "
     lines = [
         slot + "selected slot by LCP similarity, f_sim_best = 0.412 (> 0.100 thold), f_keep = 0.4",
@@ -65,12 +66,12 @@ def test_a_prompt_that_changed_in_the_middle_says_where() -> None:
             answer_tokens=11,
             prompt_tokens_per_second=5880.0,
             generation_tokens_per_second=110.0,
-            reason="the prompt changed after 41% of it",
+            reason="the prompt changed after 41%",
         ),
     )
 
 
-def test_a_model_that_lost_its_checkpoint_says_so() -> None:
+def test_a_model_that_cannot_rewind_has_that_reason() -> None:
     lines = [
         LOG[0].replace("LRU, n_tokens = 0, t_last = -1", "LCP similarity, f_sim_best = 0.900"),
         LOG[1].replace("processing task", "forcing full prompt re-processing due to lack of cache data"),
@@ -78,9 +79,9 @@ def test_a_model_that_lost_its_checkpoint_says_so() -> None:
     ]
 
     assert [turn.reason for turn in turns_in(lines)] == [
-        "the model cannot go back in its memory to where the prompts differ"
+        "the model cannot rewind its memory to where the prompts differ"
     ]
 
 
-def test_a_cancelled_request_is_no_turn_and_noise_does_no_harm() -> None:
+def test_cancelled_requests_and_noise_give_no_turn() -> None:
     assert turns_in(["", "slot", " slot \x1b[31m", *LOG[:2], LOG[7]]) == ()

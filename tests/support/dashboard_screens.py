@@ -231,7 +231,7 @@ DRAWINGS = {
     "asked-to-leave": Drawing(view=View(dialog="leave"), sizes=((60, 20),)),
     "asked-to-stop": Drawing(view=View(dialog="stop"), sizes=((60, 20),)),
     "refused": Drawing(
-        replace(SCENE, notice="another command is at work: `switch glm` (process 4711), for 3 s")
+        replace(SCENE, notice="another command is running: `switch glm` (process 4711), for 3 s")
     ),
     "refused-with-a-hint": Drawing(
         replace(

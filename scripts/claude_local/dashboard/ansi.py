@@ -1,4 +1,4 @@
-"""Styled lines as the text that a terminal takes: with colours or without, in Unicode or in ASCII. Pure."""
+"""Styled lines as terminal output: with or without colours, in Unicode or ASCII. Pure."""
 
 from __future__ import annotations
 

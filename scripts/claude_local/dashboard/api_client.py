@@ -1,4 +1,4 @@
-"""Asks the management API on this machine, and listens to its events. No proxy is ever asked."""
+"""A client of the management API on this machine and of its events. Ignores proxy settings."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from claude_local.foundation.errors import UserError
 LOOK_SECONDS = 15
 DO_SECONDS = 120
 SILENCE_SECONDS = 25
-"""A listener hears something every ten seconds; after this much silence the server is gone."""
+"""The server sends something every ten seconds; after this much silence it counts as gone."""
 
 
 class NoAnswer(UserError):
-    """The management API is away, or says something that is none of its answers."""
+    """The management API does not answer, or the answer is not one of its own."""
 
 
 @dataclass(frozen=True)
 class ApiClient:
-    """The management API at 127.0.0.1:`port`; `token` is None where it wants none."""
+    """The management API at 127.0.0.1:`port`; `token` is None if the API needs no token."""
 
     port: int
     token: str | None = None
@@ -34,15 +34,15 @@ class ApiClient:
         return f"127.0.0.1:{self.port}"
 
     def get(self, path: str) -> Any:
-        """The JSON answer. Raises NoAnswer, or UserError with what the server says against it."""
+        """The JSON answer. Raises NoAnswer, or UserError with the server's reason for a refusal."""
         return self._ask("GET", path, None, LOOK_SECONDS)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The JSON answer, which may take as long as it takes to stop a model. Raises as `get` does."""
+        """The JSON answer; it may take as long as stopping a model. Raises as `get` does."""
         return self._ask("POST", path, body, DO_SECONDS)
 
     def events(self) -> Iterator[tuple[str, Any]]:
-        """Names and data of events as they come, until the server ends. Raises as `get` does.
+        """Names and data of events as they arrive, until the server ends. Raises as `get` does.
 
         Closing the iterator closes the connection.
         """
@@ -105,13 +105,13 @@ def _parsed(text: bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise NoAnswer("what answers on the port of the management API is something else") from None
+        raise NoAnswer("another program answers on the port of the management API") from None
 
 
 def _refusal(answer: http.client.HTTPResponse) -> UserError:
-    """What the server says against a request."""
-    told = _parsed(answer.read())
-    error = told.get("error") if isinstance(told, dict) else None
+    """The server's refusal as an error."""
+    body = _parsed(answer.read())
+    error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return NoAnswer(f"the management API answers with HTTP {answer.status}")
     return UserError(error["message"], hint=str(error.get("hint", "")))

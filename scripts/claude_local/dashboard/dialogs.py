@@ -1,4 +1,4 @@
-"""What stands in for the panels for a while: the model picker, help, questions. Pure."""
+"""The dialogs that temporarily replace the panels: the model picker, help, questions. Pure."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from claude_local.foundation.snapshot import ModelEntry
 
 HELP = (
     ("m", "choose a model: arrows, type to narrow the list, Enter, Esc"),
-    ("l", "only the log, and back"),
+    ("l", "show only the log; again: show all"),
     ("v", "layout: auto, compact, full"),
     ("r", "stop the model and choose another"),
-    ("q", "leave; asks whether the model goes on"),
-    ("?", "this page"),
+    ("q", "quit; asks whether to stop the model"),
+    ("?", "this help"),
     ("", ""),
     ("↑ ↓ PgUp PgDn", "scroll the log"),
-    ("Home End", "oldest line; newest line, and follow"),
-    ("← →", "see more of long lines"),
-    ("f", "filter: only lines that hold a text"),
-    ("/ n N", "search; next older, next newer"),
-    ("Esc", "filter and marks off"),
+    ("Home End", "oldest line; newest line and follow"),
+    ("← →", "scroll sideways"),
+    ("f", "filter: show only lines that contain a text"),
+    ("/ n N", "search; next older match, next newer match"),
+    ("Esc", "clear filter and search"),
 )
-MARKS = "● serves now   ↓ not downloaded yet"
+MARKS = "● running   ↓ not downloaded"
 DETAIL_ROWS = 2
 QUESTIONS = {
-    "leave": "leave: k keep the model serving   s stop it   Esc stay",
+    "leave": "quit: k keep the model running   s stop it   Esc cancel",
     "stop": "a reply is being written. Stop the model?   y yes   n no",
 }
 
@@ -40,7 +40,7 @@ def help_page() -> list[Text]:
 
 
 def picker(view: View, scene: Scene, width: int, rows: int) -> list[Text]:
-    """The model list with a marker, scrolled so that the marked model is visible, and more about that one."""
+    """The model list, scrolled so that the marked model is visible, and details of that model."""
     models = choices(view, scene)
     head = Text("Which model? ", style="bold").append(view.typed, style="not bold").append("▏")
     if not models:
@@ -58,10 +58,10 @@ def picker(view: View, scene: Scene, width: int, rows: int) -> list[Text]:
 
 
 def _details(model: ModelEntry, width: int) -> list[Text]:
-    """What a row has no room for."""
+    """The details that do not fit into a row."""
     parts = [(model.description, "italic"), (model.verdict, "")]
     if not model.on_disk:
-        parts.append((f"the model file is not here yet; get it: invoke pull {model.name}", "yellow"))
+        parts.append((f"the model is not downloaded; download it: invoke pull {model.name}", "yellow"))
     return [
         Text(row, style=style)
         for text, style in parts
@@ -71,8 +71,8 @@ def _details(model: ModelEntry, width: int) -> list[Text]:
 
 def _nothing(view: View, scene: Scene) -> str:
     if view.typed:
-        return f"no model holds `{view.typed}`"
-    return "the list of models has not come yet" if not scene.trouble else scene.trouble
+        return f"no model matches `{view.typed}`"
+    return "the list of models is still loading" if not scene.trouble else scene.trouble
 
 
 def _choice(model: ModelEntry, scene: Scene, width: int, *, is_picked: bool) -> Text:
@@ -86,5 +86,5 @@ def _choice(model: ModelEntry, scene: Scene, width: int, *, is_picked: bool) -> 
 
 
 def _verdict(model: ModelEntry) -> str:
-    """The verdict without its figures, which stand below the list."""
+    """The verdict without its figures; those are below the list."""
     return model.verdict.partition(": ")[0]

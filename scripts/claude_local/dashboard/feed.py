@@ -1,4 +1,4 @@
-"""Gathers what the management API tells, in threads of its own, and carries wishes to it."""
+"""Collects the events of the management API and sends requests to it, each in its own thread."""
 
 from __future__ import annotations
 
@@ -22,35 +22,31 @@ LOG_LINES_KEPT = 5000
 HISTORY_SECONDS = 900
 RETRY_SECONDS = 1.0
 SAMPLE_SECONDS = 0.9
-"""Samples come once a second, and more often while a model loads; the history has one a second."""
+"""Samples arrive once a second, and more often while a model loads; the history keeps one a second."""
 
 _snapshots = TypeAdapter(Snapshot)
 _models = TypeAdapter(ModelList)
 
 
 def snapshot_of(data: Any) -> Snapshot:
-    """The snapshot in an answer. Raises NoAnswer for anything else."""
+    """The snapshot in an answer. Raises NoAnswer if the answer has none."""
     try:
         return _snapshots.validate_python(data)
     except ValidationError:
-        raise NoAnswer(
-            "the management API is of another version", hint="invoke down, then invoke up"
-        ) from None
+        raise NoAnswer("the management API has another version", hint="invoke down, then invoke up") from None
 
 
 def models_of(data: Any) -> tuple[ModelEntry, ...]:
-    """The models in an answer of `/models`, those that can start first. Raises NoAnswer for anything else."""
+    """The models in an answer of `/models`, downloaded ones first. Raises NoAnswer if the answer has none."""
     try:
         models = _models.validate_python(data).models
         return tuple(sorted(models, key=lambda model: not model.on_disk))
     except ValidationError:
-        raise NoAnswer(
-            "the management API is of another version", hint="invoke down, then invoke up"
-        ) from None
+        raise NoAnswer("the management API has another version", hint="invoke down, then invoke up") from None
 
 
 class Feed:
-    """What is known, kept up to date. `changed` is called from another thread whenever something comes."""
+    """The known state, kept up to date. `changed` is called from another thread after every change."""
 
     def __init__(self, client: ApiClient, changed: Callable[[], None]) -> None:
         self._client = client
@@ -69,12 +65,12 @@ class Feed:
         self._bug: BaseException | None = None
 
     def start(self) -> None:
-        """Begins to listen; the threads end with the process."""
+        """Starts both threads; they end with the process."""
         for work in (self._listen, self._fulfil):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
 
     def scene(self, now: float) -> Scene:
-        """What is known, to be drawn at `now` (seconds since 1970). Raises what went wrong in a thread."""
+        """The known state, to be drawn at `now` (seconds since 1970). Raises the exception that ended a thread."""
         if self._bug:
             raise self._bug
         with self._lock:
@@ -87,7 +83,7 @@ class Feed:
             return Scene(self._now, log, self._models, history, now, self._trouble, self._notice)
 
     def wish(self, wish: Switch | Stop) -> None:
-        """Asks the server; what it says against it becomes a notice."""
+        """Sends a request to the server; a refusal becomes a notice."""
         self.forget_notice()
         self._wishes.put(wish)
 
@@ -96,7 +92,7 @@ class Feed:
             self._notice = ""
 
     def take(self, name: str, data: Any) -> None:
-        """One event of the server."""
+        """Takes one event of the server."""
         if name in ("state", "sample"):
             self._take_snapshot(snapshot_of(data))
         elif name == "log_tail":
@@ -154,9 +150,9 @@ class Feed:
             try:
                 self._do(wish)
             except UserError as error:
-                said = [error.message, *(f"hint: {line}" for line in error.hint.splitlines())]
+                lines = [error.message, *(f"hint: {line}" for line in error.hint.splitlines())]
                 with self._lock:
-                    self._notice = "\n".join(map(harmless, said))
+                    self._notice = "\n".join(map(harmless, lines))
             self._changed()
 
     def _do(self, wish: Switch | Stop) -> None:
@@ -168,7 +164,7 @@ class Feed:
         self._client.post(path, {"model": wish.profile, "wait": False})
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """A bug in a thread must reach the person, not end the thread in silence."""
+        """A bug in a thread must be shown; it must not end the thread silently."""
         try:
             work()
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""The whole screen: which panels stand where at which size. Pure."""
+"""The whole screen: which panels are shown where, by size. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from claude_local.dashboard.view import View
 FULL_COLUMNS, FULL_ROWS = 100, 28
 LOG_ROWS_AT_LEAST = 3
 NOTICE_ROWS = 5
-KEYS = "m model  l log  f filter  / search  r stop  q leave  ? help"
-FEW_KEYS = "m model  l log  / search  q leave  ? help"
+KEYS = "m model  l log  f filter  / search  r stop  q quit  ? help"
+FEW_KEYS = "m model  l log  / search  q quit  ? help"
 
 Rows = list[Text]
 
@@ -40,7 +40,7 @@ def log_rows(scene: Scene, view: View, columns: int, rows: int) -> int:
 
 
 def layout_of(view: View, columns: int, rows: int) -> Literal["compact", "full"]:
-    """The layout that is drawn; `auto` goes by the size."""
+    """The layout that is drawn; `auto` depends on the size."""
     if view.layout == "auto":
         return "full" if columns >= FULL_COLUMNS and rows + 2 >= FULL_ROWS else "compact"
     return view.layout
@@ -68,7 +68,7 @@ def _panels(scene: Scene, view: View, columns: int, rows: int) -> Rows:
 
 
 def _compact_panels(scene: Scene, columns: int, rows: int) -> Rows:
-    """One row for each thing, so that the log keeps more than half of a small screen."""
+    """One row per item, so that the log gets more than half of a small screen."""
     model = model_panel.small_model(scene, columns)
     gpu_rows = max(1, rows // 2 - len(model) - 1)
     lines = [
@@ -106,12 +106,12 @@ def _log(scene: Scene, view: View, columns: int, rows: int) -> Rows:
         return [Text("the log is empty", style="dim")]
     shown = log_view.visible(scene.log, view.log, rows)
     if not shown:
-        return [Text(f"no line holds `{view.log.filter}`", style="dim")]
+        return [Text(f"no line contains `{view.log.filter}`", style="dim")]
     return [_log_line(line, view, columns) for _, line in shown]
 
 
 def _log_line(line: str, view: View, columns: int) -> Text:
-    """One line as far as it is on the screen, so that a very long one costs nothing."""
+    """The visible part of a line, so that a very long one costs nothing."""
     shift = view.log.shift_columns
     text = Text(line[shift : shift + columns + 1])
     if " E " in line[:60]:
@@ -127,11 +127,11 @@ def _log_line(line: str, view: View, columns: int) -> Text:
 def _log_title(scene: Scene, view: View) -> str:
     parts = ["log"]
     if view.log.filter:
-        parts.append(f"only `{view.log.filter}`")
+        parts.append(f"filter `{view.log.filter}`")
     if view.log.search:
         parts.append(f"search `{view.log.search}`: n older, N newer")
     if view.log.bottom is not None:
-        parts.append(f"{scene.log.end - 1 - view.log.bottom} lines from the end; End follows")
+        parts.append(f"{scene.log.end - 1 - view.log.bottom} lines from the end; End: follow")
     return "  ".join(parts)
 
 
@@ -153,7 +153,7 @@ def _header(scene: Scene, columns: int) -> Text:
 
 
 def _footer(scene: Scene, view: View, columns: int, rows: int) -> Rows:
-    """One line; more where the server says something that is longer, so that its hint is not cut off."""
+    """One line; more for a long notice of the server, so that its hint is not cut off."""
     if view.entry or view.dialog in dialogs.QUESTIONS or view.message or not scene.notice:
         return [_footer_line(scene, view, columns)]
     said = [
@@ -179,7 +179,7 @@ def _footer_line(scene: Scene, view: View, columns: int) -> Text:
     if view.dialog == "picker":
         return Text("↑ ↓ choose   type to narrow   Enter switch   Esc back", style="dim")
     if view.dialog == "help":
-        return Text("any key goes back", style="dim")
+        return Text("press any key to go back", style="dim")
     return Text(KEYS if columns >= len(KEYS) else FEW_KEYS, style="dim")
 
 

@@ -1,4 +1,4 @@
-"""Names of pressed keys, from the bytes that a terminal sends for them. Pure."""
+"""Names of pressed keys, from the bytes that a terminal sends. Pure."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ NAMES = {
 
 
 class KeyDecoder:
-    """Turns bytes into key names; a key may come in pieces, as over a slow line.
+    """Turns bytes into key names; a key may arrive in pieces, as over a slow connection.
 
-    A printable character is its own name. Sequences that mean nothing to us vanish.
+    A printable character is its own name. Unknown sequences are dropped.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class KeyDecoder:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a key has begun: an Escape alone, or the start of an arrow key."""
+        """Whether a key is incomplete: Escape, or the start of an arrow key."""
         return bool(self._rest)
 
     def feed(self, received: bytes) -> list[str]:
@@ -69,6 +69,6 @@ class KeyDecoder:
         return [key for key in keys if key in NAMES.values() or (len(key) == 1 and key.isprintable())]
 
     def flush(self) -> list[str]:
-        """What has begun and got no end in time: Escape was pressed alone."""
+        """The incomplete key once the time is over: Escape was pressed alone."""
         begun, self._rest = self._rest, ""
         return ["escape"] if begun else []

@@ -11,20 +11,20 @@ SHIFT_COLUMNS = 20
 
 @dataclass(frozen=True)
 class LogView:
-    """Where somebody looks at the log."""
+    """The visible part of the log."""
 
     bottom: int | None = None
     """The number of the last line on the screen; None follows the newest."""
     shift_columns: int = 0
-    """How many columns of long lines are left of the screen."""
+    """Columns scrolled out on the left."""
     filter: str = ""
-    """Only lines that hold this are shown, in whatever case."""
+    """Only lines that contain this are shown, in any case."""
     search: str = ""
-    """Lines that hold this are marked, and `n` jumps between them."""
+    """Lines that contain this are marked, and `n` jumps between them."""
 
 
 def visible(log: LogTail, view: LogView, rows: int) -> list[tuple[int, str]]:
-    """The lines for so many rows, with their numbers."""
+    """The lines for `rows` rows, with their numbers."""
     numbers = matching(log, view.filter)
     end = len(numbers) if view.bottom is None else _count_up_to(numbers, view.bottom)
     shown = numbers[max(0, end - rows) : max(end, min(rows, len(numbers)))] if rows > 0 else []
@@ -32,7 +32,7 @@ def visible(log: LogTail, view: LogView, rows: int) -> list[tuple[int, str]]:
 
 
 def matching(log: LogTail, text: str) -> range | list[int]:
-    """The numbers of the lines that hold `text`, in order."""
+    """The numbers of the lines that contain `text`, in order."""
     if not text:
         return range(log.first, log.end)
     wanted = text.casefold()
@@ -40,7 +40,7 @@ def matching(log: LogTail, text: str) -> range | list[int]:
 
 
 def scrolled(log: LogTail, view: LogView, lines: int, rows: int) -> LogView:
-    """The view after so many lines up (negative) or down, with `rows` on the screen. Down to the end follows."""
+    """The view after `lines` down, or up if negative, with `rows` on the screen. At the end it follows."""
     numbers = matching(log, view.filter)
     end = len(numbers) if view.bottom is None else _count_up_to(numbers, view.bottom)
     end = max(min(rows, len(numbers)), end + lines)
@@ -53,7 +53,7 @@ def to_oldest(log: LogTail, view: LogView, rows: int) -> LogView:
 
 
 def found(log: LogTail, view: LogView, *, older: bool) -> LogView | None:
-    """The view of the next line that holds what is searched; None if there is none that way."""
+    """The view of the next line that matches the search; None if no more in that direction."""
     hits = [
         number
         for number in matching(log, view.search)
@@ -67,7 +67,7 @@ def found(log: LogTail, view: LogView, *, older: bool) -> LogView | None:
 
 
 def _count_up_to(numbers: range | list[int], bottom: int) -> int:
-    """How many numbers are not above `bottom`; at least one, as old lines go away below a reader."""
+    """How many numbers are at most `bottom`; at least one, as old lines are dropped while they are read."""
     if isinstance(numbers, range):
         return max(1, min(len(numbers), bottom - numbers.start + 1)) if numbers else 0
     return max(1, sum(number <= bottom for number in numbers)) if numbers else 0

@@ -17,7 +17,7 @@ NAME_PREFIXES = ("NVIDIA GeForce ", "NVIDIA ")
 
 
 def gpus(scene: Scene, width: int, rows: int) -> list[Text]:
-    """All cards, three rows each where there is room, else one; one line says why there are none."""
+    """All cards, with three rows each if they fit, else one; without cards one line says why."""
     reading = scene.now.cards
     if reading is None or not reading.gpus:
         return [Text(no_gpus(scene), style="dim")]
@@ -102,7 +102,7 @@ def _small_card(gpu: GpuSample, width: int) -> Text:
 
 
 def _name(gpu: GpuSample) -> str:
-    name = gpu.name or "a card without a name"
+    name = gpu.name or "unnamed card"
     for prefix in NAME_PREFIXES:
         name = name.removeprefix(prefix)
     return name

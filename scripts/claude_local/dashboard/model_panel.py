@@ -1,4 +1,4 @@
-"""The panel about the model: what it is, what it does, how well prompts are reused, the switch. Pure."""
+"""The panel about the model: profile, state, slots, speed, reuse of prompts, switch. Pure."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ REASON_ROWS = 3
 
 
 def state(now: Snapshot) -> Text:
-    """A dot and the state, in its colour."""
+    """A dot and the state, in the colour of the state."""
     return Text(f"● {now.state}", style=STATE_STYLES.get(now.state, "yellow"))
 
 
 def model(scene: Scene, width: int, rows: int) -> list[Text]:
-    """Everything about the model, the most important first, in at most so many rows."""
+    """Everything about the model, the most important first, in at most `rows` rows."""
     lines = [line for label, line in _labelled(scene, width - LABEL_COLUMNS) for line in _with(label, line)]
     return lines[:rows]
 
 
 def small_model(scene: Scene, width: int) -> list[Text]:
-    """What matters most, in few rows: the switch or a failure, the context, the speed."""
+    """The most important facts in few rows: the switch or a failure, the context, the speed."""
     now = scene.now
     if now.work:
         return [timeline(now.work, now, scene.time), *_slots(now, width)]
     if now.reason:
         return _reason(now.reason, width)
     if now.state == "stopped":
-        return [Text("no model runs. Press m to choose one.")]
+        return [Text("no model is running. Press m to choose one.")]
     cache = Text("  ").join(filter(None, [_cache(now), _broken_prefix(now)]))
     return [*_slots(now, width), Text("  ").join([_speed(now), _queue(now)]), cache]
 
 
 def timeline(work: Work, now: Snapshot, time: float) -> Text:
-    """Where a switch is: its phases, the present one marked, the time, how much is loaded."""
+    """The progress of a switch: its phases, the current one marked, the time, how much is loaded."""
     line = Text(f"{work.purpose}: ")
     phases = PHASES if work.phase in PHASES else (work.phase,) if work.phase else ()
     reached = phases.index(work.phase) if work.phase in phases else -1
@@ -60,11 +60,11 @@ def timeline(work: Work, now: Snapshot, time: float) -> Text:
 def _labelled(scene: Scene, width: int) -> Iterator[tuple[str, Text | list[Text]]]:
     now = scene.now
     if now.work:
-        yield "at work", timeline(now.work, now, scene.time)
+        yield "command", timeline(now.work, now, scene.time)
     if now.reason:
         yield "reason", _reason(now.reason, width)
     if now.state == "stopped" and not now.work:
-        yield "", Text("no model runs. Press m to choose one.")
+        yield "", Text("no model is running. Press m to choose one.")
     if now.profile:
         yield "profile", _profile(now)
     if now.slot_uses or now.context_tokens_per_slot:
@@ -82,7 +82,7 @@ def _labelled(scene: Scene, width: int) -> Iterator[tuple[str, Text | list[Text]
 
 
 def _with(label: str, lines: Text | list[Text]) -> list[Text]:
-    """Lines behind a label, which stands before the first one."""
+    """Lines with a label before the first one."""
     several = lines if isinstance(lines, list) else [lines]
     return [
         Text((label if position == 0 else "").ljust(LABEL_COLUMNS), style="bold").append_text(_plain(line))
@@ -91,14 +91,14 @@ def _with(label: str, lines: Text | list[Text]) -> list[Text]:
 
 
 def _plain(line: Text) -> Text:
-    """The line with the style of the whole turned into a span, so that a label before it stays apart."""
+    """The line with its base style as a span, so that a label before it keeps its own style."""
     framed = Text()
     framed.append_text(line)
     return framed
 
 
 def _reason(reason: str, width: int) -> list[Text]:
-    """A failure's reason in full as far as three rows take it: it is what somebody has come to read."""
+    """The reason of a failure in up to three rows: the most important line after a failure."""
     return [Text(row, style="red") for row in textwrap.wrap(reason, max(10, width))[:REASON_ROWS]]
 
 
@@ -114,7 +114,7 @@ def _profile(now: Snapshot) -> Text:
 
 
 def _slots(now: Snapshot, width: int) -> list[Text]:
-    """Used and real context of each slot."""
+    """Used and total context of each slot."""
     if not now.slot_uses:
         room = now.context_tokens_per_slot
         return [Text(f"{room:,} tokens in {now.slots_in_words}")] if room else []
@@ -132,7 +132,7 @@ def _slot(position: int, slot: SlotUse, width: int) -> Text:
 
 
 def _speed(now: Snapshot) -> Text:
-    """The figures of the last turn, where there was one; else the server's own average."""
+    """The figures of the last turn, or the server's own average before the first turn."""
     last = now.turns[-1] if now.turns else None
     prompt = last.prompt_tokens_per_second if last else now.prompt_tokens_per_second
     answer = last.generation_tokens_per_second if last else now.generation_tokens_per_second
@@ -147,7 +147,7 @@ def _queue(now: Snapshot) -> Text:
 
 
 def _cache(now: Snapshot) -> Text:
-    """How much of the last prompts was reused, newest last; an exclamation mark where much was not."""
+    """The reused shares of the last prompts, newest last; an exclamation mark for a low share."""
     if not now.turns:
         return Text(f"reused {figures.percent(now.cache_hit_fraction)}")
     line = Text("reused")
@@ -160,7 +160,7 @@ def _cache(now: Snapshot) -> Text:
 
 
 def _broken_prefix(now: Snapshot) -> Text | None:
-    """Why the newest of the turns with a reason had to be read again."""
+    """The newest turn that has a reason for reading its prompt again, with that reason."""
     for turn in reversed(now.turns):
         if turn.reason:
             share = figures.percent(turn.cached_tokens / turn.prompt_tokens)

@@ -1,4 +1,4 @@
-"""Everything that a frame of the dashboard is drawn from, as data. Pure."""
+"""The data that a frame of the dashboard is drawn from. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from claude_local.foundation.snapshot import STOPPED, ModelEntry, Snapshot
 
 @dataclass(frozen=True)
 class LogTail:
-    """The newest lines of the server's log. Lines are numbered since we began to listen, from 0."""
+    """The newest lines of the server's log. Numbers start at 0 with the first line received."""
 
     first: int = 0
-    """The number of the oldest line that is still here."""
+    """The number of the oldest line kept."""
     lines: tuple[str, ...] = ()
 
     @property
@@ -23,7 +23,7 @@ class LogTail:
 
 @dataclass(frozen=True)
 class History:
-    """What was measured once a second, oldest first."""
+    """Measurements, one a second, oldest first."""
 
     gpu_utilization_percent: dict[int, tuple[float | None, ...]] = field(default_factory=dict)
     """By the position of the GPU in the snapshot."""
@@ -32,7 +32,7 @@ class History:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is known at one moment."""
+    """The known state at one moment."""
 
     now: Snapshot = STOPPED
     log: LogTail = field(default_factory=LogTail)
@@ -41,6 +41,6 @@ class Scene:
     time: float = 0.0
     """Seconds since 1970."""
     trouble: str = ""
-    """Why what is shown may be old: the server does not answer. "" while it does."""
+    """Why the data may be old: the server does not answer. "" while it answers."""
     notice: str = ""
-    """What the server said to our last request, if it refused: the cause, and a line for each hint."""
+    """The server's refusal of the last request: the cause, and a line for each hint."""

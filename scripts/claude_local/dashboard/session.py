@@ -1,4 +1,4 @@
-"""One time in front of the dashboard: keys in, frames out; or one frame, or JSON, for a script."""
+"""A session of the dashboard: keys in, frames out; or one frame, or JSON, for a script."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from claude_local.machine.settings import Settings
 from claude_local.management.server_process import token as management_token
 
 ESCAPE_SECONDS = 0.05
-"""How long an Escape may be the beginning of an arrow key."""
+"""How long an Escape may be the start of an arrow key."""
 DRAW_SECONDS = 0.1
-"""New data is drawn this often at most; a key at once."""
+"""The shortest time between drawings of new data; a key is drawn immediately."""
 ONCE_LOG_LINES = 100
 
 
 @dataclass(frozen=True)
 class Look:
-    """What this terminal can show, and how somebody wants it."""
+    """What this terminal can show, and the layout the user chose."""
 
     colors: bool
     ascii_only: bool
@@ -40,20 +40,20 @@ class Look:
 
 
 def client_of(settings: Settings) -> ApiClient:
-    """The management API of this machine. Raises UserError where it is switched off."""
+    """The management API of this machine. Raises UserError if it is switched off."""
     if settings.management_port is None:
         raise UserError(
             "the dashboard needs the management API, which is switched off",
-            hint="take CLAUDE_LOCAL_MANAGEMENT_PORT=off away, then: invoke up",
+            hint="remove CLAUDE_LOCAL_MANAGEMENT_PORT=off, then: invoke up",
         )
     return ApiClient(settings.management_port, management_token(settings))
 
 
 def look_of(environment: Mapping[str, str], layout: str) -> Look:
-    """The look that the environment asks for. Raises UserError for a layout that there is not."""
+    """The look that the environment asks for. Raises UserError for an unknown layout."""
     chosen = next((known for known in LAYOUTS if known == layout), None)
     if chosen is None:
-        raise UserError(f"no layout is named `{layout}`", hint=f"one of: {', '.join(LAYOUTS)}")
+        raise UserError(f"unknown layout `{layout}`", hint=f"one of: {', '.join(LAYOUTS)}")
     is_dumb = environment.get("TERM", "dumb") == "dumb"
     return Look(
         colors=not (environment.get("NO_COLOR") or is_dumb),
@@ -66,7 +66,7 @@ def look_of(environment: Mapping[str, str], layout: str) -> Look:
 def speaks_utf8(environment: Mapping[str, str]) -> bool:
     """Whether the locale takes UTF-8.
 
-    Python itself sets LC_CTYPE=C.UTF-8 where it finds no other locale, so that says nothing.
+    Python itself sets LC_CTYPE=C.UTF-8 if it finds no other locale, so that value is ignored.
     """
     character_type = environment.get("LC_CTYPE", "")
     chosen = (
@@ -78,7 +78,7 @@ def speaks_utf8(environment: Mapping[str, str]) -> bool:
 
 
 def run(client: ApiClient, look: Look) -> Leave:
-    """Shows the dashboard until somebody leaves, and returns how. Raises UserError if it cannot."""
+    """Shows the dashboard until the user quits, and returns how. Raises UserError if it cannot."""
     if not (sys.stdin.isatty() and sys.stdout.isatty() and look.can_move_cursor):
         raise UserError("the dashboard needs a terminal", hint="for scripts: --once or --json")
     client.get("/health")
@@ -95,18 +95,18 @@ def once(client: ApiClient, look: Look) -> None:
     columns, rows = _size()
     lines = frame(scene, View(layout=look.layout), columns, rows)
     writer = AnsiWriter(colors=look.colors, ascii_only=look.ascii_only)
-    # What is a frame on a screen of its own is a text here: without the line of keys.
+    # Plain output has no use for the line of keys.
     printed = writer.rows(lines) if sys.stdout.isatty() else writer.plain(lines)
     sys.stdout.write("\n".join(printed[:-1]) + "\n")
 
 
 def as_json(client: ApiClient) -> None:
-    """Prints what `/status` says."""
+    """Prints the answer of `/status`."""
     sys.stdout.write(json.dumps(client.get("/status"), indent=2) + "\n")
 
 
 class _Session:
-    """One time in front of the dashboard."""
+    """A session in the terminal."""
 
     def __init__(self, client: ApiClient, look: Look, screen: Screen) -> None:
         self._screen = screen
@@ -116,7 +116,7 @@ class _Session:
         self._keys = KeyDecoder()
         self._drawn_at = 0.0
         self._has_news = False
-        """Whether something came since the last drawing."""
+        """Whether new data arrived since the last drawing."""
 
     def run(self) -> Leave:
         self._feed.start()
@@ -131,7 +131,7 @@ class _Session:
                 self._draw()
 
     def _next_keys(self) -> list[str]:
-        """The keys that were pressed; none when something came, or when it is time to draw what came."""
+        """The pressed keys; empty when new data arrived, or when it is time to draw it."""
         if self._keys.is_waiting:
             received = self._screen.wait(ESCAPE_SECONDS, only_keys=True)
             return self._keys.feed(received) if received else self._keys.flush()
@@ -163,11 +163,11 @@ class _Session:
 
 
 def _scene_now(client: ApiClient) -> Scene:
-    """What is known without listening."""
+    """The state from single requests, without the event stream."""
     now = snapshot_of(client.get("/status"))
     try:
         lines = client.get(f"/logs?tail={ONCE_LOG_LINES}")["lines"]
-    except UserError:  # nothing runs, so there is no log
+    except UserError:  # nothing is running, so there is no log
         lines = []
     log = LogTail(0, tuple(harmless(line) for line in lines))
     return Scene(now, log, models_of(client.get("/models")), time=time.time())

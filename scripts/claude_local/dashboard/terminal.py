@@ -1,7 +1,7 @@
-"""The terminal while the dashboard has it: keys one by one, a screen of its own, and all of it given back.
+"""The terminal while the dashboard uses it: single keys and the alternate screen, both restored at the end.
 
-It is given back on every way out: normal end, exception, Ctrl-C, SIGTERM, and SIGHUP, which comes when the
-SSH connection is lost. Ctrl-Z gives it back until `fg`.
+It is restored on every exit: normal end, exception, Ctrl-C, SIGTERM, and SIGHUP, which comes when the
+SSH connection is lost. Ctrl-Z restores it until `fg`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ READ_BYTES = 4096
 
 
 class Ended(SystemExit):
-    """A signal asked us to end; the exit code says which, as shells do."""
+    """A signal ends the dashboard; the exit code is 128 plus its number, as in shells."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
@@ -38,7 +38,7 @@ class Screen:
         self._before: list[Any] = []
         self._handlers: dict[int, Any] = {}
         self._drawn: list[str] = []
-        # A closed socket refuses to send; a closed descriptor is a number that another file gets again.
+        # A closed socket refuses to send; the number of a closed descriptor is reused for another file.
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -51,7 +51,7 @@ class Screen:
         self._handlers[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, self._resized)
         try:
             self._take()
-        except BaseException:  # a signal may come before `with` has begun
+        except BaseException:  # a signal may arrive before the `with` body
             self.__exit__(None, None, None)
             raise
         return self
@@ -59,7 +59,7 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Nothing may come in between: a second Ctrl-C would leave the terminal as it is.
+        # Not interruptible: a second Ctrl-C here would leave the terminal unrestored.
         for number in (signal.SIGINT, *ENDING_SIGNALS):
             before = signal.signal(number, signal.SIG_IGN)
             self._handlers.setdefault(number, before)
@@ -70,12 +70,12 @@ class Screen:
             signal.signal(number, handler)
 
     def wake(self) -> None:
-        """Ends a `wait` of the main thread; any thread may call it, also when the screen is gone."""
+        """Ends a `wait` of the main thread. Any thread may call it, even after the screen is closed."""
         with contextlib.suppress(OSError):
             self._wake_write.send(b".")
 
     def wait(self, timeout_seconds: float | None, *, only_keys: bool = False) -> bytes:
-        """The bytes of pressed keys; b"" after the time or, unless `only_keys`, when somebody called `wake`.
+        """The bytes of pressed keys; b"" after the timeout or, unless `only_keys`, after a call of `wake`.
 
         Raises EOFError when the terminal is gone.
         """
@@ -97,7 +97,7 @@ class Screen:
         return max(1, columns), max(1, rows)
 
     def show(self, rows: list[str]) -> None:
-        """Draws a frame: only rows that changed are sent, which keeps slow lines quick."""
+        """Draws a frame: sends only changed rows, for slow connections."""
         if len(rows) != len(self._drawn):
             self._drawn = [""] * len(rows)
         changed = [
@@ -110,19 +110,19 @@ class Screen:
             self._write(BEGIN_FRAME + "".join(changed) + END_FRAME)
 
     def forget(self) -> None:
-        """The next `show` draws everything."""
+        """Makes the next `show` draw everything."""
         self._drawn = []
 
     def _take(self) -> None:
         tty.setcbreak(sys.stdin, termios.TCSADRAIN)
         now = termios.tcgetattr(sys.stdin)
-        now[0] &= ~termios.IXON  # Ctrl-S would stop the screen for good
+        now[0] &= ~termios.IXON  # Ctrl-S would freeze the screen
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, now)
         self._write(ENTER)
         self.forget()
 
     def _give_back(self) -> None:
-        with contextlib.suppress(OSError, termios.error):  # after a lost connection there is nobody
+        with contextlib.suppress(OSError, termios.error):  # the connection may be lost
             self._write(LEAVE)
         with contextlib.suppress(OSError, termios.error):
             termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, self._before)
@@ -143,7 +143,7 @@ class Screen:
         self._give_back()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        # Here we are again, after `fg`.
+        # Continues here after `fg`.
         signal.signal(signal.SIGTSTP, self._pause)
         self._take()
         self.wake()

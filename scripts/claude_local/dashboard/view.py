@@ -1,4 +1,4 @@
-"""What somebody at the dashboard sees and does: a key makes a new view, and sometimes a wish. Pure."""
+"""The view of the dashboard and its keys: a key makes a new view, and sometimes a wish. Pure."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ LAYOUTS: tuple[Layout, ...] = ("auto", "compact", "full")
 
 @dataclass(frozen=True)
 class View:
-    """Everything about the screen that keys change."""
+    """The part of the screen's state that keys change."""
 
     layout: Layout = "auto"
     only_log: bool = False
     dialog: Dialog = ""
     log: LogView = field(default_factory=LogView)
     entry: Entry = ""
-    """What is being typed at the bottom of the log."""
+    """The kind of input at the bottom of the log."""
     typed: str = ""
-    """The text of `entry`, or what the model list is narrowed to."""
+    """The text of `entry`, or the filter of the model list."""
     picked: int = 0
     """The row of the marker in the narrowed model list."""
     message: str = ""
-    """One line for the person; gone with the next key."""
+    """One line for the user; removed by the next key."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ Wish = Switch | Stop | Leave | None
 
 
 def choices(view: View, scene: Scene) -> tuple[ModelEntry, ...]:
-    """The models that hold what was typed, in name, aliases or description; hits in the name come first."""
+    """The models whose name, aliases or description contain the typed words; hits in the name come first."""
     words = view.typed.casefold().split()
 
     def holds(text: str) -> bool:
@@ -71,7 +71,7 @@ def choices(view: View, scene: Scene) -> tuple[ModelEntry, ...]:
 
 
 def reduce(view: View, key: str, scene: Scene, log_rows: int) -> tuple[View, Wish]:
-    """The view after a key, and what somebody wants with it. `log_rows` is the height of the log."""
+    """The view after a key, and the wish it expresses. `log_rows` is the height of the log."""
     view = replace(view, message="")
     if key == "ctrl-c":
         return view, Leave(stop_model=False)
@@ -136,16 +136,16 @@ def _in_log(view: View, key: str, scene: Scene, log_rows: int) -> View:
 
 def _jump(view: View, scene: Scene, *, older: bool) -> View:
     if not view.log.search:
-        return replace(view, message="nothing was searched yet: press /")
+        return replace(view, message="no search yet: press /")
     log = log_view.found(scene.log, view.log, older=older)
     if log is None:
         where = "older" if older else "newer"
-        return replace(view, message=f"no {where} line holds `{view.log.search}`")
+        return replace(view, message=f"no {where} line contains `{view.log.search}`")
     return replace(view, log=log)
 
 
 def _typing(view: View, key: str, scene: Scene) -> View:
-    """A key while a filter or a search is typed. The filter works at once."""
+    """A key while a filter or a search is typed. A filter takes effect with every key."""
     if key == "escape":
         log = replace(view.log, filter="") if view.entry == "filter" else view.log
         return replace(view, entry="", typed="", log=log)
@@ -166,7 +166,7 @@ def _in_picker(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
         return replace(view, dialog="", typed=""), None
     if key == "enter":
         if not models:
-            return replace(view, message="no model has that name"), None
+            return replace(view, message="no model matches"), None
         return replace(view, dialog="", typed=""), Switch(models[min(view.picked, len(models) - 1)].name)
     steps = {"up": -1, "down": 1, "page up": -10, "page down": 10, "home": -len(models), "end": len(models)}
     if key in steps:
@@ -177,9 +177,9 @@ def _in_picker(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
 def _asked_to_leave(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
     if key in ("k", "q", "enter"):
         return view, Leave(stop_model=False)
-    if key == "s" and scene.now.work:  # it would be refused when nobody sees this screen any more
+    if key == "s" and scene.now.work:  # the refusal would come after the screen is closed
         return replace(
-            view, dialog="", message=f"`{scene.now.work.purpose}` goes on: stop it after that"
+            view, dialog="", message=f"`{scene.now.work.purpose}` is running: stop the model after it"
         ), None
     if key == "s":
         return view, Leave(stop_model=True)

@@ -1,4 +1,4 @@
-"""The journal on disk: what is wanted, and what was going on. Whole or not at all; a foreign file is none."""
+"""The journal on disk: the wanted state and the current attempt. Written atomically; invalid files are ignored."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _journals = TypeAdapter(Journal)
 
 
 def read(settings: Settings) -> Journal:
-    """What was written last; an empty journal where there is none or it cannot be understood.
+    """The last journal written; an empty one if the file is missing or invalid.
 
-    Nothing is lost then but the wish to restart and the last switch: the engine tells what serves.
+    Only the profile to restart and the last switch are lost then: the engine knows what is running.
     """
     try:
         with (JOURNAL.below(settings.state_dir)).open("rb") as file:
@@ -32,19 +32,19 @@ def read(settings: Settings) -> Journal:
 
 
 def served_last(settings: Settings) -> str:
-    """The profile that serves, else the one that served last. Raises UserError if there was none yet."""
+    """The profile that is running, else the last one that was. Raises UserError if no profile ran yet."""
     record = read(settings)
     last = record.last
     served = record.serving or (
         last and (last.to_profile if last.outcome == "switched" else last.from_profile)
     )
     if not served:
-        raise UserError("which model? none has served yet", hint='name one: {"model": "demo"}')
+        raise UserError("no model has run yet: which one should start?", hint='name one: {"model": "demo"}')
     return served
 
 
 def write(settings: Settings, journal: Journal) -> None:
-    """Replaces the journal. Raises StateNotWritten if the disk does not take it."""
+    """Replaces the journal. Raises StateNotWritten if it cannot be written."""
     content: dict[str, Any] = dataclasses.asdict(journal)
     try:
         private_directory(settings.state_dir)
@@ -52,5 +52,5 @@ def write(settings: Settings, journal: Journal) -> None:
     except OSError as error:
         raise StateNotWritten(
             f"the journal in {settings.state_dir} cannot be written: {error.strerror}",
-            hint="free some space, or correct the rights of that folder",
+            hint="free some disk space, or correct the permissions of that folder",
         ) from None

@@ -1,4 +1,4 @@
-"""The lock of everything that starts, stops or switches models, and who holds it."""
+"""The lock of all commands that start, stop or switch models, and its holder."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ from claude_local.machine.state_folder import LOCK
 
 POLL_SECONDS = 0.1
 UNNAMED_SECONDS = 1.0
-"""A holder has no name for a moment after it takes the lock and before it lets go."""
+"""The file is briefly empty after a holder takes the lock and before it releases it."""
 
 
 @contextlib.contextmanager
 def hold(
     settings: Settings, purpose: str, *, automatic: bool = False, waiting: Waiting | None = None
 ) -> Iterator[None]:
-    """Holds the lock of everything that starts, stops or switches models.
+    """Holds the lock of all commands that start, stop or switch models.
 
-    The kernel releases it with the process, whatever ends that. Raises Busy with the holder. With
-    `waiting`, a holder that is `automatic` is waited for: nobody asked for what it does, so it is no answer
-    to somebody who asks for something.
+    The kernel releases it when the process ends, for any reason. Raises Busy with the holder. With `waiting`,
+    waits for an `automatic` holder: a user's command must not fail because of an automatic one.
     """
     private_directory(settings.state_dir)
     path = LOCK.below(settings.state_dir)
@@ -56,13 +55,13 @@ def hold(
 
 
 def holder(settings: Settings) -> Holder | None:
-    """Who holds the lock now; None if nobody does.
+    """The current holder of the lock; None if it is free.
 
-    Does not touch the lock, so that looking never stands in somebody's way.
+    Does not touch the lock, so it never blocks a command.
     """
     held = _read_holder(LOCK.below(settings.state_dir))
     try:
-        # A number that a later process got again is not the holder's.
+        # A later process may have the same number.
         alive = held and psutil.Process(held.process_id).create_time() <= held.since + 1
     except psutil.Error:
         return None
@@ -71,18 +70,18 @@ def holder(settings: Settings) -> Holder | None:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock, as far as it is known."""
+    """The holder of the lock, as written in its file."""
 
     purpose: str
     process_id: int
     since: float
     """Seconds since 1970."""
     automatic: bool = False
-    """Whether it is at work without having been asked to, such as a restart after a crash."""
+    """Whether it was not requested by a user, such as a restart after a crash."""
 
 
 Waiting = Callable[[Holder], None]
-"""Called again and again while that holder is waited for."""
+"""Called repeatedly while waiting for that holder."""
 
 
 def _take(descriptor: int) -> bool:
@@ -95,7 +94,7 @@ def _take(descriptor: int) -> bool:
 
 def _say_who(file: TextIO, purpose: str, automatic: bool) -> None:
     who = {"pid": os.getpid(), "purpose": purpose, "since": time.time(), "automatic": automatic}
-    with contextlib.suppress(OSError):  # a full disk takes the name, not the lock
+    with contextlib.suppress(OSError):  # on a full disk the holder has no name, but still the lock
         file.truncate()
         json.dump(who, file)
         file.flush()
@@ -103,10 +102,10 @@ def _say_who(file: TextIO, purpose: str, automatic: bool) -> None:
 
 def _busy(held: Holder | None) -> Busy:
     if held is None:
-        return Busy("another command is at work: it does not say which", hint="wait for it, or end it")
+        return Busy("another command is running: its name is unknown", hint="wait for it, or end it")
     who = f"`{held.purpose}` (process {held.process_id})"
     return Busy(
-        f"another command is at work: {who}, for {time.time() - held.since:.0f} s",
+        f"another command is running: {who}, for {time.time() - held.since:.0f} s",
         hint="wait for it, or end it",
         holder=held.purpose,
         since=held.since,

@@ -1,4 +1,4 @@
-"""What is true now. The one place that fills a Snapshot, for the commands, the API and the dashboard."""
+"""The current state: the only module that fills a Snapshot, for the commands, the API and the dashboard."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from claude_local.server.log_reader import LogReader
 
 
 class Readers:
-    """The instruments of a look: the driver of the cards, the system's counters, the server's log.
+    """The sources of a snapshot: the driver of the cards, the system's counters, the server's log.
 
-    Who looks again and again keeps them: shares of CPU time are measured from one look to the next.
+    Keep them for repeated snapshots: shares of CPU time are measured between two snapshots.
     """
 
     def __init__(self, cards: GpuReader | None = None) -> None:
@@ -31,12 +31,12 @@ class Readers:
         self.log = LogReader()
 
     def close(self) -> None:
-        """Gives the driver back. The readers can be used again."""
+        """Closes the driver. The readers can be used again."""
         self.cards.close()
 
 
 def snapshot(settings: Settings, readers: Readers | None = None) -> Snapshot:
-    """Everything. Without `readers` it is a single look, which knows no share of CPU time."""
+    """The whole state. Without `readers` it has no shares of CPU time."""
     if readers is None:
         with contextlib.closing(Readers()) as once:
             return snapshot(settings, once)
@@ -53,7 +53,7 @@ def snapshot(settings: Settings, readers: Readers | None = None) -> Snapshot:
 
 
 def pulse(settings: Settings) -> Snapshot:
-    """Of that, what costs next to nothing: state, loaded model, reason of a failure, what goes on.
+    """The cheap part of it: state, loaded model, reason of a failure, running command.
 
     Never asks the model.
     """
@@ -62,12 +62,12 @@ def pulse(settings: Settings) -> Snapshot:
 
 
 def warnings_of(settings: Settings, now: Snapshot) -> list[str]:
-    """What Claude Code will stumble over with the model that serves now."""
+    """The features of Claude Code that fail with the running model."""
     return probe.warnings_of(server_of_clients(settings), now.profile or "")
 
 
 def _engine(settings: Settings, record: Journal) -> Engine | None:
-    """The engine that runs, else the one that is meant to."""
+    """The running engine, else the one that the journal names."""
     return registry.running(settings) or registry.named(settings, record.engine)
 
 

@@ -1,4 +1,4 @@
-"""Whether the memory is enough, asked once before each start."""
+"""Checks before each start whether the memory is sufficient."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def check_memory(settings: Settings, profile: Profile, engine: Engine, *, is_running: bool) -> None:
-    """Raises UserError if the model does not fit by `plan.verdict`. The one place that asks before a start.
+    """Raises UserError if the model does not fit by `plan.verdict`. The only such check before a start.
 
-    What a running engine has loaded now will have left by then, so it does not count.
+    The model that is loaded now does not count: it will be unloaded first.
     """
     hardware = plan.hardware_now()
-    # Without cards the model file tells as much as llama-fit-params does, and at once.
+    # Without cards, the model file is as exact as llama-fit-params, and faster.
     quick = is_running or not hardware.cards or engine.plans_from_file
     plan.check(plan.verdict(settings, profile, hardware=hardware, quick=quick, is_loaded=is_running))

@@ -1,4 +1,4 @@
-"""What a switch does to the machine, step by step. `transaction` decides which step comes next."""
+"""The steps of a switch on the machine. `transaction` decides which step comes next."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ POLL_SECONDS = 0.15
 FIRST_POLL_SECONDS = 0.01
 LOG_LINES = 8
 SILENCE_LIMIT_SECONDS = 120.0
-"""How long an engine may say neither yes nor no. Loading itself has no limit: large files take minutes."""
+"""How long an engine may report neither success nor failure. Loading has no limit: large files take minutes."""
 UNLOADED_LIMIT_SECONDS = 5.0
 
 
 class RecoverySteps:
-    """The steps that finish or undo what was begun, as `transaction.RecoveryEffects` wants them."""
+    """The steps that finish or undo an attempt: the implementation of `transaction.RecoveryEffects`."""
 
     def __init__(
         self,
@@ -63,12 +63,12 @@ class RecoverySteps:
 
     def _profile(self, name: str) -> Profile:
         if name not in self.profiles:
-            raise UserError(f"profile `{name}` is not there any more", hint="see: invoke profiles")
+            raise UserError(f"profile `{name}` does not exist any more", hint="see: invoke profiles")
         return self.profiles[name]
 
 
 class Steps(RecoverySteps):
-    """The steps of a switch, as `transaction.Effects` wants them."""
+    """The steps of a switch: the implementation of `transaction.Effects`."""
 
     def __init__(
         self, settings: Settings, engine: Engine, wish: Wish, observer: Observer = UNWATCHED
@@ -101,7 +101,7 @@ class Steps(RecoverySteps):
                 again = f"invoke switch {self.wish.profile.name} --now"
                 raise NotIdle(
                     f"`{now.loaded_profile}` is still answering after {self.wish.idle_limit_seconds:g} s",
-                    hint=f'try again later, or cut the reply: {again} (API: `"when": "now"`)',
+                    hint=f'try again later, or cut the reply off: {again} (API: `"when": "now"`)',
                 )
             self.observer.progress(now, "waiting until the running reply is complete")
             time.sleep(POLL_SECONDS)
@@ -111,19 +111,19 @@ class Steps(RecoverySteps):
 
 
 def _check_identity(now: Snapshot, profile: Profile) -> None:
-    """Raises EngineFailed if the server has another model in memory than the profile's."""
+    """Raises EngineFailed if the model in memory is not the profile's."""
     expected = (profile.name, profile.model.file.rsplit("/", 1)[-1])
     if (now.loaded_profile, now.model_file) != expected:
         raise EngineFailed(
-            f"llama-server has `{now.model_file}` in memory instead of `{expected[1]}`",
-            hint="another program may load models on this server: end it and try once more",
+            f"llama-server has loaded `{now.model_file}` instead of `{expected[1]}`",
+            hint="another program may be loading models on this server: end it and try again",
         )
 
 
 def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> Snapshot:
-    """Returns when the profile is in memory. Raises EngineFailed if it will not get there."""
+    """Waits until the profile is loaded. Raises EngineFailed if loading fails."""
     began_at = last_sign_of_life = time.monotonic()
-    told_at = began_at - POLL_SECONDS
+    shown_at = began_at - POLL_SECONDS
     while True:
         now = engine.pulse()
         if now.state == "ready" and now.profile == profile.name:
@@ -136,18 +136,18 @@ def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> S
         elif now.state == "unloaded" and silence > UNLOADED_LIMIT_SECONDS:
             raise _failure(engine, profile, _why_unloaded(now))
         elif silence > SILENCE_LIMIT_SECONDS:
-            raise _failure(engine, profile, f"the engine is `{now.state}` since {silence:.0f} s")
-        if progress is not no_progress and time.monotonic() - told_at >= POLL_SECONDS:
-            told_at = time.monotonic()
+            raise _failure(engine, profile, f"the engine has been `{now.state}` for {silence:.0f} s")
+        if progress is not no_progress and time.monotonic() - shown_at >= POLL_SECONDS:
+            shown_at = time.monotonic()
             progress(now, next(iter(engine.log_lines(tail=1, follow=False)), ""))
-        # Small models are there at once, large ones take minutes: no wait is much longer for being seen late.
+        # Small models load immediately, large ones take minutes: poll in proportion to the time so far.
         time.sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, (time.monotonic() - began_at) / 200)))
 
 
 def _why_unloaded(now: Snapshot) -> str:
     if now.loaded_profile:
-        return f"somebody asks for `{now.loaded_profile}` by its own name, which takes its place"
-    return "llama-server dropped it without a reason"
+        return f"a client requested `{now.loaded_profile}` by name, and llama-server loaded that instead"
+    return "llama-server unloaded it without giving a reason"
 
 
 def _failure(engine: Engine, profile: Profile, reason: str) -> EngineFailed:

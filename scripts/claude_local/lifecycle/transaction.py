@@ -1,7 +1,7 @@
-"""How one model takes another's place: the phases, what is written down, what to do after a crash.
+"""How one model replaces another: the phases, the journal, the recovery after a crash.
 
-Decides and touches nothing: what happens on the machine comes in as `Effects`. The engine is the truth
-about what serves; the journal tells what somebody wanted, and what was going on when a process died.
+Only decisions; the actions on the machine are passed in as `Effects`. The engine is the authority on what is
+running; the journal records the wanted state, and the attempt that was interrupted when a process died.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from claude_local.foundation.errors import EngineFailed, UserError
 from claude_local.foundation.snapshot import LastSwitch, Outcome, Snapshot
 
 Phase = Literal["waiting", "stopping", "starting", "verifying", "going back"]
-"""Until the old model stops nothing has changed. What is checked before is not written down."""
+"""Until the old model stops, nothing has changed. The checks before are not recorded."""
 
 Decision = Literal["nothing", "forget", "finish", "go back"]
 
@@ -24,10 +24,10 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True)
 class Attempt:
-    """A start or switch that has not come to an end."""
+    """A start or switch that has not ended yet."""
 
     old: str | None
-    """The profile that served before and is to be brought back; None where there was none."""
+    """The profile that ran before, to be started again after a failure; None if nothing was running."""
     new: str
     phase: Phase
     since: float
@@ -36,12 +36,12 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Journal:
-    """What was wanted last. It outlives every process of ours."""
+    """The wanted state. It outlives every process of ours."""
 
     engine: str | None = None
-    """The engine that serves or shall serve."""
+    """The engine that is running or should run."""
     serving: str | None = None
-    """The profile that a crash is restarted with; None after a stop."""
+    """The profile to restart after a crash; None after a stop."""
     attempt: Attempt | None = None
     last: LastSwitch | None = None
 
@@ -53,7 +53,7 @@ class Journal:
         return Journal(last=self.last)
 
     def closed(self, outcome: Outcome, at: float, reason: str | None = None) -> Journal:
-        """The attempt has come to an end; what is to serve from now on follows from how it ended."""
+        """The journal after an attempt: its outcome decides which profile should run."""
         assert self.attempt
         seconds = round(max(0.0, at - self.attempt.since), 2)
         last = LastSwitch(self.attempt.old, self.attempt.new, seconds, outcome, round(at, 2), reason)
@@ -63,48 +63,48 @@ class Journal:
 
 
 class RecoveryEffects(Protocol):
-    """What recovery does to the machine. Each raises UserError with the reason if it cannot."""
+    """The actions of recovery on the machine. Each raises UserError with the reason if it fails."""
 
     def now(self) -> float:
         """Seconds since 1970."""
 
     def start(self, profile: str) -> None:
-        """Begins to load a profile, whatever is loaded now."""
+        """Starts to load a profile, whatever is loaded now."""
 
     def verify(self, profile: str) -> None:
-        """Returns when the server is healthy, has really this model, and answered with one token."""
+        """Waits until the server is healthy, has this model loaded, and has answered with one token."""
 
     def stop_all(self) -> None:
-        """Leaves nothing of the engine running."""
+        """Stops everything of the engine."""
 
     def write(self, journal: Journal) -> None:
-        """Writes the journal down."""
+        """Writes the journal."""
 
 
 class Effects(RecoveryEffects, Protocol):
-    """What a switch does to the machine, besides."""
+    """The further actions of a switch on the machine."""
 
     def check(self, profile: str) -> None:
-        """Everything that can be known before anything is stopped."""
+        """Runs all checks that are possible before anything is stopped."""
 
     def is_busy(self) -> bool:
-        """Whether a reply is being written that may not be cut."""
+        """Whether a reply is being written that must not be cut off."""
 
     def wait_until_idle(self, since: float) -> None:
-        """Blocks until no reply is being written. Raises NotIdle when the limit is over.
+        """Blocks until no reply is being written. Raises NotIdle after the limit.
 
         The limit is counted from `since`, in seconds since 1970.
         """
 
     def stop_old(self) -> None:
-        """Takes the old model out of memory."""
+        """Unloads the old model."""
 
 
 def run(effects: Effects, journal: Journal, *, engine: str, old: str | None, new: str) -> Journal:
-    """Makes `new` serve instead of `old` and returns the journal of that.
+    """Replaces `old` with `new` and returns the resulting journal.
 
-    A failure before the old model stops changes nothing. After a later one the old model serves again,
-    and the error tells both stories.
+    A failure before the old model stops changes nothing. After a later one the old model is started again,
+    and if that fails too, the error has both reasons.
     """
     effects.check(new)
     attempt = Attempt(old=old, new=new, phase="waiting", since=effects.now())
@@ -113,7 +113,7 @@ def run(effects: Effects, journal: Journal, *, engine: str, old: str | None, new
     try:
         _wait(effects, journal)
     except BaseException as error:
-        _note(effects, journal.closed("nothing changed", effects.now(), _told(error)))
+        _note(effects, journal.closed("nothing changed", effects.now(), _text_of(error)))
         raise
     try:
         effects.stop_old()
@@ -127,7 +127,7 @@ def run(effects: Effects, journal: Journal, *, engine: str, old: str | None, new
 
 
 def _wait(effects: Effects, journal: Journal) -> None:
-    """Returns when no reply is being written. An agent's next request may come while that is written down."""
+    """Waits until no reply is being written. An agent's next request may come during the write."""
     assert journal.attempt
     is_idle = False
     while not is_idle:
@@ -139,7 +139,7 @@ def _wait(effects: Effects, journal: Journal) -> None:
 
 
 def after_crash(journal: Journal, now: Snapshot) -> Decision:
-    """What becomes of an attempt whose process died, with what the engine says now."""
+    """The decision about an attempt whose process died, from the engine's current state."""
     attempt = journal.attempt
     if attempt is None:
         return "nothing"
@@ -153,7 +153,7 @@ def after_crash(journal: Journal, now: Snapshot) -> Decision:
 
 
 def recover(effects: RecoveryEffects, journal: Journal, now: Snapshot) -> Journal:
-    """Finishes or undoes what a process that died left behind. Raises EngineFailed if neither works."""
+    """Finishes or undoes the attempt of a dead process. Raises EngineFailed if neither works."""
     decision = after_crash(journal, now)
     if decision == "nothing":
         return journal
@@ -170,24 +170,26 @@ def recover(effects: RecoveryEffects, journal: Journal, now: Snapshot) -> Journa
 
 
 def _go_back(effects: Effects, journal: Journal, failure: BaseException) -> BaseException:
-    """Brings the old model back and returns the error to raise: with both reasons, if both failed."""
+    """Starts the old model again and returns the error to raise: with both reasons, if both failed."""
     assert journal.attempt
     old = journal.attempt.old
     if not isinstance(failure, UserError | KeyboardInterrupt):
-        with contextlib.suppress(UserError):  # the journal tells it
-            _undo(effects, journal, _told(failure))
-        return failure  # a bug, or the end of the process: as it is
+        with contextlib.suppress(UserError):  # it is in the journal
+            _undo(effects, journal, _text_of(failure))
+        return failure  # a bug, or the end of the process: raise it unchanged
     try:
-        _undo(effects, journal, _told(failure))
+        _undo(effects, journal, _text_of(failure))
     except UserError as error:
         return EngineFailed(
-            f"{_told(failure)}; and `{old}` did not come back: {error.message}",
+            f"{_text_of(failure)}; and `{old}` did not come back: {error.message}",
             details=getattr(failure, "details", ""),
             hint=f"start again: invoke down, then invoke up --model {old}",
         )
     if old is None:
         return failure
-    return EngineFailed(_told(failure), details=getattr(failure, "details", ""), hint=f"`{old}` serves again")
+    return EngineFailed(
+        _text_of(failure), details=getattr(failure, "details", ""), hint=f"`{old}` is running again"
+    )
 
 
 def _undo(effects: RecoveryEffects, journal: Journal, reason: str) -> Journal:
@@ -215,9 +217,9 @@ def _close(
 
 
 def _note(effects: RecoveryEffects, journal: Journal) -> None:
-    """Writes the journal if that is possible: the way on leads through the engine, which is the truth.
+    """Writes the journal if possible: a failure does not stop the switch.
 
-    A phase that is missing in the journal leads to the same decision after a crash.
+    If a phase is missing in the journal, the decision after a crash is the same.
     """
     try:
         effects.write(journal)
@@ -225,7 +227,7 @@ def _note(effects: RecoveryEffects, journal: Journal) -> None:
         return
 
 
-def _told(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     return error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

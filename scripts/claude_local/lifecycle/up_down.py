@@ -1,4 +1,4 @@
-"""Starting, stopping and switching, whatever the engine: checks first, one at a time, and back on failure."""
+"""Start, stop and switch with any engine: checks first, one at a time, back to the old model on failure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from claude_local.server.engines.engine import Engine
 
 
 def up(settings: Settings, engine: Engine, wish: Wish, observer: Observer = UNWATCHED) -> None:
-    """Starts a profile, or switches to it where an engine runs; returns when it answers.
+    """Starts a profile, or switches to it if an engine is running; returns when it answers.
 
-    On failure, Ctrl-C included, nothing that was not running before is left running.
+    After a failure or Ctrl-C, nothing is left running that was not running before.
     """
     with lock.hold(settings, f"up {wish.profile.name}", waiting=_showing(settings, observer)):
         if not engine.is_ours:
@@ -30,24 +30,24 @@ def up(settings: Settings, engine: Engine, wish: Wish, observer: Observer = UNWA
         if current and current.name != engine.name:
             raise UserError(f"the {current.name} engine is running", hint="stop it first: invoke down")
         if current and current.snapshot().state == "failed":
-            current.stop()  # what is left of one that died
+            current.stop()  # the remains of an engine that died
         _switch(settings, engine, wish, observer)
 
 
 def switch(settings: Settings, wish: Wish, observer: Observer = UNWATCHED) -> None:
-    """Makes a profile the active one of the running engine; brings the old one back on failure."""
+    """Makes a profile the active one of the running engine; starts the old one again on failure."""
     with lock.hold(settings, f"switch {wish.profile.name}", waiting=_showing(settings, observer)):
         _switch_running(settings, wish, observer)
 
 
 def follow(settings: Settings, wish: Wish, observer: Observer = UNWATCHED) -> None:
-    """The same, for a profile that was loaded by its own name in the meantime."""
+    """Makes a profile active that a client has loaded by its own name."""
     with lock.hold(settings, f"follow {wish.profile.name}", automatic=True):
         _switch_running(settings, wish, observer)
 
 
 def restart(settings: Settings, profiles: Mapping[str, Profile]) -> None:
-    """Starts again what is meant to serve and died. Raises UserError if it cannot, or nothing died."""
+    """Restarts the profile that should run but died. Raises UserError if it cannot, or nothing died."""
     wanted = journal.read(settings).serving or ""
     with lock.hold(settings, f"restart {wanted}", automatic=True):
         engine = registry.named(settings, journal.read(settings).engine)
@@ -59,13 +59,13 @@ def restart(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 
 
 def can_restart(settings: Settings) -> bool:
-    """Whether trying makes sense: without Docker Engine, its containers have to wait for it."""
+    """Whether a restart can work: a container needs Docker Engine first."""
     engine = registry.named(settings, journal.read(settings).engine)
     return engine is None or engine.why_silent() is None
 
 
 def recover(settings: Settings, profiles: Mapping[str, Profile]) -> None:
-    """Finishes or undoes what a process that was killed left behind. Raises UserError if neither works."""
+    """Finishes or undoes the attempt of a killed process. Raises UserError if neither works."""
     attempt = journal.read(settings).attempt
     if attempt and profiles:
         with lock.hold(settings, f"finish the switch to {attempt.new}", automatic=True):
@@ -73,7 +73,7 @@ def recover(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 
 
 def down(settings: Settings, waiting: lock.Waiting = lambda _: None) -> list[str]:
-    """Stops every engine of ours that runs, and returns their names."""
+    """Stops every running engine of ours and returns their names."""
     with lock.hold(settings, "down", waiting=waiting):
         before = journal.read(settings)
         if before.attempt and (interrupted := registry.named(settings, before.engine)):
@@ -102,7 +102,7 @@ def _switch_running(settings: Settings, wish: Wish, observer: Observer) -> None:
 
 
 def _recover(settings: Settings, profiles: Mapping[str, Profile], observer: Observer) -> None:
-    """Before something new begins: a failure is written down and does not stand in its way."""
+    """Recovery before a new command: a failure is recorded and does not block the command."""
     if journal.read(settings).attempt:
         with contextlib.suppress(UserError):
             _finish(settings, profiles, observer)
@@ -122,14 +122,14 @@ def _switch(settings: Settings, engine: Engine, wish: Wish, observer: Observer) 
     if before.state == "ready" and (before.profile, before.loaded_profile) == (name, name):
         return
     if not engine.is_ours:
-        engine.activate(wish.profile)  # says why not
+        engine.activate(wish.profile)  # raises UserError with the reason
     steps = Steps(settings, engine, wish, observer)
     old = _to_bring_back(before, name, wish.profiles)
     transaction.run(steps, journal.read(settings), engine=engine.name, old=old, new=name)
 
 
 def _to_bring_back(before: Snapshot, new: str, profiles: Mapping[str, Profile]) -> str | None:
-    """The profile that serves now: the one in memory, else the one that `local-llama` means."""
+    """The running profile: the one in memory, else the one that `local-llama` means."""
     if before.state not in ("ready", "unloaded", "loading"):
         return None
     candidates = (before.loaded_profile, before.profile)

@@ -1,1 +1,1 @@
-"""The API on port 8081 and its page, and what it watches: restarts, events, the model in memory."""
+"""The API on port 8081, its page, and the background work: watching the engine, restarts, events."""

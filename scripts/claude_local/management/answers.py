@@ -1,4 +1,4 @@
-"""Requests and answers of the management API: arguments are checked, errors get one shape and a status."""
+"""Requests and answers of the management API: checked arguments, one form of errors with a status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from claude_local.management.routes import NoQuery, Route
 
 
 class BadRequest(errors.UserError):
-    """A query or a body that is not in the route's row of the table."""
+    """A query or a body that the route does not accept."""
 
 
 STATUSES: tuple[tuple[type[errors.UserError], int, str], ...] = (
@@ -36,13 +36,13 @@ STATUSES: tuple[tuple[type[errors.UserError], int, str], ...] = (
 
 
 def refused(refusal: Refusal, error: errors.UserError | None = None) -> bottle.HTTPResponse:
-    """An error in the API's one shape. The connection ends: what follows on it may be anything."""
-    told: dict[str, Any] = {"code": refusal.code, "message": refusal.message, "hint": refusal.hint}
+    """An error in the API's form. Closes the connection: the rest of its data is unknown."""
+    body: dict[str, Any] = {"code": refusal.code, "message": refusal.message, "hint": refusal.hint}
     if error and error.details:
-        told["details"] = "\n".join(harmless(line) for line in error.details.splitlines())
+        body["details"] = "\n".join(harmless(line) for line in error.details.splitlines())
     if isinstance(error, errors.Busy) and error.holder:
-        told |= {"holder": error.holder, "since": error.since}
-    answer = response({"error": told}, "application/json", status=refusal.status)
+        body |= {"holder": error.holder, "since": error.since}
+    answer = response({"error": body}, "application/json", status=refusal.status)
     answer.set_header("Connection", "close")
     if refusal.status == 401:
         answer.set_header("WWW-Authenticate", "Bearer")
@@ -50,7 +50,7 @@ def refused(refusal: Refusal, error: errors.UserError | None = None) -> bottle.H
 
 
 def response(result: Any, media_type: str, status: int | None = None) -> bottle.HTTPResponse:
-    """A good answer, with the headers that every answer has; a dict becomes JSON."""
+    """A successful answer, with the common headers; a dict becomes JSON."""
     body = json.dumps(result).encode() if isinstance(result, dict) else result
     body = body.encode() if isinstance(body, str) else body
     charset = "; charset=utf-8" if media_type.startswith("text/") else ""
@@ -62,7 +62,7 @@ def response(result: Any, media_type: str, status: int | None = None) -> bottle.
 
 
 def http_error(error: bottle.HTTPError) -> Any:
-    """What bottle itself refuses, in our shape; a bug of ours goes to the log with its traceback."""
+    """An error of bottle in our form; a bug of ours is logged with its traceback."""
     status = int(error.status_code)
     if error.traceback:
         sys.stderr.write(error.traceback)
@@ -89,7 +89,7 @@ def head(environ: Mapping[str, Any]) -> Head:
 
 
 def arguments(route: Route) -> list[BaseModel]:
-    """What the request says, checked. Raises BadRequest for what is not in the route's row of the table."""
+    """The checked arguments of a request. Raises BadRequest for arguments that the route does not accept."""
     query = _query(bottle.request.query_string)
     arguments = [_checked(route.query, query)] if query or route.query is not NoQuery else []
     if route.body:
@@ -104,9 +104,9 @@ def _query(text: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=16)
     except ValueError:
-        raise BadRequest("the query of the address cannot be read") from None
+        raise BadRequest("the query of the address cannot be decoded") from None
     if len(dict(pairs)) != len(pairs):
-        raise BadRequest("a query parameter came twice")
+        raise BadRequest("a query parameter is repeated")
     return dict(pairs)
 
 
@@ -118,11 +118,11 @@ def _checked(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
         place = ".".join(str(part) for part in first["loc"])[:80]
         known = ", ".join(model.model_fields) or "nothing"
         raise BadRequest(
-            f"`{place}`: {first['msg']}", hint=f"known: {known}; see GET /openapi.json"
+            f"`{place}`: {first['msg']}", hint=f"allowed: {known}; see GET /openapi.json"
         ) from None
 
 
 def refusal(error: errors.UserError) -> Refusal:
-    """Status, code and words of an expected error. Foreign text in it is made harmless."""
+    """Status, code and text of an expected error, without control characters."""
     status, code = next((status, code) for kind, status, code in STATUSES if isinstance(error, kind))
     return Refusal(status, code, harmless(error.message), harmless(error.hint))

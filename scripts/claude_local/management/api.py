@@ -1,4 +1,4 @@
-"""Answers what the management API is asked. `routes` says what can be asked, `guard` by whom."""
+"""The answers of the management API. `routes` lists the calls, `guard` decides which requests may pass."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Api:
     def events(self) -> Iterable[bytes]:
         subscriber = self.supervisor.listen()
         if subscriber is None:
-            raise errors.EngineUnavailable("too many listeners", hint="close a dashboard")
+            raise errors.EngineUnavailable("too many listeners", hint="close a dashboard or a page")
         return iter(subscriber)
 
     def openapi(self) -> dict[str, Any]:
@@ -90,20 +90,20 @@ class Api:
 
     def switch(self, body: SwitchBody) -> dict[str, Any]:
         job = self.operations.switch(body.wish(self.operations.profiles()))
-        return self._told(job, body.wait, done="switched", unchanged="already active")
+        return self._outcome(job, body.wait, done="switched", unchanged="already active")
 
     def start(self, body: StartBody) -> dict[str, Any]:
         wish = body.wish(self.operations.profiles(), lambda: journal.served_last(self.settings))
         job = self.operations.start(wish)
-        return self._told(job, body.wait, done="started", unchanged="already active")
+        return self._outcome(job, body.wait, done="started", unchanged="already active")
 
     def stop(self, _: Body) -> dict[str, Any]:
         names = self.operations.stop()
         self.supervisor.watcher.look_again()
         return {"outcome": "stopped" if names else "nothing was running", "engines": names}
 
-    def _told(self, job: Job, wait: bool, *, done: str, unchanged: str) -> dict[str, Any]:
-        """What became of a job, as the body of the answer; 202 while it goes on."""
+    def _outcome(self, job: Job, wait: bool, *, done: str, unchanged: str) -> dict[str, Any]:
+        """The outcome of a job as the body of the answer, with 202 while it is running."""
         try:
             if not job.wait(until_done=wait):
                 bottle.response.status = 202

@@ -1,6 +1,6 @@
-"""Requests on their way: a connection gets a thread when its request is here as a whole, and not before.
+"""Incoming requests: a connection gets a thread only after its whole request has arrived.
 
-So a client that sends one byte a second holds up nobody, however many there are of it.
+So any number of clients that send one byte a second block no other client.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HEADER_LIMIT_BYTES = 16_384
 ARRIVAL_SECONDS = 10.0
 """How long a request may take to arrive, head and body together."""
 ARRIVALS = 32
-"""When more than this arrive at a time, those that take longer than `CROWDED_SECONDS` are ended."""
+"""If more than this arrive at the same time, those that take longer than `CROWDED_SECONDS` are closed."""
 CROWDED_SECONDS = 0.5
 CHECK_SECONDS = 0.02
 
@@ -29,15 +29,15 @@ LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORE
 
 @dataclass(frozen=True)
 class Handlers:
-    """What becomes of a connection."""
+    """The callbacks for a connection."""
 
     whole: Callable[[Any], None]
-    """Its request is here, or will never be: it has hung up."""
+    """Called when its request has arrived completely, or the client has hung up."""
     late: Callable[[Any], None]
 
 
 class Arrivals:
-    """Connections whose request has begun and is not whole yet."""
+    """Connections whose request has arrived only in part."""
 
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
@@ -49,7 +49,7 @@ class Arrivals:
             self._since[connection] = time.monotonic()
 
     def check(self) -> None:
-        """Hands on what has arrived, and what takes too long."""
+        """Passes on the requests that are complete, and those that take too long."""
         with self._lock:
             waiting = dict(self._since)
         limit = ARRIVAL_SECONDS if len(waiting) <= ARRIVALS else CROWDED_SECONDS
@@ -67,8 +67,8 @@ class Arrivals:
 
 
 def peek(connection: socket.socket) -> bytes:
-    """What has arrived and was not read; it stays there. Never waits."""
-    if not _polled(connection, select.POLLIN):  # a socket with a timeout would wait in spite of MSG_DONTWAIT
+    """The received but unread data, without consuming it. Never blocks."""
+    if not _polled(connection, select.POLLIN):  # a socket with a timeout would block despite MSG_DONTWAIT
         return b""
     try:
         return connection.recv(HEADER_LIMIT_BYTES + BODY_LIMIT_BYTES, socket.MSG_PEEK)
@@ -77,7 +77,7 @@ def peek(connection: socket.socket) -> bytes:
 
 
 def has_hung_up(connection: socket.socket) -> bool:
-    """Whether the other side will send no more."""
+    """Whether the other side has closed its end."""
     return bool(_polled(connection, select.POLLRDHUP))
 
 
@@ -91,7 +91,7 @@ def _polled(connection: socket.socket, events: int) -> int:
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether `data` holds a request to its end, or so much of it that it will be refused anyway."""
+    """Whether `data` is a complete request, or enough of one that will be refused anyway."""
     head, end, body = data.partition(b"\r\n\r\n")
     if not end:
         return len(data) >= HEADER_LIMIT_BYTES or b"\n\n" in data

@@ -1,4 +1,4 @@
-"""What is said of an error in a thread that nobody waits for."""
+"""Reports of errors in background threads."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def cause_of(error: BaseException) -> str:
 
 
 class BugLog:
-    """Writes tracebacks to stderr, one for as long as the bug stays the same."""
+    """Writes tracebacks to stderr; a repeated bug is written once."""
 
     def __init__(self) -> None:
         self._last = ("", "")
 
     def note(self, error: Exception) -> None:
-        """An expected error is no bug: its place is the status."""
+        """Writes the traceback of a bug. Expected errors are left out: the status shows them."""
         *way_there, place, text = traceback.format_exception(error)
         if not isinstance(error, UserError) and self._last != (place, text):
             self._last = (place, text)

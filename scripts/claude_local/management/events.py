@@ -1,4 +1,4 @@
-"""Sends events to every listener. A slow reader misses the oldest, never the newest."""
+"""Sends events to every listener. A slow reader loses the oldest events, never the newest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEARTBEAT = b": still here\n\n"
 
 
 def encoded(name: str, data: Any) -> bytes:
-    """One event as server-sent events are written."""
+    """One event in the format of server-sent events."""
     return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
@@ -29,7 +29,7 @@ class Events:
         self._is_closed = False
 
     def listen(self, greeting: bytes | None = None) -> Subscriber | None:
-        """A new listener, who hears the greeting first, or None if there are too many."""
+        """A new listener that receives the greeting first; None if there are too many."""
         with self._lock:
             if len(self._listeners) >= LISTENERS or self._is_closed:
                 return None
@@ -40,7 +40,7 @@ class Events:
             return listener
 
     def tell(self, name: str, data: Any) -> None:
-        """Gives an event to every listener. Never waits for one."""
+        """Sends an event to every listener. Never waits for one."""
         with self._lock:
             listeners = tuple(self._listeners)
         if listeners:
@@ -53,7 +53,7 @@ class Events:
             self._listeners.discard(listener)
 
     def close(self) -> None:
-        """Ends every listener."""
+        """Ends the stream of every listener."""
         with self._lock:
             self._is_closed = True
             listeners = tuple(self._listeners)
@@ -66,7 +66,7 @@ class Events:
 
 
 class Subscriber:
-    """One reader's events, as the bytes that go over the wire."""
+    """The events of one listener, as bytes to send."""
 
     def __init__(self, events: Events) -> None:
         self._events = events

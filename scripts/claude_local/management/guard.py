@@ -1,8 +1,8 @@
-"""Who may ask the management API what: decided from the request's head alone, before anything is read.
+"""Access control of the management API: decides from the request's head alone, before the body is read.
 
 A page in a browser on this machine can send requests to every local port. It cannot hide its Origin,
-cannot choose the Host name freely, and cannot send JSON elsewhere without asking first; we answer no such
-question and send no CORS header.
+cannot choose the Host name freely, and cannot send JSON to another site without a preflight request; we
+refuse preflight requests and send no CORS header.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HEADERS = (
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 )
-"""Of every answer."""
+"""Headers of every answer."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Head:
 
     method: str
     headers: Mapping[str, str]
-    """Names in lower case. A name that came twice was refused before."""
+    """Names in lower case. Repeated names were refused before."""
 
     def get(self, name: str) -> str | None:
         return self.headers.get(name)
@@ -42,7 +42,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request is not answered, as HTTP says it."""
+    """The reason for refusing a request, with its HTTP status."""
 
     status: int
     code: str
@@ -51,10 +51,10 @@ class Refusal:
 
 
 def why_not(head: Head, *, port: int, token: str | None, is_known: bool = True) -> Refusal | None:
-    """The first reason against a request; None if it may pass.
+    """The first reason to refuse a request; None if it may pass.
 
-    `token` is the secret that this request has to bring, if any. `is_known` says whether there is such a
-    thing to ask; where there is not, its body is of no interest.
+    `token` is the secret that this request needs, if any. `is_known` says whether the route exists; if not,
+    its body is not checked.
     """
     refusal = _host(head, port) or _origin(head, port) or _token(head, token)
     if refusal or not is_known:
@@ -63,7 +63,7 @@ def why_not(head: Head, *, port: int, token: str | None, is_known: bool = True) 
 
 
 def hosts(port: int) -> tuple[str, ...]:
-    """What a client of this machine calls us."""
+    """The Host names of this server for clients on this machine."""
     return (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}")
 
 
@@ -75,8 +75,8 @@ def _host(head: Head, port: int) -> Refusal | None:
         return Refusal(
             403,
             "host_not_allowed",
-            "this server is for its own machine only",
-            f"ask for http://127.0.0.1:{port}",
+            "the Host header does not name this machine",
+            f"use http://127.0.0.1:{port}",
         )
     return None
 
@@ -85,7 +85,7 @@ def _origin(head: Head, port: int) -> Refusal | None:
     origin, site = head.get("origin"), head.get("sec-fetch-site")
     own = [f"http://{host}" for host in hosts(port)]
     if (origin is not None and origin.lower() not in own) or site not in OWN_SITES:
-        return Refusal(403, "origin_not_allowed", "pages of other sites may not ask here")
+        return Refusal(403, "origin_not_allowed", "requests from pages of other sites are refused")
     return None
 
 
@@ -98,8 +98,8 @@ def _token(head: Head, token: str | None) -> Refusal | None:
     return Refusal(
         401,
         "token_missing",
-        "this needs the management token",
-        "send it: Authorization: Bearer TOKEN (the file is named by CLAUDE_LOCAL_MANAGEMENT_TOKEN_FILE)",
+        "this call needs the management token",
+        "send: Authorization: Bearer TOKEN (it is in the file named by CLAUDE_LOCAL_MANAGEMENT_TOKEN_FILE)",
     )
 
 
@@ -111,7 +111,7 @@ def _body(head: Head) -> Refusal | None:
         return Refusal(
             415,
             "not_json",
-            "the body should be JSON and say so",
+            "the body must be JSON, with that Content-Type",
             "send: Content-Type: application/json",
         )
     return _length(head)
@@ -120,15 +120,15 @@ def _body(head: Head) -> Refusal | None:
 def _length(head: Head) -> Refusal | None:
     length = head.get("content-length") or ""
     if not (length.isascii() and length.isdigit()):
-        return Refusal(400, "bad_length", "Content-Length should be a number of bytes")
+        return Refusal(400, "bad_length", "Content-Length must be a number of bytes")
     if len(length) > 12 or int(length) > BODY_LIMIT_BYTES:
-        return Refusal(413, "too_large", f"the body may have {BODY_LIMIT_BYTES} bytes")
+        return Refusal(413, "too_large", f"the body is longer than {BODY_LIMIT_BYTES} bytes")
     if int(length) == 0:
-        return Refusal(400, "body_missing", "the request needs a JSON body", "send at least {}")
+        return Refusal(400, "body_missing", "the request needs a JSON body", "send at least: {}")
     return None
 
 
 def _no_body(head: Head) -> Refusal | None:
     if head.get("transfer-encoding") is not None or head.get("content-length") not in (None, "0"):
-        return Refusal(400, "body_not_expected", f"{head.method} takes no body")
+        return Refusal(400, "body_not_expected", f"{head.method} accepts no body")
     return None

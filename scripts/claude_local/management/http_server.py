@@ -1,6 +1,6 @@
-"""Carries HTTP for the management API: cheroot with limits on connections, sizes and slowness.
+"""The HTTP server of the management API: cheroot with limits on connections, sizes and times.
 
-Whatever goes wrong before our own code sees a request is answered in the API's own JSON shape.
+Errors before our own code sees a request are answered in the API's JSON form, too.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from claude_local.management.guard import BODY_LIMIT_BYTES, HEADERS
 THREADS = 40
 WAITING_REQUESTS = 24
 CONNECTIONS = 128
-"""Connections that are open without a request; more get 503."""
+"""Open connections without a request; further ones get 503."""
 READER_SECONDS = 10
-"""How long a reader may let an answer wait, and a connection be idle."""
+"""How long a client may block an answer or leave a connection idle."""
 
 CODES = {"408": "too_slow", "413": "too_large", "414": "too_large", "503": "overloaded"}
 ONCE = {b"Host", b"Content-Length", b"Content-Type", b"Transfer-Encoding", b"Origin", b"Authorization"}
@@ -69,9 +69,9 @@ class Server(wsgi.Server):
         super().serve()
 
     def process_conn(self, conn: Any) -> None:
-        """What becomes of a connection that is new, or has something to read."""
+        """Handles a connection that is new, or has data to read."""
         if conn.rfile.has_data():
-            conn.close()  # a second request without waiting for the first answer: nobody of ours does that
+            conn.close()  # a pipelined request: no client of ours sends one
         elif is_whole(peek(conn.socket)) or (conn.last_used and has_hung_up(conn.socket)):
             self._answer(conn)
         elif conn.last_used is None and self.can_add_keepalive_connection:
@@ -82,7 +82,7 @@ class Server(wsgi.Server):
             self._arrivals.begin(conn)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        """Connections that break are everyday; only what is a bug gets into our log."""
+        """Logs only bugs: broken connections are normal."""
         if level >= 40:
             super().error_log(msg, level, traceback)
 
@@ -96,7 +96,7 @@ class Server(wsgi.Server):
         self._refuse(conn, "408 Request Timeout", f"the request took longer than {ARRIVAL_SECONDS:g} s")
 
     def _refuse(self, conn: Any, status: str, message: str) -> None:
-        conn.socket.settimeout(0.0)  # whoever does not take the answer does without
+        conn.socket.settimeout(0.0)  # a client that does not read gets no answer
         _Request(self, conn).simple_response(status, message)
         conn.close()
 
@@ -107,15 +107,15 @@ class Server(wsgi.Server):
 
 
 class _Once(dict[bytes, bytes]):
-    """Headers of a request. One that decides something may come only once, and only in one way."""
+    """Headers of a request. Refuses repeated and ambiguous ones."""
 
     def __setitem__(self, name: bytes, value: bytes) -> None:
         if name in ONCE and name in self:
-            raise ValueError(f"{name.decode()} came twice.")
+            raise ValueError(f"{name.decode()} is repeated.")
         if name == b"Expect":
             raise ValueError("Expect is not supported.")
         if name == b"Content-Length" and not value.isdigit():
-            raise ValueError("Content-Length should be a number of bytes.")
+            raise ValueError("Content-Length must be a number of bytes.")
         super().__setitem__(name, value)
 
 
@@ -126,7 +126,7 @@ class _HeaderReader(cheroot_server.HeaderReader):
         return key_name.title()
 
     def _allow_header(self, key_name: bytes) -> bool:
-        return b"_" not in key_name  # in a WSGI environment it would look like the one with a dash
+        return b"_" not in key_name  # WSGI would confuse it with the name with a dash
 
 
 class _Request(cheroot_server.HTTPRequest):
@@ -144,17 +144,17 @@ class _Request(cheroot_server.HTTPRequest):
             self._read_body(int(self.inheaders.get(b"Content-Length", b"0")))
 
     def respond(self) -> None:
-        if self.body:  # cheroot would wait for it once more
+        if self.body:  # cheroot would wait for it again
             del self.inheaders[b"Content-Length"]
         super().respond()
 
     def send_headers(self) -> None:
-        if (b"Connection", b"close") in self.outheaders:  # cheroot would only say so
+        if (b"Connection", b"close") in self.outheaders:  # cheroot would only send the header
             self.close_connection = True
         super().send_headers()
 
     def simple_response(self, status: str, msg: str = "") -> None:
-        """An answer without our own code: in the same shape as all others."""
+        """An answer by cheroot itself, in the same form as all others."""
         code, _, reason = str(status).partition(" ")
         message = (msg or reason).rstrip(".")
         error = {"code": CODES.get(code, "bad_request"), "message": message, "hint": ""}
@@ -167,14 +167,14 @@ class _Request(cheroot_server.HTTPRequest):
             *(f"{name}: {value}" for name, value in HEADERS),
         ]
         self.close_connection = True
-        with contextlib.suppress(OSError):  # who asked may be gone
+        with contextlib.suppress(OSError):  # the client may be gone
             self.conn.wfile.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
 
     def _read_body(self, length: int) -> None:
         self.body = self.conn.rfile.read(length) if length > 0 else b""
         if len(self.body) < length:
             self.ready = False
-            self.simple_response("400 Bad Request", "the body is shorter than Content-Length says")
+            self.simple_response("400 Bad Request", "the body is shorter than its Content-Length")
 
 
 class _Connection(cheroot_server.HTTPConnection):

@@ -1,4 +1,4 @@
-"""What is done unasked: what died is started again, and `local-llama` follows the model that is used."""
+"""The automatic actions: restarts after a crash, and `local-llama` follows the model in use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from claude_local.management.patience import FollowDelay, RestartLimit
 
 
 class Keeper:
-    """Acts on what a look has shown, one job at a time."""
+    """Acts on each snapshot, one job at a time."""
 
     def __init__(
         self, settings: Settings, operations: Operations, clock: Callable[[], float] = time.monotonic
@@ -25,14 +25,14 @@ class Keeper:
         self.settings = settings
         self.operations = operations
         self.restarts = 0
-        """Since this process began."""
+        """Since this process started."""
         self._clock = clock
         self._limit = RestartLimit()
         self._delay = FollowDelay()
         self._job: Job | None = None
 
     def act(self, now: Snapshot) -> None:
-        """Begins what has to be done, unless something goes on already."""
+        """Starts the necessary job, unless one is running."""
         if now.work or (self._job and self._job.thread.is_alive()):
             return
         if now.state == "failed" and self._may_restart():
@@ -42,17 +42,17 @@ class Keeper:
             self._job = self.operations.follow(now.loaded_profile)
 
     def explained(self, now: Snapshot) -> Snapshot:
-        """The snapshot; a failure without a reason gets the one why the restart failed."""
+        """The snapshot; a failure without a reason gets the reason why the restart failed."""
         job = self._job
         if now.state != "failed" or now.reason or job is None or job.thread.is_alive() or not job.error:
             return now
         return dataclasses.replace(now, reason=cause_of(job.error))
 
     def has_moved(self, now: Snapshot) -> bool:
-        """Whether another profile is in memory than the one that `local-llama` means."""
+        """Whether the profile in memory is not the one that `local-llama` means."""
         if now.state != "unloaded":
             return False
-        with contextlib.suppress(ProfileError):  # says nothing of what serves; a switch will say it
+        with contextlib.suppress(ProfileError):  # a switch will report it; the running model is unaffected
             return now.loaded_profile in self.operations.profiles()
         return False
 
@@ -63,8 +63,8 @@ class Keeper:
         return self._limit.allows(self._clock())
 
     def _is_to_follow(self, now: Snapshot) -> bool:
-        """Whether the model that was loaded by its own name has been idle for a while.
+        """Whether the model that was loaded by its own name has been idle long enough.
 
-        Requests to `local-llama`, such as a subagent's, no longer swap models once it means that one.
+        Once `local-llama` means this model, requests to it, such as a subagent's, no longer swap models.
         """
         return self._delay.is_over(self._clock(), is_true=self.has_moved(now) and now.is_idle)

@@ -1,4 +1,4 @@
-"""A snapshot as Prometheus reads it."""
+"""A snapshot in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Sample = tuple[str, dict[str, str], float | int | None]
 
 
 def metrics_text(now: Snapshot, counts: dict[str, int]) -> str:
-    """Gauges of what is true now, and the counters in `counts`; what is not known is left out."""
+    """Gauges of the current state, and the counters in `counts`; unknown values are left out."""
     lines: list[str] = []
     seen: set[str] = set()
     for name, labels, value in (*_gauges(now), *((n, {}, v) for n, v in counts.items())):
@@ -21,7 +21,7 @@ def metrics_text(now: Snapshot, counts: dict[str, int]) -> str:
             seen.add(name)
             kind = "counter" if name.endswith("_total") else "gauge"
             lines.append(f"# TYPE claude_local_{name} {kind}")
-        lines.append(f"claude_local_{name}{_labels(labels)} {value}")  # with every digit: bytes have many
+        lines.append(f"claude_local_{name}{_labels(labels)} {value}")  # all digits: counts of bytes are large
     return "\n".join(lines) + "\n"
 
 

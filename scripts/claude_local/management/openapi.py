@@ -23,8 +23,8 @@ ERROR_SCHEMA: dict[str, Any] = {
     },
 }
 
-# What the guard answers, whatever is asked.
-ALWAYS = {400: "not understood", 401: "token missing", 403: "not from here", 408: "too slow"}
+# Refusals of the guard, for every route.
+ALWAYS = {400: "malformed request", 401: "token missing", 403: "not from this machine", 408: "too slow"}
 ALWAYS_POST = {411: "length missing", 413: "too large", 415: "not JSON"}
 
 
@@ -85,6 +85,6 @@ def _schema(of: TypeAdapter[Any]) -> dict[str, Any]:
 
 
 def _parts() -> dict[str, Any]:
-    """The types that answers are made of."""
+    """The types used in answers."""
     schemas = [_schema(route.schema) for route in ROUTES if route.schema]
     return {name: part for schema in schemas for name, part in schema.get("$defs", {}).items()}

@@ -1,4 +1,4 @@
-"""What the management API can do: start, stop and switch, one at a time, while others only look."""
+"""The operations of the management API: start, stop and switch, one at a time."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from claude_local.profiles.profile import Profile
 from claude_local.server.engines import registry
 
 FOLLOW_LIMIT_SECONDS = 0.1
-"""A model that is answering again is not followed now: the next look decides anew."""
+"""A model that is busy again is not followed now; the next snapshot decides again."""
 
 
 class Job:
-    """Something that goes on in a thread of its own, whether or not somebody waits for it."""
+    """An operation in its own thread. A request may wait for it or not."""
 
     def __init__(self, call: Callable[[Job], None], purpose: str) -> None:
         self.has_begun = False
-        """Whether anything is changed, rather than only checked."""
+        """Whether the checks are over and changes have begun."""
         self.error: BaseException | None = None
         self._call = call
         self._progress = threading.Event()
@@ -37,12 +37,12 @@ class Job:
         return Observer(on_begin=self.begin)
 
     def begin(self) -> None:
-        """From now on something is changed; a request that does not wait for the end is answered."""
+        """Marks the first change; a request that does not wait for the end is answered now."""
         self.has_begun = True
         self._progress.set()
 
     def wait(self, *, until_done: bool) -> bool:
-        """Whether it is done. Raises what it raised. Waits for its beginning at least."""
+        """Whether it is done. Raises the job's own error. Waits at least until changes begin."""
         self._progress.wait()
         if until_done or not self.has_begun:
             self.thread.join()
@@ -57,14 +57,14 @@ class Job:
             self._call(self)
         except BaseException as error:  # raised again in the thread that waits
             self.error = error
-            if not isinstance(error, UserError):  # a bug: perhaps nobody waits
+            if not isinstance(error, UserError):  # a bug: perhaps no request waits for it
                 traceback.print_exception(error)
         finally:
             self._progress.set()
 
 
 class Operations:
-    """Runs jobs. The lock of the state folder lets one through, whoever asks: API, CLI or dashboard."""
+    """Runs jobs. The lock of the state folder admits one at a time, from the API, the CLI or the dashboard."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -89,7 +89,7 @@ class Operations:
         return self._start(call, f"switch {wish.profile.name}")
 
     def follow(self, loaded: str) -> Job:
-        """Gives `local-llama` to a profile that was loaded by its own name."""
+        """Moves `local-llama` to a profile that was loaded by its own name."""
 
         def call(job: Job) -> None:
             profiles = self._rendered_profiles()
@@ -99,7 +99,7 @@ class Operations:
         return self._start(call, f"follow {loaded}")
 
     def start(self, wish: Wish) -> Job:
-        """Starts a profile with the engine that this machine has."""
+        """Starts a profile with the engine of this machine."""
 
         def call(job: Job) -> None:
             engine, _ = registry.choose(self.settings)
@@ -109,15 +109,15 @@ class Operations:
         return self._start(call, f"start {wish.profile.name}")
 
     def stop(self) -> list[str]:
-        """The names of the engines that were stopped."""
+        """Stops all engines and returns the names of those that were running."""
         return up_down.down(self.settings)
 
     def restart(self) -> Job:
-        """Starts again what died."""
+        """Restarts the profile that should run but died."""
         return self._start(lambda _: up_down.restart(self.settings, self._rendered_profiles()), "restart")
 
     def recover(self) -> Job:
-        """Finishes or undoes what a killed process left behind."""
+        """Finishes or undoes the attempt of a killed process."""
 
         def call(_: Job) -> None:
             up_down.recover(self.settings, self._rendered_profiles())
@@ -125,7 +125,7 @@ class Operations:
         return self._start(call, "recover")
 
     def wait_for_jobs(self, timeout_seconds: float) -> None:
-        """Gives jobs that go on some time to end; the journal knows of those that do not."""
+        """Waits a limited time for running jobs; the journal records those that do not end."""
         for job in list(self._jobs):
             job.thread.join(timeout_seconds)
 
@@ -145,7 +145,7 @@ class Operations:
 
 
 def _version(file: Path) -> tuple[int, int] | None:
-    """What changes with the file; None for one that is not there, such as what a link once led to."""
+    """A value that changes with the file; None for a missing file, such as the target of a broken link."""
     try:
         found = file.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""When to act unasked: how often to start again what dies, how soon to follow a model. Pure; times in seconds."""
+"""Limits for automatic actions: how often to restart, how soon to follow a model. Pure; times in seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RestartLimit:
         self._at: list[float] = []
 
     def allows(self, now: float) -> bool:
-        """Whether one more is allowed; it counts from then on."""
+        """Whether another restart is allowed; if so, it is counted."""
         self._at = [at for at in self._at if at > now - WINDOW_SECONDS]
         if len(self._at) >= RESTARTS:
             return False
@@ -23,13 +23,13 @@ class RestartLimit:
 
 
 class FollowDelay:
-    """Waits until something has been true for two seconds without a break."""
+    """Waits until a condition has been true for two seconds without a break."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     def is_over(self, now: float, *, is_true: bool) -> bool:
-        """Whether the wait is over; the next one begins then."""
+        """Whether the wait is over; if so, the next one begins."""
         if not is_true:
             self._since = None
             return False

@@ -1,4 +1,4 @@
-"""Everything the management API can be asked: one table, from which requests are routed and described."""
+"""All calls of the management API: one table, used for routing and for the description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from claude_local.profiles.profile import Profile
 
 
 class Body(BaseModel):
-    """A request's JSON body: strict, and nothing unknown in it."""
+    """A request's JSON body: strict types, no unknown fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -24,20 +24,20 @@ ModelName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class SwitchBody(Body):
-    """Which profile shall be active."""
+    """The profile to activate."""
 
     model: ModelName
     wait: bool = True
-    """Whether the answer comes when the new model serves; else it comes at once, with 202."""
+    """`true` answers when the new model is ready; `false` answers 202 after the checks."""
     when: Literal["idle", "now"] = "idle"
-    """`idle` waits for the end of replies that are being written; `now` cuts them."""
+    """`idle` waits for running replies; `now` cuts them off."""
     idle_limit_seconds: Annotated[float, Field(gt=0, le=3600)] = IDLE_LIMIT_SECONDS
-    """How long `idle` waits before it gives up and changes nothing."""
+    """How long `idle` waits before the call fails without a change."""
     force: bool = False
-    """Whether to try a model that does not fit by its plan."""
+    """Whether to start a model that does not fit by its plan."""
 
     def wish(self, profiles: Mapping[str, Profile]) -> Wish:
-        """The same for the lifecycle. Raises UnknownProfile."""
+        """The body as a request to the lifecycle. Raises UnknownProfile."""
         return Wish(
             find_profile(profiles, self.model),
             profiles,
@@ -48,23 +48,23 @@ class SwitchBody(Body):
 
 
 class StartBody(Body):
-    """Which profile to start; the one that served last if none is named."""
+    """The profile to start; the one that ran last if no name is given."""
 
     model: ModelName | None = None
     wait: bool = True
     force: bool = False
 
     def wish(self, profiles: Mapping[str, Profile], served_last: Callable[[], str]) -> Wish:
-        """The same for the lifecycle. Raises UnknownProfile."""
+        """The body as a request to the lifecycle. Raises UnknownProfile."""
         return Wish(find_profile(profiles, self.model or served_last()), profiles, force=self.force)
 
 
 class StopBody(Body):
-    """Nothing to say."""
+    """An empty body."""
 
 
 class LogsQuery(BaseModel):
-    """How much of the log."""
+    """The length of the log."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     tail: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -76,7 +76,7 @@ class NoQuery(BaseModel):
 
 @dataclass(frozen=True)
 class Route:
-    """One thing that can be asked. `name` is the function that answers, in `api`."""
+    """One call. `name` is the method of `api.Api` that answers it."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -87,32 +87,34 @@ class Route:
     query: type[BaseModel] = NoQuery
     media_type: str = "application/json"
     private: bool = False
-    """Whether it needs the token, where one is set."""
+    """Whether it needs the token, if one is set."""
     schema: TypeAdapter[Any] | None = None
-    """Of a good answer; None is any object."""
+    """The schema of a successful answer; None means any object."""
 
 
 FAILURES = (400, 409, 502, 503, 507)
-"""What can come of changing what runs."""
+"""The failures of calls that start, stop or switch."""
 
 
 def _order(name: str, summary: str, body: type[Body], statuses: tuple[int, ...]) -> Route:
-    """A route that changes what runs."""
+    """A call that starts, stops or switches."""
     return Route("POST", f"/{name}", name, summary, statuses, body, private=True)
 
 
 ROUTES = (
-    Route("GET", "/health", "health", "Whether this server answers. Asks nobody else."),
+    Route("GET", "/health", "health", "Whether this server answers. Does not ask the engine."),
     Route(
         "GET",
         "/models",
         "models",
-        "The profiles, which are on disk, and which is active.",
+        "The profiles, with whether each is downloaded, active and loaded.",
         statuses=(200, 503),
         schema=TypeAdapter(ModelList),
     ),
-    Route("GET", "/status", "status", "What is true now.", schema=TypeAdapter(Snapshot)),
-    Route("GET", "/metrics", "metrics", "The same as numbers for Prometheus.", media_type="text/plain"),
+    Route("GET", "/status", "status", "The current state.", schema=TypeAdapter(Snapshot)),
+    Route(
+        "GET", "/metrics", "metrics", "The current state as numbers for Prometheus.", media_type="text/plain"
+    ),
     Route(
         "GET",
         "/logs",
@@ -126,7 +128,7 @@ ROUTES = (
         "GET",
         "/events",
         "events",
-        "States, progress, samples and log lines as they come.",
+        "States, progress, samples and log lines as they arrive.",
         statuses=(200, 503),
         media_type="text/event-stream",
         private=True,
@@ -134,10 +136,10 @@ ROUTES = (
     Route("GET", "/openapi.json", "openapi", "This description."),
     _order(
         "switch",
-        "Makes another profile the active one; on failure the old one serves again.",
+        "Makes another profile the active one; on failure starts the old one again.",
         SwitchBody,
         (200, 202, 404, *FAILURES),
     ),
     _order("start", "Starts an engine with a profile.", StartBody, (200, 202, 404, *FAILURES)),
-    _order("stop", "Stops the engine. This server goes on.", StopBody, (200, *FAILURES)),
+    _order("stop", "Stops the engine. This server keeps running.", StopBody, (200, *FAILURES)),
 )

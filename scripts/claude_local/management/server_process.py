@@ -1,4 +1,4 @@
-"""The management API as a process: started beside the engine, found again, and ended."""
+"""The management API as a process: start, find, stop."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ from claude_local.management import service
 START_SECONDS = 30
 STOP_SECONDS = 30
 JOB_SECONDS = 20
-"""How long a switch may take to end when the server is told to end. It is finished at the next start."""
+"""How long a running switch may delay the end of the server. The next start finishes an unfinished one."""
 POLL_SECONDS = 0.05
 ONE_HEAP = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_TRIM_THRESHOLD_": "65536",
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
 }
-"""Many threads that do little: a heap and a store of free memory for each would be memory for nothing."""
+"""The server has many idle threads: a heap and a cache for each would waste memory."""
 PORT_SETTING = "CLAUDE_LOCAL_MANAGEMENT_PORT"
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether the server of this state folder runs, however it was started."""
+    """Whether the server of this state folder is running, however it was started."""
     return _process(settings) is not None
 
 
 def check(settings: Settings) -> None:
-    """Raises UserError if the server could not be started for want of its port."""
+    """Raises UserError if the server could not start because its port is taken."""
     if settings.management_port and not is_running(settings):
         ports.check_port(settings.management_port, PORT_SETTING)
 
 
 def start(settings: Settings) -> None:
-    """Starts the server so that it outlives us, unless it runs or is switched off; returns when it answers.
+    """Starts the server in the background, unless it is running or switched off; returns when it answers.
 
-    One that we started with other settings is ended first. A service, or one in somebody's terminal, goes on.
+    A server started here with other settings is replaced. A service or a server in a terminal keeps running.
     """
     if settings.management_port is None:
         return
@@ -75,13 +75,13 @@ def start(settings: Settings) -> None:
             raise EngineFailed(
                 "the management API did not start",
                 details=tail(log.read_text(errors="replace")),
-                hint=f"the model serves all the same; without this API: {PORT_SETTING}=off",
+                hint=f"the model is running anyway; to work without this API: {PORT_SETTING}=off",
             )
         time.sleep(POLL_SECONDS)
 
 
 def stop(settings: Settings) -> bool:
-    """Ends the server and returns whether there was one."""
+    """Stops the server and returns whether one was running."""
     process = _process(settings)
     if process is None:
         return False
@@ -105,7 +105,7 @@ def serve(settings: Settings) -> None:
     if settings.management_port is None:
         raise UserError(f"the management API is switched off: {PORT_SETTING}=off")
     check(settings)
-    for name in ONE_HEAP:  # read by now; what we start has work to do
+    for name in ONE_HEAP:  # already in effect here; child processes should not inherit it
         os.environ.pop(name, None)
     operations = Operations(settings)
     supervisor = Supervisor(settings, operations)
@@ -127,11 +127,11 @@ def serve(settings: Settings) -> None:
         supervisor.stop()
         operations.wait_for_jobs(JOB_SECONDS)
         _record(settings).unlink(missing_ok=True)
-        os._exit(code)  # threads of slow readers do not keep us
+        os._exit(code)  # do not wait for threads of slow readers
 
 
 def token(settings: Settings) -> str | None:
-    """The secret that clients must bring; None where none is wanted. Raises UserError for an empty one."""
+    """The secret that clients must send; None if not set. Raises UserError if the file is empty."""
     file = settings.management_token_file
     if file is None:
         return None
@@ -140,7 +140,9 @@ def token(settings: Settings) -> str | None:
     except OSError as error:
         raise UserError(f"the token file {file} cannot be read: {error.strerror}") from None
     if not secret:
-        raise UserError(f"the token file {file} is empty", hint=f"openssl rand -hex 32 > {file}")
+        raise UserError(
+            f"the token file {file} is empty", hint=f"create a token: openssl rand -hex 32 > {file}"
+        )
     return secret
 
 
@@ -149,7 +151,7 @@ def _argv(settings: Settings) -> list[str]:
 
 
 def _is_outdated(settings: Settings, process: psutil.Process) -> bool:
-    """Whether it was started by `start`, with other settings than these."""
+    """Whether it was started by `start` with different settings."""
     try:
         ours = process.cmdline()[1:] == _argv(settings)[1:]
         is_service = service.NAME in Path(f"/proc/{process.pid}/cgroup").read_text()

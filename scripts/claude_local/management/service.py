@@ -1,4 +1,4 @@
-"""The management API as a systemd unit of the user: put into place, and taken away."""
+"""The management API as a systemd unit of the user: install and remove."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NAME = "claude-local.service"
 
 
 def install(settings: Settings) -> list[str]:
-    """Puts the rendered unit where systemd looks for it. Returns what was done and what comes next.
+    """Installs the rendered unit in systemd's user folder. Returns lines with the result and the next step.
 
-    Raises BuildConflict if a file that is not ours stands there.
+    Raises BuildConflict if another file is in its place.
     """
     target = _target(settings)
     _check_ours(target)
@@ -25,23 +25,23 @@ def install(settings: Settings) -> list[str]:
     return [
         f"wrote {target}",
         f"start it: systemctl --user daemon-reload && systemctl --user enable --now {NAME}",
-        "without a login, too: sudo loginctl enable-linger $USER",
+        "to run it without a login: sudo loginctl enable-linger $USER",
     ]
 
 
 def remove(settings: Settings) -> list[str]:
-    """Takes the unit away again. Raises BuildConflict if it is not ours."""
+    """Removes the unit. Raises BuildConflict if it is not ours."""
     target = _target(settings)
     _check_ours(target)
     with contextlib.suppress(FileNotFoundError):
         target.unlink()
-        return [f"removed {target}", f"end it: systemctl --user disable --now {NAME}"]
-    return [f"{target} is not there"]
+        return [f"removed {target}", f"stop it: systemctl --user disable --now {NAME}"]
+    return [f"{target} does not exist"]
 
 
 def _check_ours(target: Path) -> None:
     if target.is_file() and HEADER not in target.read_text(errors="replace").partition("\n")[0]:
-        raise BuildConflict(f"{target} is not ours", hint="move it away first")
+        raise BuildConflict(f"{target} was not created by claude-local", hint="move it away first")
 
 
 def _target(settings: Settings) -> Path:

@@ -1,4 +1,4 @@
-"""Puts together who looks at the engine, who tells of it, and who keeps it running."""
+"""Combines the watcher, the teller and the keeper of the engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claude_local.management.watcher import Watcher
 
 
 class Supervisor:
-    """The three of them, until they are stopped."""
+    """Runs the three until it is stopped."""
 
     def __init__(self, settings: Settings, operations: Operations) -> None:
         self.teller = Teller()

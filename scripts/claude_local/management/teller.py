@@ -1,4 +1,4 @@
-"""What the listeners of `GET /events` are sent: states, samples, progress and the lines of the log."""
+"""The events for the listeners of `GET /events`: states, samples, progress and lines of the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOG_LINES = 500
 
 
 class Teller:
-    """Keeps the end of the log for those who come later."""
+    """Sends the events and keeps the end of the log for new listeners."""
 
     def __init__(self) -> None:
         self.events = Events()
@@ -21,13 +21,13 @@ class Teller:
         self._log_lock = threading.Lock()
 
     def listen(self, now: Snapshot) -> Subscriber | None:
-        """A new listener. It begins with the state and the log so far. None if there are too many."""
+        """A new listener, starting with the state and the log so far; None if there are too many."""
         state = encoded("state", now.to_dict())
-        with self._log_lock:  # no line may come between the log so far and the first event
+        with self._log_lock:  # no line may be lost between the log so far and the first event
             return self.events.listen(state + encoded("log_tail", {"lines": list(self._log)}))
 
     def tell_log(self, new: list[str]) -> None:
-        """New lines of the log."""
+        """Sends new lines of the log."""
         if not new:
             return
         with self._log_lock:
@@ -35,14 +35,14 @@ class Teller:
             self.events.tell("log", {"lines": new})
 
     def tell(self, before: Snapshot, now: Snapshot, last_line: str) -> None:
-        """A look; `last_line` of the log goes with the progress of a loading model."""
+        """Sends a snapshot; `last_line` of the log is part of a loading model's progress."""
         if len(self.events):
             for name, data in events_of(before, now, last_line):
                 self.events.tell(name, data)
 
 
 def events_of(before: Snapshot, now: Snapshot, last_line: str) -> list[tuple[str, dict[str, Any]]]:
-    """Names and data of the events of one look."""
+    """Names and data of the events for one snapshot."""
     events = [("sample" if _essence(before) == _essence(now) else "state", now.to_dict())]
     if now.state == "loading":
         progress = {"profile": now.profile, "fraction": now.load_fraction, "line": last_line}
@@ -51,6 +51,6 @@ def events_of(before: Snapshot, now: Snapshot, last_line: str) -> list[tuple[str
 
 
 def _essence(now: Snapshot) -> tuple[object, ...]:
-    """What makes a snapshot another state rather than another sample."""
+    """The part of a snapshot whose change is a new state, not only a new sample."""
     phase = now.work.phase if now.work else None
     return (now.state, now.engine, now.profile, now.loaded_profile, now.reason, phase, now.last_switch)

@@ -1,6 +1,6 @@
-"""A thread that looks at the engine: often while somebody asks, rarely and cheaply otherwise.
+"""A thread that observes the engine: often while a client reads the state, rarely and cheaply otherwise.
 
-It believes nothing but what the engine says at each look, so that it sees what other commands do.
+It relies only on the engine's current answers, so it notices the effects of other commands.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from claude_local.management.teller import Teller
 UNWATCHED_SECONDS = 2.0
 WATCHED_SECONDS = 1.0
 AT_WORK_SECONDS = 0.25
-"""Time between two looks: while nobody asks, while somebody does, while a model loads and somebody asks."""
+"""Time between two looks: without a client, with a client, and with a client while a model loads."""
 INTEREST_SECONDS = 5.0
-"""How long one question counts as interest."""
+"""How long a client counts as present after a request."""
 LOOK_SECONDS = 10.0
-"""How long a question waits for a look at most: Docker may be slow to answer."""
+"""The longest that a request waits for a look: Docker may be slow to answer."""
 NEVER = float("-inf")
 
 
 class Freshness:
-    """Whether the last look is new enough. Times are in seconds of one clock."""
+    """Whether the last look is recent enough. Times are in seconds of one clock."""
 
     def __init__(self) -> None:
         self.asked_at = NEVER
         self.changed_at = NEVER
         self.seen_at = NEVER
-        """When the last full look began. A pulse does not count."""
+        """The start of the last full look. A pulse does not count."""
 
     def is_asked(self, now: float) -> bool:
         return now - self.asked_at < INTEREST_SECONDS
 
     def oldest(self, now: float) -> float:
-        """When a look must have begun to answer a question that comes now."""
+        """The earliest start of a look that can answer a request now."""
         return max(now - 2 * WATCHED_SECONDS, self.changed_at)
 
 
@@ -52,7 +52,7 @@ def pause_seconds(now: Snapshot, *, is_watched: bool) -> float:
 
 
 class Watcher:
-    """Has the last snapshot at hand, passes each one to the teller and the keeper."""
+    """Keeps the last snapshot and passes each one to the teller and the keeper."""
 
     def __init__(self, settings: Settings, teller: Teller, keeper: Keeper) -> None:
         self.settings = settings
@@ -71,7 +71,7 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread. A look that hangs is not waited for longer than five seconds."""
+        """Ends the thread. Waits at most five seconds for a look that hangs."""
         self._is_stopped = True
         self._wake.set()
         self._thread.join(5)
@@ -82,21 +82,21 @@ class Watcher:
         return self._snapshot
 
     def status_json(self) -> bytes:
-        """The same as JSON."""
+        """The last snapshot as JSON."""
         self._be_fresh()
         return self._json
 
     def wake(self) -> None:
-        """Looks now."""
+        """Starts a look immediately."""
         self._wake.set()
 
     def look_again(self) -> None:
-        """Something has changed: earlier looks answer no question any more."""
+        """Invalidates earlier looks after a change."""
         self._freshness.changed_at = time.monotonic()
         self._wake.set()
 
     def look_once(self) -> None:
-        """One look, and all that follows from it. Raises what went wrong; nothing is done then."""
+        """One look, and the actions that follow from it. Raises the error of a failed look, without any action."""
         before, began_at, is_watched = self._snapshot, time.monotonic(), self._is_watched()
         try:
             now = self._keeper.explained(self._see(is_watched))
@@ -115,12 +115,12 @@ class Watcher:
             self._wake.clear()
             try:
                 self.look_once()
-            except Exception as error:  # whatever is wrong, the next look comes
+            except Exception as error:  # whatever went wrong, the loop continues
                 self._bugs.note(error)
             self._wake.wait(pause_seconds(self._snapshot, is_watched=self._is_watched()))
 
     def _see(self, is_watched: bool) -> Snapshot:
-        """As much as decides what to do next; whether the model is idle, only where that matters."""
+        """A full snapshot only if a client reads it or a decision needs it; otherwise a pulse."""
         if is_watched:
             return look.snapshot(self.settings, self._readers)
         now = look.pulse(self.settings)

@@ -1,4 +1,4 @@
-"""The web page's files: whatever lies in web/ is served under its name, index.html as `/`."""
+"""The files of the web page: every file in web/ is served under its name, index.html as `/`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WebFile:
 
 
 def files(folder: Path = FOLDER) -> dict[str, WebFile]:
-    """Every file of the page by its path in the address; read once."""
+    """Every file of the page by its URL path; read once."""
     found = {}
     for file in sorted(folder.glob("*.*")):
         if file.suffix in MEDIA_TYPES:

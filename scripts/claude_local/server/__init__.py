@@ -1,1 +1,1 @@
-"""What speaks llama-server's language: flags, HTTP, router, log, chat templates."""
+"""Everything specific to llama-server: flags, HTTP, router, log, chat templates."""

@@ -1,4 +1,4 @@
-"""What a model's own chat template makes of a conversation, in a sandbox: the template is a stranger's."""
+"""Renders a conversation with a model's own chat template, in a sandbox: the template is not trusted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import jinja2.sandbox
 
 
 def render_chat(template: str, messages: list[dict[str, str]]) -> str:
-    """What a model's chat template makes of `messages`. Raises jinja2's errors as ValueError.
+    """The prompt that a model's chat template makes of `messages`. Raises jinja2's errors as ValueError.
 
-    The template comes from a stranger: it cannot reach Python, but it can take for ever.
+    The template is not trusted: it cannot reach Python, but it can run forever.
     """
 
     def raise_exception(message: str) -> None:

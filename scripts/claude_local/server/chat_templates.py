@@ -1,8 +1,8 @@
 """Makes the chat templates of profiles with `chat_template: tolerant`.
 
-Claude Code puts system messages into the middle of a conversation. Several models' templates raise
-"System message must be at the beginning" then, and every request fails. The tolerant template is the
-model's own with a few lines before it that move such messages into the user's turn.
+Claude Code puts system messages into the middle of a conversation. The templates of several models then raise
+"System message must be at the beginning", and every request fails. A tolerant template is the model's own
+template after a few lines that move such messages into the user's turn.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ PRELUDE = Path("_chat") / "later_system_messages.jinja"
 
 
 def prepare(settings: Settings, profile: Profile) -> None:
-    """Writes the tolerant template of a profile that wants one, unless it is there and still right.
+    """Writes the tolerant template of a profile that uses one, unless the existing file is up to date.
 
-    Raises UserError if the model brings no template of its own.
+    Raises UserError if the model file has no chat template.
     """
     if profile.chat_template == "own":
         return
@@ -37,16 +37,16 @@ def prepare(settings: Settings, profile: Profile) -> None:
 
 
 def prelude(settings: Settings) -> str:
-    """What makes a template tolerant, to be put before it."""
+    """The lines that make the template after them tolerant."""
     return (settings.templates_dir / PRELUDE).read_text(encoding="utf-8").rstrip("\n")
 
 
 def read_chat_template(model: Path, name: str) -> str:
-    """The chat template inside a GGUF file of profile `name`. Raises UserError where there is none."""
+    """The chat template in the GGUF file of profile `name`. Raises UserError if it has none."""
     template = read_header(model).chat_template
     if template is None:
         raise UserError(
             f"the model of profile `{name}` has no chat template of its own",
-            hint=f"take `chat_template: tolerant` out of profiles/{name}.yaml",
+            hint=f"remove `chat_template: tolerant` from profiles/{name}.yaml",
         )
     return template

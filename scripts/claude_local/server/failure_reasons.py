@@ -1,4 +1,4 @@
-"""Why a model failed, in one line, from what llama-server wrote into its log."""
+"""Why a model failed, in one line, from llama-server's log."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MIB_PER_GB = 1e9 / 2**20
 
 
 def reason_in(lines: list[str], otherwise: str = "") -> str:
-    """The line of a router's log that tells why the last model failed, else `otherwise` or its last lines.
+    """The line of a router's log with the reason for the last failure, else `otherwise` or the last lines.
 
-    The router puts `[port] ` before what a model's own process says. Its own lines also complain about
-    every profile whose file is not there, which is no failure.
+    The router puts `[port] ` before the lines of a model's process. Its own lines also report every profile
+    without a file, which is not a failure.
     """
     models = [match for line in lines if (match := MODEL_LINE.match(line))]
     if models:
@@ -29,10 +29,10 @@ def reason_in(lines: list[str], otherwise: str = "") -> str:
 
 
 def _out_of_memory(lines: list[str]) -> str:
-    """`out of memory: needs 21.3 GB, 19.8 GB free on GPU 0`; "" where it was something else.
+    """`out of memory: needs 21.3 GB, 19.8 GB free on GPU 0`; "" for any other reason.
 
-    Lines as llama.cpp's CUDA backend writes them. What was free is known from the start of the load, so it
-    may be more than what is needed: other buffers came first.
+    Reads the lines of llama.cpp's CUDA backend. The free memory is that at the start of the load, so it may
+    be more than the amount needed: other buffers were allocated first.
     """
     missing = [match for line in lines if (match := NO_ROOM.search(line))]
     if not missing:

@@ -1,4 +1,4 @@
-"""Turns a profile into what llama-server understands: flags, and sections of its presets file."""
+"""Turns a profile into llama-server's flags and a section of its presets file."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ CONTAINER_RUNTIME_DIR = "/config"
 CONTAINER_PORT = 8080
 
 HUGE_PAGES = "glibc.malloc.hugetlb=1"
-"""GLIBC_TUNABLES: memory of a model that is in no file comes in pages of 2 MB where Linux lets programs ask for them.
+"""GLIBC_TUNABLES: anonymous memory of a model uses pages of 2 MB if Linux lets programs request them.
 
 With 3.3 GB of weights (load_mode none) and 2.1 GB of context on two CPU cores a load takes 0.8 s instead of 2.3 s and
-an unload 0.09 s instead of 0.39 s; tokens a second stay what they were.
+an unload 0.09 s instead of 0.39 s; tokens per second do not change.
 """
 
 STOP_TIMEOUT_SECONDS = 3
-"""How long the router lets a model end by itself before it kills it. That is enough to give some tens of GB back. One
-that is told to end writes no token any more, and with a request to answer it would not end in the ten seconds of the
-router's own (seen on build 11669)."""
+"""How long the router waits for a model to end before it kills it: enough to free some tens of GB. A model that was
+asked to end generates no more tokens, and with a request to answer it would not end within the router's default of
+ten seconds either (seen on build 11669)."""
 
-# Lines of the presets file that count only for the active profile (see `activate`).
+# Prefix of lines in the presets file that apply only to the active profile (see `activate`).
 WHEN_ACTIVE = "; when active: "
 
 
 def router_argv() -> list[str]:
     """Arguments of the one llama-server that loads and unloads models by name (router mode).
 
-    The models it starts inherit these. `--sse-ping-interval` lets it end a stream whose reader is
-    gone; without it `docker stop` takes 10 s and a kill.
+    The models that it starts inherit these. With `--sse-ping-interval` it ends a stream whose reader is
+    gone; without, `docker stop` waits 10 s and kills it.
     """
     return [
         *("--host", "0.0.0.0"),  # noqa: S104  inside the container; published on 127.0.0.1 only
@@ -53,7 +53,7 @@ def router_argv() -> list[str]:
 
 
 def options(profile: Profile, models_dir: str, runtime_dir: str = CONTAINER_RUNTIME_DIR) -> list[Option]:
-    """The flags of a profile in the order of its fields; unset fields give none."""
+    """The flags of a profile, in the order of its fields, without unset fields."""
     values = profile.server.model_dump(exclude={"extra_args"}, exclude_none=True)
     chosen = [(name.replace("_", "-"), _text(value)) for name, value in values.items()]
     return [
@@ -66,14 +66,14 @@ def options(profile: Profile, models_dir: str, runtime_dir: str = CONTAINER_RUNT
 
 
 def server_argv(profile: Profile, models_dir: str) -> list[str]:
-    """The same as tokens for a llama-server that runs this one model."""
+    """The same flags as arguments for a llama-server with only this model."""
     return [token for option in options(profile, models_dir) for token in _tokens(option)]
 
 
 def preset_lines(profile: Profile) -> list[str]:
     """The section of a profile in the presets file.
 
-    Raises UserError for a value that the format cannot carry.
+    Raises UserError for a value that the format cannot express.
     """
     aliases = list(profile.aliases)
     return [
@@ -90,7 +90,7 @@ def preset_lines(profile: Profile) -> list[str]:
 
 
 def activate(presets: str, name: str, *, alone: bool = False) -> str:
-    """The presets with `local-llama` on the section called `name`; `alone` leaves the others out.
+    """The presets with `local-llama` in section `name`; `alone` leaves the other sections out.
 
     A later line of a section wins over an earlier one (seen on build 11669).
     """
@@ -105,7 +105,7 @@ def activate(presets: str, name: str, *, alone: bool = False) -> str:
 
 
 def chat_template_file(profile: Profile, runtime_dir: str) -> str:
-    """Where the tolerant chat template of a profile lies."""
+    """The file of a profile's tolerant chat template."""
     return f"{runtime_dir}/chat_templates/{profile.name}.jinja"
 
 
@@ -123,7 +123,7 @@ def _preset_value(profile: Profile, flag: str, value: str | bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if "#" in value or ";" in value:
-        # The format ends a value there and has no escape (seen on build 11669); JSON has one.
+        # Both end a value in this format, which has no escape (seen on build 11669); JSON has one.
         if flag != "chat-template-kwargs":
             raise UserError(
                 f"profile `{profile.name}`: `{flag}` has a `#` or `;`, which llama-server's presets "

@@ -1,4 +1,4 @@
-"""The HTTP calls that we make to a llama-server. No proxy of the environment is ever asked."""
+"""The HTTP calls to a llama-server. Proxy settings of the environment are ignored."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class LlamaHttp:
-    """A llama-server at `base_url` that wants `key`; an empty key is not sent."""
+    """A llama-server at `base_url` that needs `key`; an empty key is not sent."""
 
     base_url: str
     key: str
     owners: frozenset[int] | None = None
-    """Whose program may listen there, as user ids; a server of anybody else counts as away."""
+    """User ids whose programs may listen there; a server of another user counts as away."""
 
     def get(self, path: str) -> Any:
-        """The JSON answer, or None if the server is away or refuses."""
+        """The JSON answer, or None if the server does not answer or refuses."""
         try:
             with self._open(path, None, TIMEOUT_SECONDS) as answer:
                 return json.load(answer)
@@ -42,12 +42,12 @@ class LlamaHttp:
             return None
 
     def get_object(self, path: str) -> dict[str, Any]:
-        """The JSON answer; {} where it is anything else than an object."""
+        """The JSON answer; {} if it is not an object."""
         answer = self.get(path)
         return answer if isinstance(answer, dict) else {}
 
     def get_text(self, path: str) -> str:
-        """The answer as text, or "" if the server is away or refuses."""
+        """The answer as text, or "" if the server does not answer or refuses."""
         try:
             with self._open(path, None, TIMEOUT_SECONDS) as answer:
                 return str(answer.read().decode(errors="replace"))
@@ -55,7 +55,7 @@ class LlamaHttp:
             return ""
 
     def post(self, path: str, body: dict[str, Any], *, timeout_seconds: float = TIMEOUT_SECONDS) -> Any:
-        """The JSON answer. Raises EngineFailed with what the server says against it."""
+        """The JSON answer. Raises EngineFailed with the server's reason for a refusal."""
         try:
             with self._open(path, body, timeout_seconds) as answer:
                 return json.load(answer)
@@ -65,7 +65,7 @@ class LlamaHttp:
             raise EngineFailed(f"llama-server does not answer {path}: {error}") from None
 
     def status_of(self, path: str, body: dict[str, Any] | None = None) -> int | None:
-        """The HTTP status alone, or None if nothing answers."""
+        """Only the HTTP status, or None if nothing answers."""
         try:
             with self._open(path, body, TIMEOUT_SECONDS) as answer:
                 return int(answer.status)
@@ -75,7 +75,7 @@ class LlamaHttp:
             return None
 
     def answer(self, prompt: str, *, max_tokens: int) -> Iterator[str]:
-        """The active model's answer to `prompt`, piece by piece as it comes."""
+        """The active model's answer to `prompt`, in pieces as they arrive."""
         body = {
             "model": ACTIVE_ALIAS,
             "max_tokens": max_tokens,
@@ -103,15 +103,15 @@ class LlamaHttp:
 
 
 def own_server(settings: Settings) -> LlamaHttp:
-    """Our own llama-server. Docker's end of its port belongs to root."""
+    """Our own llama-server. With Docker, root listens on its port."""
     owners = frozenset({0, settings.user_id})
     return LlamaHttp(f"http://127.0.0.1:{settings.llama_port}", state.api_key(settings), owners)
 
 
 def server_of_clients(settings: Settings) -> LlamaHttp:
-    """The server that clients use, ours or an external one, with the key that they send.
+    """The server that clients use, ours or an external one, with its key.
 
-    Raises UserError for a key file of the external one that cannot be read.
+    Raises UserError if the key file of the external server cannot be read.
     """
     return LlamaHttp(settings.base_url, state.client_key(settings))
 
@@ -125,7 +125,7 @@ def error_text(error: urllib.error.HTTPError) -> str:
 
 
 def metric(metrics: str, name: str) -> float | None:
-    """One value of llama-server's Prometheus text; None where it is missing."""
+    """One value of llama-server's Prometheus text; None if it is missing."""
     found = re.search(rf"^llamacpp:{name} ([0-9.e+-]+)$", metrics, re.MULTILINE)
     return float(found.group(1)) if found else None
 

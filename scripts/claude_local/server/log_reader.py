@@ -1,4 +1,4 @@
-"""The end of an engine's log, read again and again: what is new in it, and the last requests."""
+"""Reads the end of an engine's log repeatedly: the new lines, and the last requests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from claude_local.server.turns import TurnReader
 
 LOG_LINES = 500
 OWN_QUESTIONS = "proxying request to model"
-"""The router writes this for each of our looks, three a second: the log could not be read for it."""
+"""The router writes this for each of our requests, three a second: it would hide everything else."""
 
 
 class LogReader:
-    """Reads the last lines at each look."""
+    """Reads the last lines on each call of `read`."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -34,12 +34,12 @@ class LogReader:
         return self._turns.turns
 
     def take_new(self) -> list[str]:
-        """The lines that came since this was called last, without control characters."""
+        """The new lines since the last call, without control characters."""
         new, self._new = self._new, []
         return new
 
     def read(self, engine: Engine | None) -> None:
-        """One look. An engine that shows no log changes nothing: it may show the same one again later."""
+        """Reads the log once. An engine without a log changes nothing: the same log may come back later."""
         lines = _last_lines(engine) if engine and engine.is_ours else []
         if not lines:
             return

@@ -1,13 +1,13 @@
-"""What is new in the end of a log, when one looks again."""
+"""The new lines at the end of a log."""
 
 from __future__ import annotations
 
 
 def new_lines(before: list[str], now: list[str]) -> list[str]:
-    """The lines of `now` that come after those that `before` had already.
+    """The lines of `now` after those that are already in `before`.
 
-    Both are the end of the same log, of the same length at most. Where they have nothing in common, all
-    of `now` is new.
+    Both are ends of the same log, with the same maximum length. If they have nothing in common, all of `now`
+    is new.
     """
     for start in range(len(before)):
         if before[start:] == now[: len(before) - start]:

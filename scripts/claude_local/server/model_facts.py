@@ -1,4 +1,4 @@
-"""What a llama-server with a loaded model says of it: context, slots, speeds, use of its cache."""
+"""Facts that a llama-server reports about its loaded model: context, slots, speeds, cache use."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from claude_local.server.llama_http import LlamaHttp, metric
 
 MEANINGLESS_SECONDS = 0.001
 PROMPT_TOKENS = 32
-"""Fewer, such as a probe's, are read one by one and say nothing about the speed with a real prompt."""
+"""Shorter prompts, such as a probe's, are read token by token: their speed means nothing for real ones."""
 
 
 def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
-    """What a llama-server with a loaded model tells of it, under the names in a Snapshot."""
+    """The facts about a loaded model, under their names in a Snapshot."""
     found = http.get(f"/slots{query}")
     slots = _slot_uses(found) if isinstance(found, list) else []
     metrics = http.get_text(f"/metrics{query}")
@@ -36,17 +36,17 @@ def server_facts(http: LlamaHttp, query: str = "") -> dict[str, Any]:
 
 
 def speed(metrics: str, tokens: str, seconds: str, *, from_tokens: int = 0) -> float | None:
-    """Tokens per second since the model was loaded; None as long as nothing can be said.
+    """Tokens per second since the model was loaded; None without meaningful counts.
 
-    The server's own averages begin anew whenever somebody reads its metrics. The first token of an answer
-    comes with its prompt and is counted as a microsecond: an answer of one token, such as a probe's, says nothing.
+    The server resets its own averages whenever its metrics are read. The first token of an answer is made with
+    its prompt and counts as a microsecond, so answers of one token, such as a probe's, do not count.
     """
     counted, taken = metric(metrics, tokens) or 0.0, metric(metrics, seconds) or 0.0
     return round(counted / taken, 2) if taken > MEANINGLESS_SECONDS and counted >= from_tokens else None
 
 
 def any_busy(found: list[Any]) -> bool:
-    """Whether one slot of llama-server's list of them is answering a request."""
+    """Whether any slot in llama-server's list is answering a request."""
     return any(slot.busy for slot in _slot_uses(found))
 
 
@@ -59,12 +59,12 @@ def _is_slot(entry: Any) -> bool:
 
 
 def _slot_use(slot: dict[str, Any]) -> SlotUse:
-    # Despite its name it counts the answer too (seen on build 11669).
+    # Despite its name, it also counts the answer (seen on build 11669).
     return SlotUse(int(slot["n_ctx"]), int(slot.get("n_prompt_tokens", 0)), bool(slot["is_processing"]))
 
 
 def _cache_hit_fraction(metrics: str) -> float | None:
-    # Prompt tokens that were read, and those that were not, each counted since the model was loaded.
+    # Prompt tokens that were read and that were reused, each counted since the model was loaded.
     read, cached = metric(metrics, "prompt_tokens_total"), metric(metrics, "prompt_tokens_cached_total")
     if read is None or cached is None or not read + cached:
         return None

@@ -1,4 +1,4 @@
-"""Asks a newly loaded model once what Claude Code will ask of it."""
+"""Checks a newly loaded model with the kinds of requests that Claude Code sends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from claude_local.server.llama_http import LlamaHttp
 
 UNAUTHORIZED = 401
 
-# As Claude Code does it: a system message behind the user's, and a tool.
+# As Claude Code sends it: a system message after the user's, and a tool.
 REQUEST = {
     "model": ACTIVE_ALIAS,
     "max_tokens": 1,
@@ -28,31 +28,31 @@ def check_locked(base_url: str) -> None:
     status = LlamaHttp(base_url, "").status_of("/models")
     if status != UNAUTHORIZED:
         raise EngineFailed(
-            f"llama-server should refuse a request without a key (401) and says {status or 'nothing'}",
-            hint="the key file must not be empty; look for another server on this port",
+            f"llama-server should refuse a request without a key (401), but answers {status or 'nothing'}",
+            hint="check that the key file is not empty and that no other server uses this port",
         )
 
 
 def check_answers(http: LlamaHttp, model: str) -> None:
-    """Lets the model write one token. Raises EngineFailed if it does not, or another one answers.
+    """Lets the model generate one token. Raises EngineFailed if it does not, or another model answers.
 
-    A question is only put into the model's chat template, as Claude Code's will be. The token is asked for with a
-    prompt of one: on the CPU reading the whole question would take longer than the rest of a switch.
+    The chat template is tested with a question that is only counted, not read. The token is requested with a
+    prompt of one token: on the CPU, reading the whole question would take longer than the rest of a switch.
     """
     question = {"model": model, "messages": [{"role": "user", "content": "Say ok."}]}
     counted = http.post("/v1/messages/count_tokens", question, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
     if not counted.get("input_tokens"):
-        raise EngineFailed(f"the chat template of `{model}` makes nothing of a question")
+        raise EngineFailed(f"the chat template of `{model}` turns a question into an empty prompt")
     prompt = {"model": model, "prompt": "a", "n_predict": 1}
     answer = http.post("/completion", prompt, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
     if answer.get("model") != model:
         raise EngineFailed(f"`{answer.get('model')}` answers in place of `{model}`")
     if not answer.get("tokens_predicted"):
-        raise EngineFailed(f"`{model}` is loaded, and answers nothing")
+        raise EngineFailed(f"`{model}` is loaded but generates no token")
 
 
 def warnings_of(http: LlamaHttp, profile_name: str) -> list[str]:
-    """What will not work with the active model, each with the profile line that helps."""
+    """The features of Claude Code that fail with the active model, each with the profile line that helps."""
     try:
         http.post("/v1/messages", REQUEST)
     except EngineFailed as error:

@@ -1,8 +1,7 @@
-"""Tries whether a model's chat template takes the system messages that Claude Code sends.
+"""Tests whether a model's chat template accepts the system messages that Claude Code sends.
 
-A template is a program from a stranger. It is rendered for real, because its text does not tell what
-it refuses, but in a process of its own with little time and memory: `python -m
-claude_local.server.template_check FOLDER` is that process.
+A template is an untrusted program. Its text does not show what it refuses, so it is rendered, but in a
+separate process with little time and memory: `python -m claude_local.server.template_check FOLDER`.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ MEMORY_BYTES = 2**31
 FIRST = [{"role": "system", "content": "You are a test."}, {"role": "user", "content": "Say ok."}]
 LATER = "Be brief: 7345"
 CONVERSATION = [*FIRST, {"role": "system", "content": LATER}]
-"""As Claude Code does it: a system message behind the user's (see `engines/probe.py`)."""
+"""As Claude Code sends it: a system message after the user's (see `probe.py`)."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which `chat_template` a profile needs, and what was seen; `unknown` where nothing could be seen."""
+    """The `chat_template` that a profile needs, and the reason; `unknown` if rendering failed."""
 
     wants: Literal["own", "tolerant", "unknown"]
     reason: str
 
 
 def check(settings: Settings, template: str | None) -> Verdict:
-    """What was seen when the template was rendered with a later system message."""
+    """The verdict from rendering the template with a later system message, in a separate process."""
     if not template:
-        return Verdict("unknown", "the file brings no chat template")
+        return Verdict("unknown", "the file has no chat template")
     scripts = Path(__file__).resolve().parents[2]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "own.jinja").write_text(template, encoding="utf-8", errors="replace")
@@ -48,13 +47,13 @@ def check(settings: Settings, template: str | None) -> Verdict:
         argv = [sys.executable, "-m", "claude_local.server.template_check", folder]
         answer = ask(argv, environment={"PYTHONPATH": str(scripts)}, timeout_seconds=SECONDS)
     with contextlib.suppress(ValueError, TypeError, KeyError):
-        said = json.loads(answer.output)
-        return Verdict(said["wants"], said["reason"])
-    return Verdict("unknown", answer.problem or "rendering it failed or took too much time or memory")
+        verdict = json.loads(answer.output)
+        return Verdict(verdict["wants"], verdict["reason"])
+    return Verdict("unknown", answer.problem or "rendering failed or took too much time or memory")
 
 
 def judge(own: str, before: str) -> Verdict:
-    """The verdict, made here and now. Only for templates that may be trusted with this process."""
+    """The verdict, made in this process. Only for trusted templates."""
     from claude_local.server.chat_render import render_chat
 
     def problem(template: str, messages: list[dict[str, str]]) -> str:
@@ -67,7 +66,7 @@ def judge(own: str, before: str) -> Verdict:
     if plain := problem(own, FIRST):
         return Verdict("unknown", f"with a plain conversation {plain}")
     if not (seen := problem(own, CONVERSATION)):
-        return Verdict("own", "it takes a later system message")
+        return Verdict("own", "it accepts a later system message")
     if left := problem(before + own, CONVERSATION):
         return Verdict("unknown", f"with a later system message {seen}; made tolerant, {left}")
     return Verdict("tolerant", f"with a later system message {seen}")
@@ -75,7 +74,7 @@ def judge(own: str, before: str) -> Verdict:
 
 def main(folder: Path) -> None:
     """Reads both texts and prints the verdict as JSON."""
-    from claude_local.server import chat_render  # noqa: F401  before memory gets short
+    from claude_local.server import chat_render  # noqa: F401  before memory is limited
 
     own, before = ((folder / name).read_text(encoding="utf-8") for name in ("own.jinja", "prelude.jinja"))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))

@@ -1,7 +1,7 @@
-"""The last requests, read from llama-server's log: how much of each prompt was reused, and why not all. Pure.
+"""The last requests, from llama-server's log: how much of each prompt was reused, and why not more. Pure.
 
-The log is the only place that tells it per request. Lines as of build 11669; a line that another build
-words differently only leaves a turn out.
+Only the log has this per request. Lines as of build 11669; if another build words a line differently, the
+turn is left out.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from claude_local.foundation.snapshot import Turn
 
 TURNS_KEPT = 8
 BROKEN_BELOW_FRACTION = 0.9
-"""A turn that reuses less of its prompt than this gets a reason. A new message alone costs little."""
-TOLD_FROM_TOKENS = 500
-"""A shorter prompt, such as our own question after loading, costs nothing to read again. Those of Claude
-Code are longer by far."""
+"""A turn that reuses a smaller share of its prompt gets a reason. A new message alone costs little."""
+REASON_FROM_TOKENS = 500
+"""A shorter prompt, such as our own test request after loading, costs nothing to read again. Those of Claude
+Code are much longer."""
 
 LINE = re.compile(
     r"(?:\[(?P<port>\d+)\] )?\S+ [IWE] slot\s+\S+: id\s+(?P<slot>\d+) \| task -?\d+ \| +(?P<text>.*)"
@@ -32,11 +32,11 @@ LOST = "forcing full prompt re-processing"
 
 @dataclass
 class _Open:
-    """A turn whose end is still to come."""
+    """A turn that has not ended yet."""
 
     choice: str = ""
     prompt: tuple[int, float] = (0, 0.0)
-    """Tokens that were read, and how many a second."""
+    """Tokens read, and tokens per second."""
     answer: tuple[int, float] = (0, 0.0)
 
 
@@ -71,25 +71,25 @@ class TurnReader:
 
 
 def _choice(text: str) -> str:
-    """Why a prompt may have to be read again, as far as this line tells; "" if it tells nothing."""
+    """Why a prompt may have to be read again, according to this line; "" if the line has no reason."""
     if text.startswith(LOST):
-        return "the model cannot go back in its memory to where the prompts differ"
+        return "the model cannot rewind its memory to where the prompts differ"
     if oldest := OLDEST.match(text):
         return "first request of this slot" if oldest[1] == "-1" else "another conversation took the slot"
     if similar := SIMILAR.match(text):
-        return f"the prompt changed after {float(similar[1]):.0%} of it"
+        return f"the prompt changed after {float(similar[1]):.0%}"
     return ""
 
 
 def _finished(turn: _Open, slot: int, tokens_in_slot: int) -> Turn | None:
-    """The turn, or None for one that was not timed, such as a cancelled one."""
+    """The turn, or None without timing, such as for a cancelled request."""
     (read, prompt_speed), (answered, answer_speed) = turn.prompt, turn.answer
     if not read:
         return None
-    # The last token of an answer is never read back into the slot.
+    # The last token of an answer is never added to the slot.
     cached = max(0, tokens_in_slot - read - max(0, answered - 1))
     share = cached / (cached + read)
-    is_told = share < BROKEN_BELOW_FRACTION and cached + read >= TOLD_FROM_TOKENS
+    has_reason = share < BROKEN_BELOW_FRACTION and cached + read >= REASON_FROM_TOKENS
     return Turn(
         slot=slot,
         prompt_tokens=cached + read,
@@ -97,5 +97,5 @@ def _finished(turn: _Open, slot: int, tokens_in_slot: int) -> Turn | None:
         answer_tokens=answered,
         prompt_tokens_per_second=prompt_speed or None,
         generation_tokens_per_second=answer_speed or None,
-        reason=turn.choice or None if is_told else None,
+        reason=turn.choice or None if has_reason else None,
     )

@@ -657,7 +657,7 @@ def test_a_stopped_container_is_kept_while_another_command_is_running(
     with lock.hold(host.settings, "up demo"):
         (line,) = leftovers.fix(host)
 
-    assert line.startswith("not removed (another command is at work: `up demo` (process ")
+    assert line.startswith("not removed (another command is running: `up demo` (process ")
     assert leftovers.leftovers(host).text == f"stopped container {name}"
 
 

@@ -1,4 +1,4 @@
-"""engines/embedded: what it makes of a server's answers."""
+"""engines/embedded: how it interprets a server's answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from claude_local.server.engines.embedded import EmbeddedEngine
 
 @pytest.fixture
 def in_a_long_prompt() -> Iterator[ThreadingHTTPServer]:
-    """A server that is healthy and tells of its slots when the test is over."""
+    """A healthy server that answers the request for its slots only after the test."""
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -30,7 +30,7 @@ def in_a_long_prompt() -> Iterator[ThreadingHTTPServer]:
             self.end_headers()
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
@@ -40,17 +40,17 @@ def in_a_long_prompt() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-def test_a_healthy_server_that_says_nothing_of_its_slots_is_busy(
+def test_a_healthy_server_that_does_not_report_its_slots_is_busy(
     tmp_path: Path, in_a_long_prompt: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = {"HOME": str(tmp_path), "CLAUDE_LOCAL_LLAMA_PORT": str(in_a_long_prompt.server_address[1])}
     engine = EmbeddedEngine(load_settings(environment, tmp_path, user_id=os.getuid(), group_id=os.getgid()))
     monkeypatch.setattr(llama_http, "TIMEOUT_SECONDS", 1)
-    nobody_started = engine.is_busy()
+    before_start = engine.is_busy()
     engine.directory.mkdir(parents=True)
     engine.spec_file.write_text(json.dumps({"model": "demo.gguf"}))
     this = psutil.Process()
     started = {"pid": this.pid, "create_time": this.create_time(), "profile": "demo"}
     engine.process_file.write_text(json.dumps(started))
 
-    assert (nobody_started, engine.is_busy()) == (False, True)
+    assert (before_start, engine.is_busy()) == (False, True)

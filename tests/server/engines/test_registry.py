@@ -1,4 +1,4 @@
-"""engines/registry: which engine is chosen, and that nothing else knows engines by their names."""
+"""engines/registry: which engine is chosen, and that no other module compares names of engines."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from support.machine import ROOT
 
 PACKAGE = ROOT / "scripts" / "claude_local"
 KNOW_THE_NAMES = {
-    PACKAGE / "server" / "engines": "they are these engines",
-    PACKAGE / "machine" / "settings.py": "says which words the setting may have",
+    PACKAGE / "server" / "engines": "these are the engines",
+    PACKAGE / "machine" / "settings.py": "lists the allowed words of the setting",
 }
 SOURCES = [ROOT / "tasks.py", *sorted(PACKAGE.rglob("*.py"))]
 NAMES = {*(engine.name for engine in registry.OURS), ExternalEngine.name}
@@ -28,11 +28,11 @@ def settings_with(tmp_path: Path, **choices: str) -> Settings:
     return load_settings(environment, tmp_path, user_id=0, group_id=0)
 
 
-def test_every_engine_can_be_asked_for_by_its_name() -> None:
+def test_every_engine_can_be_requested_by_name() -> None:
     assert {*ENGINES} == {"auto", *NAMES}
 
 
-def test_only_an_engine_of_ours_has_a_name_to_find_it_by(tmp_path: Path) -> None:
+def test_only_our_own_engines_are_found_by_name(tmp_path: Path) -> None:
     settings = settings_with(tmp_path)
 
     found = [registry.named(settings, name) for name in ("docker", "embedded", "external", "auto", None)]
@@ -41,7 +41,7 @@ def test_only_an_engine_of_ours_has_a_name_to_find_it_by(tmp_path: Path) -> None
     assert all(engine.is_ours for engine in registry.ours(settings))
 
 
-def test_an_external_server_comes_before_every_engine_of_ours(tmp_path: Path) -> None:
+def test_an_external_server_takes_precedence_over_our_engines(tmp_path: Path) -> None:
     engine, why = registry.choose(settings_with(tmp_path, EXTERNAL_URL="http://gpu"))
 
     assert (engine.name, engine.is_ours, why) == ("external", False, "CLAUDE_LOCAL_EXTERNAL_URL is set")
@@ -57,7 +57,7 @@ def test_without_docker_the_automatic_choice_is_the_next_engine(
     assert (engine.name, why) == ("embedded", "Docker Engine does not answer")
 
 
-def test_an_engine_that_is_asked_for_by_name_is_never_replaced(
+def test_an_engine_requested_by_name_is_never_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
@@ -66,14 +66,14 @@ def test_an_engine_that_is_asked_for_by_name_is_never_replaced(
         registry.choose(settings_with(tmp_path, ENGINE="docker"))
 
 
-def test_an_engine_that_is_asked_for_by_name_is_chosen(tmp_path: Path) -> None:
+def test_an_engine_requested_by_name_is_chosen(tmp_path: Path) -> None:
     engine, why = registry.choose(settings_with(tmp_path, ENGINE="embedded"))
 
     assert (engine.name, why) == ("embedded", "chosen")
 
 
 def names_in(node: ast.AST) -> Iterator[str]:
-    """The names of engines in a part of a comparison. What a call in it is given is not compared."""
+    """The names of engines in a part of a comparison, except arguments of calls."""
     if isinstance(node, ast.Constant) and node.value in NAMES:
         yield str(node.value)
     if not isinstance(node, ast.Call):
@@ -82,7 +82,7 @@ def names_in(node: ast.AST) -> Iterator[str]:
 
 
 def compared_in(tree: ast.Module) -> list[tuple[int, str]]:
-    """Line and name of each comparison with the name of an engine, in a `match` as well."""
+    """Line and name of each comparison with the name of an engine, also in a `match`."""
     return [
         (node.lineno, name)
         for node in ast.walk(tree)
@@ -100,11 +100,11 @@ def compared_in(tree: ast.Module) -> list[tuple[int, str]]:
         'match name:\n    case "embedded":\n        pass',
     ],
 )
-def test_such_a_comparison_would_be_found(source: str) -> None:
+def test_a_comparison_with_a_name_is_found(source: str) -> None:
     assert compared_in(ast.parse(source))
 
 
-def test_nothing_else_compares_the_name_of_an_engine() -> None:
+def test_no_other_module_compares_the_name_of_an_engine() -> None:
     found = [
         f"{file.relative_to(ROOT)}:{line} {name}"
         for file in SOURCES

@@ -1,4 +1,4 @@
-// The page: hears the server's events and draws them.
+// The page: receives the server's events and draws them.
 
 import { drawCharts, makeCharts, remember } from "./charts.js";
 import { drawConnect } from "./connect.js";
@@ -11,9 +11,9 @@ import { byId } from "./words.js";
 let now = null;
 
 function takeStatus(status) {
-  const told = announcement(now, status);
+  const text = announcement(now, status);
   now = status;
-  if (told) byId("announcement").textContent = told;
+  if (text) byId("announcement").textContent = text;
   byId("link").textContent = "";
   remember(status);
   if (!document.hidden) draw();

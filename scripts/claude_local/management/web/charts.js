@@ -1,9 +1,9 @@
-// Lines over the last 15 minutes, as SVG made by hand. Memory stays the same however long the page is open.
+// Charts of the last 15 minutes, as plain SVG. Memory use is bounded however long the page is open.
 
 import { byId, element, gib, number, percent } from "./words.js";
 
 const SECONDS = 900;
-const SHORTEST_SECONDS = 60;  // what a chart shows when the page was just opened
+const SHORTEST_SECONDS = 60;  // the span of a chart when the page was just opened
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 100;
 const LINES = 4;
@@ -17,7 +17,7 @@ const CHARTS = [
   { title: "prompt reused", values: (now) => [reused(now)], text: percent, top: () => 1 },
 ];
 
-// Between two requests the server's average is gone; a line should fall to nothing then.
+// Between two requests the server reports no average; the line falls to zero then.
 const speed = (now) => now.slots_busy ? now.generation_tokens_per_second ?? now.turns.at(-1)?.generation_tokens_per_second ?? null : now.state === "ready" ? 0 : null;
 const used = (now) => now.slot_uses.length ? Math.max(...now.slot_uses.map((slot) => slot.used_tokens)) : null;
 const reused = (now) => now.turns.length ? now.turns.at(-1).cached_tokens / now.turns.at(-1).prompt_tokens : now.cache_hit_fraction;
@@ -40,7 +40,7 @@ export function makeCharts() {
   }));
 }
 
-/** Keeps at most one point a second and 15 minutes of them. Returns how many there are. */
+/** Keeps at most one point a second, for 15 minutes. Returns their number. */
 export function remember(now, second = Math.floor(Date.now() / 1000)) {
   if (points.at(-1)?.second !== second) points.push({ second, values: CHARTS.map((chart) => chart.values(now).slice(0, LINES)) });
   while (points.length > SECONDS || points[0].second < second - SECONDS) points.shift();

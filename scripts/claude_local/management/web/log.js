@@ -3,11 +3,11 @@
 import { byId, element } from "./words.js";
 
 const LINES_KEPT = 2000;
-// Direction marks and what else could hide or turn a text.
+// Direction marks and other characters that could hide or reverse a text.
 const HARMFUL = /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 let lines = [];
-let shape = "";  // of the box: a scroll in another one than was seen last is not somebody's wish
+let shape = "";  // of the box: a scroll event after a change of shape does not come from the user
 
 export function startLog() {
   byId("log-filter").addEventListener("input", drawAll);
@@ -16,7 +16,7 @@ export function startLog() {
   new ResizeObserver(follow).observe(byId("log"));
 }
 
-// Whether the box has changed since this was asked last.
+// Whether the box has changed since the last call.
 function reshaped() {
   const log = byId("log");
   const before = shape;
@@ -61,5 +61,5 @@ function row(line) {
 function follow() {
   if (!byId("log-follow").checked) return;
   byId("log").scrollTop = byId("log").scrollHeight;
-  reshaped();  // seen: the next scroll is somebody's
+  reshaped();  // recorded: the next scroll event comes from the user
 }

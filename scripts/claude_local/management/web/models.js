@@ -1,4 +1,4 @@
-// The model list: narrow it, switch, stop. What the server says against it is shown beside the list.
+// The model list: narrow it, switch, stop. A refusal of the server is shown beside the list.
 
 import { ask } from "./server.js";
 import { show } from "./panels.js";
@@ -10,7 +10,7 @@ let now = null;
 export function startModels() {
   byId("model-filter").addEventListener("input", draw);
   byId("stop").addEventListener("click", () => {
-    byId("stop-text").textContent = now?.slots_busy ? "A reply is being written. Stop the model all the same?" : "Stop the model?";
+    byId("stop-text").textContent = now?.slots_busy ? "A reply is being written. Stop the model anyway?" : "Stop the model?";
     byId("stop-question").showModal();
   });
   byId("stop-question").addEventListener("close", () => {
@@ -36,14 +36,14 @@ function draw() {
   const focused = document.activeElement?.dataset?.model;
   const shown = models.filter((model) => words.every((word) =>
     [model.name, ...model.aliases, model.title, model.description].join(" ").toLowerCase().includes(word)));
-  byId("model-list").replaceChildren(...(shown.length ? shown.map(row) : [element("li", { class: "quiet" }, "no model holds that")]));
-  // Drawing again must not take the keyboard away from who is in the list.
+  byId("model-list").replaceChildren(...(shown.length ? shown.map(row) : [element("li", { class: "quiet" }, "no model matches")]));
+  // Drawing again must not move the keyboard focus out of the list.
   if (focused) byId("model-list").querySelector(`[data-model="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function row(model) {
   const active = model.name === now?.profile && ["ready", "loading", "starting"].includes(now.state);
-  const facts = [fileSize(model.size_bytes), model.context_tokens ? `${number(model.context_tokens)} tokens` : "context as it fits",
+  const facts = [fileSize(model.size_bytes), model.context_tokens ? `${number(model.context_tokens)} tokens` : "context chosen to fit",
     model.on_disk ? null : "not downloaded", model.verdict];
   const button = element("button", { type: "button", "data-model": model.name, "aria-disabled": active || now?.work ? "true" : null,
     "aria-label": `${active ? "active:" : "switch to"} ${model.name}` }, active ? "active" : "switch");

@@ -39,7 +39,7 @@ function drawWork(now) {
 function facts(now) {
   const last = now.turns.at(-1);
   const rows = [];
-  if (now.state === "stopped" && !now.work) rows.push(["", "no model runs: start one below"]);
+  if (now.state === "stopped" && !now.work) rows.push(["", "no model is running: start one below"]);
   if (now.model_file) rows.push(["file", now.model_file]);
   if (now.loaded_profile && now.loaded_profile !== now.profile) rows.push(["in memory", now.loaded_profile]);
   if (now.engine) rows.push(["engine", [now.engine, now.build].filter(Boolean).join(" ")]);
@@ -74,7 +74,7 @@ function cards(reading) {
   if (!reading) return [element("p", { class: "quiet" }, "not measured yet")];
   if (!reading.gpus.length) return [element("p", { class: "quiet" }, reading.problem ?? "none")];
   return reading.gpus.map((gpu) => {
-    const name = `${gpu.index} ${gpu.name ?? "a card without a name"}`;
+    const name = `${gpu.index} ${gpu.name ?? "unnamed card"}`;
     if (gpu.problem) return element("p", {}, name, " ", element("span", { class: "reason" }, gpu.problem));
     return element("div", {},
       meter(`${name}: memory`, gpu.memory_used_bytes, gpu.memory_total_bytes,
@@ -97,10 +97,10 @@ function system(sample) {
   ];
 }
 
-/** What a screen reader should hear when `now` follows `before`; "" if nothing changed that matters. */
+/** The announcement for screen readers when `now` follows `before`; "" if nothing relevant changed. */
 export function announcement(before, now) {
-  const told = (status) => [status?.state, status?.profile, status?.work?.phase, status?.reason].join();
-  if (told(before) === told(now)) return "";
+  const relevant = (status) => [status?.state, status?.profile, status?.work?.phase, status?.reason].join();
+  if (relevant(before) === relevant(now)) return "";
   const step = now.work?.phase ? `: ${now.work.purpose}, ${now.work.phase}` : "";
   return `${now.profile ?? "the model"} is ${now.state}${step}${now.reason ? `: ${now.reason}` : ""}`;
 }

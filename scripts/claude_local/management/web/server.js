@@ -2,7 +2,7 @@
 
 const RETRY_MILLISECONDS = 1000;
 
-// A token, where one is wanted, comes behind the # of the address and so never reaches a server's log.
+// A required token comes after the # of the address, so it never reaches a server's log.
 const given = new URLSearchParams(location.hash.slice(1)).get("token");
 if (given) {
   sessionStorage.setItem("token", given);
@@ -14,7 +14,7 @@ function headers(more = {}) {
   return token ? { ...more, Authorization: `Bearer ${token}` } : more;
 }
 
-/** The JSON answer of a GET, or of a POST where there is a body. Throws an Error with the server's words. */
+/** The JSON answer of a GET, or of a POST if a body is given. Throws an Error with the server's message. */
 export async function ask(path, body) {
   const request = body === undefined
     ? { headers: headers() }
@@ -33,14 +33,14 @@ async function refusal(answer) {
   }
 }
 
-/** Calls `take(name, data)` for every event, and `lost(reason)` whenever the server is gone; never ends. */
+/** Calls `take(name, data)` for every event, and `lost(reason)` whenever the connection is lost; never ends. */
 export async function listen(take, lost) {
   for (;;) {
     try {
       const answer = await fetch("/events", { headers: headers() });
       if (!answer.ok) throw new Error(await refusal(answer));
       await readEvents(answer.body, take);
-      lost("the server ended");
+      lost("the server closed the connection");
     } catch (error) {
       lost(error instanceof TypeError ? "the server does not answer" : error.message);
     }

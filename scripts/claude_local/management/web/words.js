@@ -1,4 +1,4 @@
-// Numbers as people read them, and small pieces of page.
+// Readable numbers, and small elements of the page.
 
 export const UNKNOWN = "–";
 
@@ -9,7 +9,7 @@ export const number = (value, unit = "", digits = 0) =>
 
 export const gib = (bytes) => number(bytes === null || bytes === undefined ? null : bytes / 2 ** 30, "", 1);
 
-/** `17.3 GB`, as foundation/figures.py has it. */
+/** `17.3 GB`, as in foundation/figures.py. */
 export const fileSize = (bytes) => {
   if (bytes === null) return "?";
   for (const [unit, name] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]])
@@ -41,7 +41,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** A bar with its name above and its figures behind. */
+/** A bar with its name above and its figures after it. */
 export function meter(name, used, total, figures) {
   const bar = element("progress", { "aria-label": name, max: total || 1, value: used ?? 0 });
   return element("div", { class: "meter" }, element("span", { class: "name" }, name), bar,

@@ -1,4 +1,4 @@
-"""What runs llama-server: `docker`, `embedded` or `external`, behind one interface.
+"""The engines that run llama-server, `docker`, `embedded` and `external`, behind one interface.
 
-A new one needs its own file and a line in `registry`.
+A new engine needs its own file and a line in `registry`.
 """

@@ -1,4 +1,4 @@
-"""What the facts that Docker tells of a container mean."""
+"""The meaning of a container's state as Docker reports it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import datetime
 from typing import Any, Literal
 
 TO_START_SECONDS = 30.0
-"""A container that was made longer ago and never ran will not start by itself."""
+"""A container that was created longer ago and never ran does not start any more."""
 
 
 def state_of(container: Any) -> Literal["running", "starting", "gone", "failed"]:
-    """What a container's status means. Compose makes one and starts it a moment later, Docker restarts it."""
+    """The state behind a container's status. Compose starts a container shortly after creating it."""
     status, made_at = container.status, container.attrs["Created"]
     if status == "restarting" or (status == "created" and seconds_since(made_at) < TO_START_SECONDS):
         return "starting"
@@ -19,19 +19,19 @@ def state_of(container: Any) -> Literal["running", "starting", "gone", "failed"]
 
 
 def how_it_ended(container: Any) -> str:
-    """How a container ended, or why it does nothing, in words."""
+    """Why a container is not running, in words."""
     state = container.attrs["State"]
     if container.status == "paused":
         return f"the container is paused: docker unpause {container.name}"
     if container.status == "created":
-        return "the container was made and did not start"
+        return "the container was created and did not start"
     if state.get("OOMKilled"):
-        return "out of memory: the kernel ended the container"
+        return "out of memory: the kernel killed the container"
     return f"the container is {container.status}, exit code {state.get('ExitCode')}"
 
 
 def seconds_since(started_at: str) -> float:
-    """Seconds since a time as Docker writes it."""
-    # Docker writes nanoseconds, which datetime does not read.
+    """Seconds since a time in Docker's format."""
+    # Docker writes nanoseconds, which datetime cannot parse.
     started = datetime.datetime.fromisoformat(started_at[:19] + "+00:00")
     return round((datetime.datetime.now(datetime.UTC) - started).total_seconds(), 1)

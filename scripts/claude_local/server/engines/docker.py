@@ -1,7 +1,7 @@
-"""llama-server in Docker, in router mode: one container that loads one model at a time by name.
+"""llama-server in Docker, in router mode: one container that loads one model at a time, by name.
 
-Compose creates the container (through build/bin/llama-up), the Docker SDK only reads, the router's API
-only loads and unloads models.
+Compose creates the container (through build/bin/llama-up); the Docker SDK is only used to read; the router's
+API only loads and unloads models.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class DockerEngine:
     def check(self, profile: Profile) -> None:
         if not docker_client.has_image(self.settings.image):
             raise EngineUnavailable(
-                f"the image `{self.settings.image}` is not there",
+                f"the image `{self.settings.image}` does not exist",
                 hint="build it: invoke build-image; or run without it: --engine embedded",
             )
 
@@ -78,10 +78,10 @@ class DockerEngine:
     def activate(self, profile: Profile) -> None:
         """Moves `local-llama` to `profile` and loads it.
 
-        An alias cannot move while its holder or the new one is loaded, so: unload, then read presets that have the
-        new section alone; the router forgets the others and their aliases, and `local-llama` always means one of
-        the two. Once more where a request loads the new one by its name meanwhile. The others come back while the
-        model loads: for them each header is read. Where no router answers the container starts, or starts again.
+        An alias cannot move while its old or new model is loaded. So unload, then read presets with only the new
+        section: the router forgets the other models and their aliases, and `local-llama` always means one of the
+        two. Repeat if a request loads the new model by its name meanwhile. The other models come back while the
+        new one loads, because the router reads the header of each. Without a router, the container is (re)started.
         """
         router = self._router()
         if not self._router_models():
@@ -95,7 +95,7 @@ class DockerEngine:
                 return self._bring_back_others(router, profile)
         raise EngineFailed(
             f"llama-server did not make `{profile.name}` the active model",
-            hint="a busy client may load it by its own name again and again: end it and try once more",
+            hint="a client may keep loading the model by its own name: end that client and try again",
         )
 
     def _start_container(self, profile: Profile) -> None:
@@ -103,7 +103,7 @@ class DockerEngine:
         run([script, "--no-wait", profile.name], failure="the container did not start")
 
     def _bring_back_others(self, router: Router, active: Profile) -> None:
-        """What fails here is done by the next switch: the model is on its way and needs none of them."""
+        """Ignores failures: the loading model does not need the others, and the next switch repeats this."""
         with contextlib.suppress(StateNotWritten, EngineFailed):
             self._write_presets(active, alone=False)
             router.read_presets_again()
@@ -112,7 +112,7 @@ class DockerEngine:
         run([self.settings.build_dir / "bin" / "llama-down"], failure="the container did not stop")
 
     def settle(self) -> None:
-        """Waits for `docker compose` of a command that was killed: it goes on by itself."""
+        """Waits for the `docker compose` of a killed command: it keeps running without its parent."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline and any(map(self._is_ours, psutil.process_iter())):
             time.sleep(SETTLE_POLL_SECONDS)
@@ -127,9 +127,9 @@ class DockerEngine:
         return not scripts.isdisjoint(argv) or ("compose" in argv and set(folder) <= set(argv))
 
     def pulse(self) -> Snapshot:
-        """By the router's list; Docker tells why there is none, and why a model failed.
+        """The state by the router's list; Docker gives the reason for an empty list or a failed model.
 
-        Without Docker Engine the router may well live on.
+        The router may keep running while Docker Engine does not.
         """
         if models := self._router_models():
             return self._by_router(models)
@@ -171,7 +171,7 @@ class DockerEngine:
 
     def _without_models(self) -> Snapshot:
         if self._router().refuses_our_key():
-            reason = f"the server does not take the key in {self.settings.api_key_file}"
+            reason = f"the server refuses the key in {self.settings.api_key_file}"
             return Snapshot(state="failed", engine=self.name, reason=reason)
         return self._by_router([])
 
@@ -204,7 +204,7 @@ class DockerEngine:
             raise StateNotWritten(f"{target} cannot be written: {error.strerror}") from None
 
     def _router_models(self) -> list[Model]:
-        """The router's list; empty where nothing answers. A server that asks for no key is not ours."""
+        """The router's list; empty if nothing answers. A server that accepts requests without a key is not ours."""
         router = self._router()
         return [model for model in router.models() if "status" in model] if router.is_locked() else []
 
@@ -237,7 +237,7 @@ def _state(models: list[Model], status: dict[str, Any]) -> State:
     if not models:
         return "starting"
     if status.get("failed") and not running_model(models):
-        return "failed"  # else it had to make room, and was ended (llama_server.STOP_TIMEOUT_SECONDS)
+        return "failed"  # otherwise it was killed to make room (flags.STOP_TIMEOUT_SECONDS)
     states: dict[str, State] = {"loaded": "ready", "sleeping": "ready", "loading": "loading"}
     return states.get(status.get("value", ""), "unloaded")
 

@@ -1,4 +1,4 @@
-"""The Docker SDK: whether Docker Engine answers, and what it says. Nothing is created or changed here."""
+"""Read-only calls of the Docker SDK. Nothing is created or changed here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 20
 
 
 def why_unavailable() -> EngineUnavailable | None:
-    """Why Docker cannot be used here, and what helps; None if it can."""
+    """Why Docker cannot be used here, with the next step; None if it can."""
     try:
         with connected() as client:
             client.ping()
@@ -40,7 +40,7 @@ def answers() -> bool:
 
 @functools.cache
 def _api_version() -> str:
-    """What Docker Engine speaks. It takes 7 ms to say so, and every look would ask again."""
+    """Docker Engine's API version, cached: asking takes 7 ms and would happen on every look."""
     import docker
 
     with contextlib.closing(docker.from_env(timeout=TIMEOUT_SECONDS)) as client:
@@ -57,7 +57,7 @@ def connected() -> Iterator[Any]:
         with contextlib.closing(client):
             yield client
     except (docker.errors.DockerException, OSError) as error:
-        _api_version.cache_clear()  # another Docker Engine may be there next time
+        _api_version.cache_clear()  # the next Docker Engine may have another version
         raise EngineUnavailable(_docker_reason(error), hint=_docker_hint(error)) from None
 
 
@@ -74,7 +74,7 @@ def has_image(name: str) -> bool:
 
 
 def last_lines(container: Any, tail: int) -> list[str]:
-    """The end of a container's log; nothing if Docker or the container went away meanwhile."""
+    """The end of a container's log; empty if Docker or the container went away meanwhile."""
     import docker
 
     try:
@@ -84,7 +84,7 @@ def last_lines(container: Any, tail: int) -> list[str]:
 
 
 def following_pieces(container: Any, tail: int) -> Iterator[bytes]:
-    """The end of a container's log and what comes after it, until Docker or the container goes away."""
+    """The end of a container's log and its new output, until Docker or the container goes away."""
     import docker
 
     with contextlib.suppress(docker.errors.DockerException, OSError):
@@ -93,7 +93,7 @@ def following_pieces(container: Any, tail: int) -> Iterator[bytes]:
 
 def _docker_reason(error: Exception) -> str:
     if "Permission denied" in str(error):
-        return "Docker Engine does not let this user in"
+        return "this user has no permission to use Docker Engine"
     return "Docker Engine does not answer"
 
 

@@ -1,7 +1,6 @@
 """llama-server inside a Python process (the `xllamacpp` wheel): one model, no container, no root.
 
-The process is `embedded_server`; what it runs is written into the state folder, so that every later
-command finds it again.
+The process is `embedded_server`; a record in the state folder lets every later command find it.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ class EmbeddedEngine:
     def activate(self, profile: Profile) -> None:
         """Stops the process and starts another: this engine holds one model.
 
-        Where the disk takes no file, nothing is left running.
+        If a file cannot be written, nothing is left running.
         """
         self.stop()
         try:
@@ -89,7 +88,7 @@ class EmbeddedEngine:
             raise StateNotWritten(f"{self.directory} cannot be written: {error}") from None
 
     def is_busy(self) -> bool:
-        """A server that is healthy and says nothing in time may be in the middle of a long prompt."""
+        """A healthy server that does not reply in time counts as busy: it may be reading a long prompt."""
         if self.pulse().state != "ready":
             return False
         found = own_server(self.settings).get("/slots")
@@ -100,7 +99,7 @@ class EmbeddedEngine:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the server, and any that a killed command started without writing it down."""
+        """Ends the server, and any server that a killed command started without recording it."""
         processes = [process for process in psutil.process_iter() if self._is_ours(process)]
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -114,10 +113,10 @@ class EmbeddedEngine:
             self.process_file.unlink(missing_ok=True)
 
     def settle(self) -> None:
-        """Nothing goes on here without us."""
+        """Does nothing: this engine starts no other commands."""
 
     def pulse(self) -> Snapshot:
-        """The process, and whether it says that it is healthy."""
+        """The state of the process, and whether it reports itself healthy."""
         started = self._started()
         if started is None:
             return STOPPED
@@ -154,7 +153,7 @@ class EmbeddedEngine:
             return
 
     def _is_healthy(self) -> bool:
-        """Asked without the key: while ours loads, nobody says that the port is its."""
+        """Asked without the key: while ours loads, another program may hold the port."""
         http = dataclasses.replace(own_server(self.settings), key="")
         return http.status_of("/health") == 200
 
@@ -186,7 +185,7 @@ class EmbeddedEngine:
             return None
 
     def _process(self) -> psutil.Process | None:
-        """The running server; None also where its number went to another process."""
+        """The running server; None if it has ended, even if its number was reused."""
         started = self._started()
         if started is None:
             return None

@@ -1,6 +1,6 @@
-"""The process of the embedded engine: reads a specification, runs llama-server, ends on SIGTERM.
+"""The process of the embedded engine: reads a specification and runs llama-server until SIGTERM.
 
-Run as `python -m claude_local.server.engines.embedded_server SPECIFICATION.json`; what it prints is the log.
+Run as `python -m claude_local.server.engines.embedded_server SPECIFICATION.json`; its output is the log.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import xllamacpp
 
-# llama-server flag → place in xllamacpp's CommonParams. The rest of the names differ too much to guess.
+# llama-server flag → field of xllamacpp's CommonParams, if the name cannot be derived from the flag.
 PLACES = {
     "ctx-size": "n_ctx",
     "parallel": "n_parallel",
@@ -44,10 +44,10 @@ PLACES = {
 
 
 def parameters(spec: dict[str, Any]) -> Any:
-    """CommonParams for a specification. Says which options this engine does not know."""
+    """CommonParams for a specification. Logs the options that this engine does not know."""
     params = xllamacpp.CommonParams()
     params.model.path = spec["model"]
-    # A server with one model takes every name; this one is what its answers say.
+    # A server with one model accepts every name; this is the name in its answers.
     params.model_alias = {spec["profile"]}
     params.hostnames, params.port = ["127.0.0.1"], spec["port"]
     params.api_keys = [_key(Path(spec["api_key_file"]))]
@@ -72,7 +72,7 @@ def _set(params: Any, flag: str, value: str | bool) -> bool:
     elif flag == "chat-template-file":
         params.chat_template = Path(str(value)).read_text(encoding="utf-8")
     elif flag == "chat-template-kwargs":
-        # The library wants each value as JSON text.
+        # The library expects each value as JSON text.
         params.default_template_kwargs = {k: json.dumps(v) for k, v in json.loads(str(value)).items()}
     elif flag in PLACES:
         _set_place(params, PLACES[flag], value)
@@ -110,7 +110,7 @@ def main() -> None:
     try:
         server = xllamacpp.Server(parameters(spec))
     except RuntimeError:
-        # The library has one text for every cause, so only the causes can be named.
+        # The library gives no reason, so name the possible causes.
         _log(f"could not load {spec['model']}: broken file, too little memory, or port taken")
         os._exit(1)
     _log(f"serving {spec['profile']} on {server.listening_address}")

@@ -1,7 +1,7 @@
 """The interface of an engine: what runs llama-server.
 
-An engine starts things and says what is true. Waiting, locking and going back to the old model are the
-business of `lifecycle`.
+An engine starts processes and reports their state. `lifecycle` does the waiting, the locking and the way
+back to the old model.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ class Engine(Protocol):
 
     name: str
     is_ours: bool
-    """Whether models are started and stopped here; False for a server that we only look at."""
+    """Whether models are started and stopped here; False for a server that is only observed."""
     plans_from_file: bool
-    """Whether a plan reads the model file, as there is no llama-fit-params to ask."""
+    """Whether a plan reads the model file, because the engine has no llama-fit-params."""
 
     def describe(self) -> str:
-        """One line for people: what this engine is, here."""
+        """One line for people: this engine on this machine."""
 
     def why_unavailable(self) -> EngineUnavailable | None:
-        """Why it cannot be used on this machine, and what helps; None if it can."""
+        """Why it cannot be used on this machine, with the next step; None if it can."""
 
     def why_silent(self) -> str | None:
-        """Why nothing can be seen of it or started now, though it is in use; None if all is well. Quick."""
+        """Why an engine in use cannot be observed or started now; None if it can. Quick."""
 
     def check(self, profile: Profile) -> None:
         """Raises EngineUnavailable, UserError or EngineFailed if `profile` cannot be started."""
@@ -39,25 +39,25 @@ class Engine(Protocol):
         """Whether anything of this engine runs, with or without a model."""
 
     def is_busy(self) -> bool:
-        """Whether the model in memory is answering, or does not say. Takes no longer than it must."""
+        """Whether the model in memory is answering a request, or gives no answer in time."""
 
     def release(self) -> None:
-        """Takes the model out of memory, whatever it does. Does nothing if there is no model."""
+        """Unloads the model, even if it is busy. Does nothing if no model is loaded."""
 
     def activate(self, profile: Profile) -> None:
-        """Makes `profile` the active one, and starts llama-server if it does not run; returns while it loads."""
+        """Makes `profile` the active one, starting llama-server if necessary; returns while the model loads."""
 
     def stop(self) -> None:
-        """Stops everything that `activate` started. Does nothing if nothing runs."""
+        """Stops everything that `activate` started. Does nothing if nothing is running."""
 
     def settle(self) -> None:
-        """Returns when nothing is under way any more that a killed command of ours had begun."""
+        """Waits until nothing is left running of a killed command."""
 
     def pulse(self) -> Snapshot:
-        """What can be seen without asking the model: its state, which one it is, why it failed."""
+        """The state without asking the model: state, profile, reason of a failure."""
 
     def snapshot(self) -> Snapshot:
-        """The pulse, and what the model says of itself. Never loads a model."""
+        """The pulse, and the facts that the model reports. Never loads a model."""
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
-        """The last lines of the server's log and, with `follow`, what comes after them."""
+        """The last lines of the server's log and, with `follow`, the new ones."""

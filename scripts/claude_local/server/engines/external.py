@@ -1,4 +1,4 @@
-"""A server that somebody else runs: any base URL that speaks `/v1/messages`. We only look at it."""
+"""An external server: any base URL that speaks `/v1/messages`. It is only observed, never started or stopped."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class ExternalEngine:
         self.http = server_of_clients(settings)
 
     def describe(self) -> str:
-        return f"the server at {self.settings.external_url}, which somebody else runs"
+        return f"the external server at {self.settings.external_url}"
 
     def why_unavailable(self) -> EngineUnavailable | None:
-        return None  # `check` asks that server, and says more
+        return None  # `check` asks that server, and knows more
 
     def why_silent(self) -> str | None:
         return None
 
     def check(self, profile: Profile) -> None:
-        """An empty request is refused by every server that knows the route, and loads no model."""
+        """Sends an empty request: every server that knows the route refuses it, and no model is loaded."""
         status = self.http.status_of("/v1/messages", {})
         if status is None:
             raise EngineFailed(
@@ -44,8 +44,8 @@ class ExternalEngine:
             )
         if status == UNAUTHORIZED:
             raise EngineFailed(
-                f"{self.settings.external_url} does not take our API key",
-                hint="put its key into a file and set CLAUDE_LOCAL_EXTERNAL_KEY_FILE to the file's path",
+                f"{self.settings.external_url} refuses the API key",
+                hint="put that server's key into a file and set CLAUDE_LOCAL_EXTERNAL_KEY_FILE to its path",
             )
         if status in NOT_HERE:
             raise EngineFailed(
@@ -57,22 +57,22 @@ class ExternalEngine:
         return self.http.status_of("/v1/messages", {}) is not None
 
     def is_busy(self) -> bool:
-        return False  # nothing that is done to it here would cut a reply
+        return False  # no command here can cut off its replies
 
     def release(self) -> None:
-        """Leaves the server alone: it is not ours."""
+        """Does nothing: the server is not ours."""
 
     def activate(self, profile: Profile) -> None:
         raise UserError(
-            f"{self.settings.external_url} is run by somebody else and not switched from here",
-            hint="switch it there, or unset CLAUDE_LOCAL_EXTERNAL_URL",
+            f"{self.settings.external_url} is an external server: claude-local cannot switch its model",
+            hint="switch the model on that server, or unset CLAUDE_LOCAL_EXTERNAL_URL",
         )
 
     def stop(self) -> None:
-        """Leaves the server alone: it is not ours."""
+        """Does nothing: the server is not ours."""
 
     def settle(self) -> None:
-        """Nothing goes on here without us."""
+        """Does nothing: this engine starts no commands."""
 
     def pulse(self) -> Snapshot:
         found: State = "ready" if self.is_running() else "stopped"
@@ -82,4 +82,4 @@ class ExternalEngine:
         return self.pulse()
 
     def log_lines(self, *, tail: int, follow: bool) -> Iterator[str]:
-        raise UserError("the log of an external server is where that server runs")
+        raise UserError("an external server keeps its log itself: read it where that server runs")

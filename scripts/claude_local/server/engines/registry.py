@@ -1,4 +1,4 @@
-"""All engines: which one to start with, which one runs. No other place knows them by name."""
+"""All engines: the one to start with and the one that is running. No other module knows their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claude_local.server.engines.engine import Engine
 from claude_local.server.engines.external import ExternalEngine
 
 OURS: tuple[type[DockerEngine | EmbeddedEngine], ...] = (EmbeddedEngine, DockerEngine)
-"""The quickest to ask comes first; the automatic choice prefers the last."""
+"""The fastest to ask comes first; the automatic choice prefers the last."""
 
 
 def ours(settings: Settings) -> list[Engine]:
@@ -20,21 +20,21 @@ def ours(settings: Settings) -> list[Engine]:
 
 
 def named(settings: Settings, name: str | None) -> Engine | None:
-    """The engine of ours with this name; None for another name, such as `auto`."""
+    """The engine of ours with this name; None for any other name, such as `auto`."""
     return next((engine for engine in ours(settings) if engine.name == name), None)
 
 
 def running(settings: Settings) -> Engine | None:
-    """The engine that runs now."""
+    """The engine that is running now."""
     if settings.is_external:
         return ExternalEngine(settings)
     return next((engine for engine in ours(settings) if engine.is_running()), None)
 
 
 def choose(settings: Settings) -> tuple[Engine, str]:
-    """The engine to start with, and why it is this one.
+    """The engine to start with, and the reason for this choice.
 
-    Raises EngineUnavailable if the one that was asked for by name cannot be used, or none can.
+    Raises EngineUnavailable if the requested engine cannot be used, or no engine can.
     """
     if settings.is_external:
         return ExternalEngine(settings), "CLAUDE_LOCAL_EXTERNAL_URL is set"
@@ -52,7 +52,7 @@ def choose(settings: Settings) -> tuple[Engine, str]:
 
 
 def with_log(settings: Settings) -> Engine:
-    """The engine whose log is of interest: the running one, else one that failed.
+    """The engine whose log is relevant: the running one, else one that failed.
 
     Raises UserError if there is neither.
     """
