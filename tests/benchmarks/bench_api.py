@@ -32,8 +32,8 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from benchmarks import blocked  # noqa: E402
 from claude_local.lifecycle import look, up_down  # noqa: E402
+from claude_local.lifecycle.request import Request  # noqa: E402
 from claude_local.lifecycle.steps import Steps  # noqa: E402
-from claude_local.lifecycle.wish import Wish  # noqa: E402
 from claude_local.machine.settings import Settings, load_settings  # noqa: E402
 from claude_local.models.demo_model import DemoShape, write_demo_model  # noqa: E402
 from claude_local.profiles.load import load_profiles  # noqa: E402
@@ -257,7 +257,7 @@ def step_seconds(own: Machine) -> dict[str, list[float]]:
         time.sleep(SETTLE_SECONDS)
         alone(http, old)
         time.sleep(SETTLE_SECONDS)
-        switch(settings, Wish(profiles[new], profiles))
+        switch(settings, Request(profiles[new], profiles))
     return took
 
 

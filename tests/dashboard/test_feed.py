@@ -200,7 +200,7 @@ def test_a_refused_wish_is_a_notice_until_the_next_key(serve: Serve) -> None:
     changed = threading.Event()
     feed = Feed(server.client, changed.set)
     feed.start()
-    feed.wish(Stop())
+    feed.ask(Stop())
     while not feed.scene(0.0).notice:
         assert changed.wait(WAIT_SECONDS)
         changed.clear()

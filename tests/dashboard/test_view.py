@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from claude_local.dashboard.keys import NAMES, KeyDecoder
 from claude_local.dashboard.log_view import LogView, visible
 from claude_local.dashboard.scene import LogTail, Scene
-from claude_local.dashboard.view import Leave, Stop, Switch, View, Wish, choices, reduce
+from claude_local.dashboard.view import Action, Leave, Stop, Switch, View, choices, reduce
 from claude_local.foundation.snapshot import STOPPED, Work
 from support.dashboard_screens import SCENE
 
@@ -20,13 +20,13 @@ IDLE = replace(SCENE, now=replace(SCENE.now, slots_busy=0))
 NUMBERED = replace(SCENE, log=LogTail(500, tuple(f"line {number}" for number in range(500, 600))))
 
 
-def press(*keys: str, view: View | None = None, scene: Scene = SCENE) -> tuple[View, Wish]:
-    """The view after some keys, and the last wish."""
-    wish: Wish = None
+def press(*keys: str, view: View | None = None, scene: Scene = SCENE) -> tuple[View, Action]:
+    """The view after some keys, and the last action."""
+    action: Action = None
     view = view or View()
     for key in keys:
-        view, wish = reduce(view, key, scene, ROWS)
-    return view, wish
+        view, action = reduce(view, key, scene, ROWS)
+    return view, action
 
 
 def log_after(*keys: str, view: View | None = None) -> list[str]:
@@ -40,7 +40,7 @@ def lines(first: int, last: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("keys", "wish"),
+    ("keys", "action"),
     [
         (("m", "enter"), Switch("demo")),
         (("m", "down", "down", "enter"), Switch("gpt-oss-120b")),
@@ -66,14 +66,14 @@ def lines(first: int, last: int) -> list[str]:
         (("/", "q", "r"), None),
     ],
 )
-def test_keys_become_a_wish(keys: tuple[str, ...], wish: Wish) -> None:
-    assert press(*keys)[1] == wish
+def test_keys_become_an_action(keys: tuple[str, ...], action: Action) -> None:
+    assert press(*keys)[1] == action
 
 
 def test_r_stops_immediately_without_a_running_reply_and_opens_the_picker() -> None:
-    view, wish = press("r", scene=IDLE)
+    view, action = press("r", scene=IDLE)
 
-    assert (view, wish) == (View(dialog="picker"), Stop())
+    assert (view, action) == (View(dialog="picker"), Stop())
 
 
 @pytest.mark.parametrize("scene", [replace(SCENE, now=STOPPED), replace(SCENE, trouble="away")])
@@ -84,9 +84,9 @@ def test_q_does_not_ask_if_there_is_nothing_to_stop(scene: Scene) -> None:
 def test_quitting_does_not_stop_a_running_switch() -> None:
     work = Work("switch glm", "verifying", since=0.0, process_id=1)
 
-    view, wish = press("q", "s", scene=replace(SCENE, now=replace(SCENE.now, work=work)))
+    view, action = press("q", "s", scene=replace(SCENE, now=replace(SCENE.now, work=work)))
 
-    assert (view, wish) == (View(message="`switch glm` is running: stop the model after it"), None)
+    assert (view, action) == (View(message="`switch glm` is running: stop the model after it"), None)
 
 
 def test_the_picker_narrows_by_name_alias_and_description() -> None:

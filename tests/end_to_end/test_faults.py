@@ -16,7 +16,7 @@ import pytest
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import journal, look, up_down
-from claude_local.lifecycle.wish import Wish
+from claude_local.lifecycle.request import Request
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.load import load_profiles
 from claude_local.server.engines import registry
@@ -134,7 +134,7 @@ class Patient:
         assert error or now.reason or (record.last and record.last.reason)
         engine = registry.named(self.settings, self.engine)
         assert engine
-        up_down.up(self.settings, engine, Wish(self.profiles[old], self.profiles))
+        up_down.up(self.settings, engine, Request(self.profiles[old], self.profiles))
         assert self._answer() == old
 
     def _settled(self) -> Snapshot:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_local.management.automation_limits import WINDOW_SECONDS, RestartLimit
 from claude_local.management.events import HEARTBEAT, LISTENERS, WAITING_EVENTS, Events
-from claude_local.management.patience import WINDOW_SECONDS, RestartLimit
 from claude_local.server.log_tail import new_lines
 
 

@@ -1,11 +1,11 @@
-"""routes: the body of a request becomes the same wish as a command."""
+"""routes: the body of a request becomes the same request as a command."""
 
 from __future__ import annotations
 
 import pytest
 
 from claude_local.foundation.errors import UnknownProfile
-from claude_local.lifecycle.wish import Wish
+from claude_local.lifecycle.request import Request
 from claude_local.management.openapi import openapi
 from claude_local.management.routes import ROUTES, StartBody, SwitchBody
 from claude_local.profiles.model_source import ModelSource
@@ -24,28 +24,28 @@ def no_last_profile() -> str:
 
 
 def test_a_body_with_only_a_model_equals_the_wish_of_a_command() -> None:
-    wish = Wish(PROFILES["two"], PROFILES)
+    request = Request(PROFILES["two"], PROFILES)
 
-    assert SwitchBody(model="two").wish(PROFILES) == wish
-    assert StartBody(model="two").wish(PROFILES, no_last_profile) == wish
+    assert SwitchBody(model="two").request(PROFILES) == request
+    assert StartBody(model="two").request(PROFILES, no_last_profile) == request
 
 
 def test_each_field_of_a_body_reaches_the_wish() -> None:
     body = SwitchBody(model="one", when="now", idle_limit_seconds=7, force=True)
 
-    assert body.wish(PROFILES) == Wish(
+    assert body.request(PROFILES) == Request(
         PROFILES["one"], PROFILES, force=True, cut_replies=True, idle_limit_seconds=7
     )
-    assert StartBody(model="one", force=True).wish(PROFILES, no_last_profile).force is True
+    assert StartBody(model="one", force=True).request(PROFILES, no_last_profile).force is True
 
 
 def test_a_start_without_a_name_uses_the_last_profile() -> None:
-    assert StartBody().wish(PROFILES, lambda: "two").profile is PROFILES["two"]
+    assert StartBody().request(PROFILES, lambda: "two").profile is PROFILES["two"]
 
 
 def test_an_unknown_name_raises_unknown_profile() -> None:
     with pytest.raises(UnknownProfile):
-        SwitchBody(model="three").wish(PROFILES)
+        SwitchBody(model="three").request(PROFILES)
 
 
 def test_only_these_answers_are_described_as_any_object() -> None:

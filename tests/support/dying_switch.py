@@ -21,8 +21,8 @@ import psutil
 from claude_local.build import build_folder
 from claude_local.foundation.errors import UserError
 from claude_local.lifecycle import look, steps, up_down
+from claude_local.lifecycle.request import Request
 from claude_local.lifecycle.transaction import Journal
-from claude_local.lifecycle.wish import Wish
 from claude_local.machine import files
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.load import load_profiles
@@ -37,7 +37,7 @@ def main() -> None:
     build_folder.refresh(settings, profiles)
     setattr(up_down, "Steps", breaking_at(moment, FAULTS[fault](settings)))  # noqa: B010  it is also a type
     try:
-        up_down.switch(settings, Wish(profiles[profile], profiles))
+        up_down.switch(settings, Request(profiles[profile], profiles))
     except UserError as error:
         print(json.dumps({"error": error.message, "hint": error.hint}))
     else:

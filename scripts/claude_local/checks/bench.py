@@ -26,7 +26,7 @@ from claude_local.checks import prompt_size
 from claude_local.checks.prompt_size import find_claude, plain_environment, run_alone, unconfined_wrapper
 from claude_local.foundation.errors import EngineFailed
 from claude_local.lifecycle import up_down
-from claude_local.lifecycle.wish import Wish
+from claude_local.lifecycle.request import Request
 from claude_local.machine import state, terminal
 from claude_local.machine.settings import Settings
 from claude_local.models.demo_model import write_demo_model
@@ -135,7 +135,7 @@ def _server(settings: Settings, folder: Path, models: Path) -> Iterator[Settings
     )
     engine = EmbeddedEngine(own)
     try:
-        up_down.up(own, engine, Wish(profiles["demo"], profiles))
+        up_down.up(own, engine, Request(profiles["demo"], profiles))
         yield own
     finally:
         engine.stop()

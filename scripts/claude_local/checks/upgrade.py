@@ -20,7 +20,7 @@ from claude_local.checks.upgrade_checks import (
 )
 from claude_local.foundation.errors import EngineFailed, UserError
 from claude_local.lifecycle import up_down
-from claude_local.lifecycle.wish import Wish
+from claude_local.lifecycle.request import Request
 from claude_local.machine import ports
 from claude_local.machine.files import private_directory
 from claude_local.machine.processes import run
@@ -111,7 +111,7 @@ def _served(settings: Settings, tag: str) -> Iterator[tuple[LlamaHttp, str]]:
         build_folder.refresh(own, profiles)
         engine = DockerEngine(own)
         try:
-            up_down.up(own, engine, Wish(probe, profiles))
+            up_down.up(own, engine, Request(probe, profiles))
             yield server_of_clients(own), engine.snapshot().build or "of unknown build"
         finally:
             engine.stop()

@@ -19,7 +19,7 @@ def pull(c: Context, model: str, record: bool = False, force: bool = False) -> N
     from claude_local.machine import progress, terminal
     from claude_local.models import model_report
     from claude_local.models.pull import pull
-    from claude_local.models.record import record as write_into_profile
+    from claude_local.models.record_checksums import record as write_into_profile
     from claude_local.profiles.load import find_profile
 
     settings = read_settings()

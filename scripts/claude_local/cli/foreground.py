@@ -10,7 +10,7 @@ from claude_local.cli.show_status import show_result
 from claude_local.dashboard import session
 from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import look, up_down
-from claude_local.lifecycle.wish import Wish
+from claude_local.lifecycle.request import Request
 from claude_local.machine import terminal
 from claude_local.machine.settings import Settings
 from claude_local.management import server_process
@@ -25,7 +25,7 @@ def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *,
     terminal.say(f"engine: {engine.describe()} ({why})")
     server_process.check(settings)
     with watch_loading(profile.name) as loading:
-        up_down.up(settings, engine, Wish(profile, profiles, force=force), loading.observer)
+        up_down.up(settings, engine, Request(profile, profiles, force=force), loading.observer)
     server_process.start(settings)
     _show_result(settings)
 
@@ -35,9 +35,9 @@ def switch(
 ) -> None:
     """Writes build/, makes the model the active one and says what is true then."""
     build_folder.refresh(settings, profiles)
-    wish = Wish(profile, profiles, cut_replies=cut_replies, force=force)
+    request = Request(profile, profiles, cut_replies=cut_replies, force=force)
     with watch_loading(profile.name) as loading:
-        up_down.switch(settings, wish, loading.observer)
+        up_down.switch(settings, request, loading.observer)
     if not loading.has_begun:
         terminal.say(f"`{profile.name}` is active already; nothing was changed")
     _show_result(settings)

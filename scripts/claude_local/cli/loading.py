@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from claude_local.foundation.plain_text import harmless
 from claude_local.lifecycle import lock
-from claude_local.lifecycle.wish import Observer, Progress
+from claude_local.lifecycle.request import Observer, Progress
 from claude_local.machine.terminal import say, talk
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from claude_local.foundation import figures
 from claude_local.machine.terminal import data
-from claude_local.models import present
+from claude_local.models import file_check
 
 if TYPE_CHECKING:
     from claude_local.machine.settings import Settings
@@ -37,7 +37,7 @@ def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 
 def size_text_of(settings: Settings, profile: Profile) -> str:
     """The size of the model file, on disk or as the profile states it; `?` where neither says."""
-    return figures.size(present.model_size_bytes(settings, profile))
+    return figures.size(file_check.model_size_bytes(settings, profile))
 
 
 def context_text(profile: Profile) -> str:

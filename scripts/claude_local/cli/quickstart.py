@@ -12,7 +12,7 @@ from claude_local.cli.loading import watch_loading
 from claude_local.foundation.errors import EngineFailed
 from claude_local.foundation.plain_text import harmless
 from claude_local.lifecycle import look, up_down
-from claude_local.lifecycle.wish import Wish
+from claude_local.lifecycle.request import Request
 from claude_local.machine import terminal
 from claude_local.machine.settings import Settings
 from claude_local.management import server_process
@@ -46,8 +46,8 @@ def run(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     with watch_loading(DEMO) as loading:
         server_process.check(settings)
-        wish = Wish(profiles[DEMO], profiles)
-        up_down.up(settings, EmbeddedEngine(settings), wish, loading.observer)
+        request = Request(profiles[DEMO], profiles)
+        up_down.up(settings, EmbeddedEngine(settings), request, loading.observer)
     server_process.start(settings)
     now = look.snapshot(settings)  # one that died meanwhile has no context; its answer tells the cause
     terminal.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot or 0:,} tokens of context")
@@ -55,7 +55,7 @@ def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
 
 def _switch(settings: Settings, profiles: Mapping[str, Profile], profile: Profile) -> None:
     with watch_loading(profile.name) as loading:
-        up_down.switch(settings, Wish(profile, profiles), loading.observer)
+        up_down.switch(settings, Request(profile, profiles), loading.observer)
 
 
 def _show_answer(settings: Settings) -> None:

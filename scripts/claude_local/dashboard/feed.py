@@ -61,7 +61,7 @@ class Feed:
         self._sampled_at = 0.0
         self._trouble = ""
         self._notice = ""
-        self._wishes: queue.SimpleQueue[Switch | Stop] = queue.SimpleQueue()
+        self._actions: queue.SimpleQueue[Switch | Stop] = queue.SimpleQueue()
         self._bug: BaseException | None = None
 
     def start(self) -> None:
@@ -82,10 +82,10 @@ class Feed:
             log = LogTail(self._log_end - len(lines), lines)
             return Scene(self._now, log, self._models, history, now, self._trouble, self._notice)
 
-    def wish(self, wish: Switch | Stop) -> None:
+    def ask(self, action: Switch | Stop) -> None:
         """Sends a request to the server; a refusal becomes a notice."""
         self.forget_notice()
-        self._wishes.put(wish)
+        self._actions.put(action)
 
     def forget_notice(self) -> None:
         with self._lock:
@@ -146,22 +146,22 @@ class Feed:
 
     def _fulfil(self) -> None:
         while True:
-            wish = self._wishes.get()
+            action = self._actions.get()
             try:
-                self._do(wish)
+                self._do(action)
             except UserError as error:
                 lines = [error.message, *(f"hint: {line}" for line in error.hint.splitlines())]
                 with self._lock:
                     self._notice = "\n".join(map(harmless, lines))
             self._changed()
 
-    def _do(self, wish: Switch | Stop) -> None:
-        if isinstance(wish, Stop):
+    def _do(self, action: Switch | Stop) -> None:
+        if isinstance(action, Stop):
             self._client.post("/stop", {})
             return
         now = snapshot_of(self._client.get("/status"))
         path = "/start" if now.state in ("stopped", "failed") else "/switch"
-        self._client.post(path, {"model": wish.profile, "wait": False})
+        self._client.post(path, {"model": action.profile, "wait": False})
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """A bug in a thread must be shown; it must not end the thread silently."""

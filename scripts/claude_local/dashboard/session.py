@@ -16,7 +16,7 @@ from claude_local.dashboard.frame import frame, log_rows
 from claude_local.dashboard.keys import KeyDecoder
 from claude_local.dashboard.scene import LogTail, Scene
 from claude_local.dashboard.terminal import Screen
-from claude_local.dashboard.view import LAYOUTS, Layout, Leave, View, Wish, reduce
+from claude_local.dashboard.view import LAYOUTS, Action, Layout, Leave, View, reduce
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.plain_text import harmless
 from claude_local.machine.settings import Settings
@@ -124,9 +124,9 @@ class _Session:
         while True:
             keys = self._next_keys()
             for key in keys:
-                wish = self._press(key)
-                if isinstance(wish, Leave):
-                    return wish
+                action = self._press(key)
+                if isinstance(action, Leave):
+                    return action
             if keys or (self._has_news and self._until_draw_seconds() <= 0):
                 self._draw()
 
@@ -144,16 +144,16 @@ class _Session:
     def _until_draw_seconds(self) -> float:
         return max(0.0, self._drawn_at + DRAW_SECONDS - time.monotonic())
 
-    def _press(self, key: str) -> Wish:
+    def _press(self, key: str) -> Action:
         scene = self._feed.scene(time.time())
         self._feed.forget_notice()
         if key == "ctrl-l":
             self._screen.forget()
         columns, rows = self._screen.size()
-        self._view, wish = reduce(self._view, key, scene, log_rows(scene, self._view, columns, rows))
-        if wish and not isinstance(wish, Leave):
-            self._feed.wish(wish)
-        return wish
+        self._view, action = reduce(self._view, key, scene, log_rows(scene, self._view, columns, rows))
+        if action and not isinstance(action, Leave):
+            self._feed.ask(action)
+        return action
 
     def _draw(self) -> None:
         self._drawn_at, self._has_news = time.monotonic(), False

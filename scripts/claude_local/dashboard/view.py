@@ -1,4 +1,4 @@
-"""The view of the dashboard and its keys: a key makes a new view, and sometimes a wish. Pure."""
+"""The view of the dashboard and its keys: a key makes a new view, and sometimes an action. Pure."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ class View:
 
 @dataclass(frozen=True)
 class Switch:
-    """A wish: serve this profile."""
+    """An action: serve this profile."""
 
     profile: str
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A wish: stop the model."""
+    """An action: stop the model."""
 
 
 @dataclass(frozen=True)
 class Leave:
-    """A wish: close the dashboard."""
+    """An action: close the dashboard."""
 
     stop_model: bool
 
 
-Wish = Switch | Stop | Leave | None
+Action = Switch | Stop | Leave | None
 
 
 def choices(view: View, scene: Scene) -> tuple[ModelEntry, ...]:
@@ -70,8 +70,8 @@ def choices(view: View, scene: Scene) -> tuple[ModelEntry, ...]:
     return tuple(sorted(found, key=lambda model: not holds(model.name)))
 
 
-def reduce(view: View, key: str, scene: Scene, log_rows: int) -> tuple[View, Wish]:
-    """The view after a key, and the wish it expresses. `log_rows` is the height of the log."""
+def reduce(view: View, key: str, scene: Scene, log_rows: int) -> tuple[View, Action]:
+    """The view after a key, and the action it expresses. `log_rows` is the height of the log."""
     view = replace(view, message="")
     if key == "ctrl-c":
         return view, Leave(stop_model=False)
@@ -88,7 +88,7 @@ def reduce(view: View, key: str, scene: Scene, log_rows: int) -> tuple[View, Wis
     return _on_the_screen(view, key, scene, log_rows)
 
 
-def _on_the_screen(view: View, key: str, scene: Scene, log_rows: int) -> tuple[View, Wish]:
+def _on_the_screen(view: View, key: str, scene: Scene, log_rows: int) -> tuple[View, Action]:
     if key == "q":
         if scene.now.state == "stopped" or scene.trouble:
             return view, Leave(stop_model=False)
@@ -160,7 +160,7 @@ def _typing(view: View, key: str, scene: Scene) -> View:
     return view
 
 
-def _in_picker(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
+def _in_picker(view: View, key: str, scene: Scene) -> tuple[View, Action]:
     models = choices(view, scene)
     if key == "escape":
         return replace(view, dialog="", typed=""), None
@@ -174,7 +174,7 @@ def _in_picker(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
     return replace(view, typed=_edited(view.typed, key), picked=0), None
 
 
-def _asked_to_leave(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
+def _asked_to_leave(view: View, key: str, scene: Scene) -> tuple[View, Action]:
     if key in ("k", "q", "enter"):
         return view, Leave(stop_model=False)
     if key == "s" and scene.now.work:  # the refusal would come after the screen is closed
@@ -186,7 +186,7 @@ def _asked_to_leave(view: View, key: str, scene: Scene) -> tuple[View, Wish]:
     return replace(view, dialog=""), None
 
 
-def _asked_to_stop(view: View, key: str) -> tuple[View, Wish]:
+def _asked_to_stop(view: View, key: str) -> tuple[View, Action]:
     if key == "y":
         return _picker(view), Stop()
     return replace(view, dialog=""), None

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from claude_local.foundation.errors import EngineFailed, NotIdle, StateNotWritten, UserError
 from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import journal, preflight
+from claude_local.lifecycle.request import UNWATCHED, Observer, Progress, Request, no_progress
 from claude_local.lifecycle.transaction import Journal
-from claude_local.lifecycle.wish import UNWATCHED, Observer, Progress, Wish, no_progress
 from claude_local.machine import ports, state
 from claude_local.machine.settings import Settings
-from claude_local.models import present
+from claude_local.models import file_check
 from claude_local.profiles.profile import Profile
 from claude_local.server import chat_templates, probe
 from claude_local.server.engines.engine import Engine
@@ -71,17 +71,17 @@ class Steps(RecoverySteps):
     """The steps of a switch: the implementation of `transaction.Effects`."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, wish: Wish, observer: Observer = UNWATCHED
+        self, settings: Settings, engine: Engine, request: Request, observer: Observer = UNWATCHED
     ) -> None:
-        super().__init__(settings, engine, wish.profiles, observer)
-        self.wish = wish
+        super().__init__(settings, engine, request.profiles, observer)
+        self.request = request
 
     def check(self, profile: str) -> None:
         wanted = self._profile(profile)
         is_running = self.engine.is_running()
         self.engine.check(wanted)
-        present.check_model_file(self.settings, wanted)
-        if not self.wish.force:
+        file_check.check_model_file(self.settings, wanted)
+        if not self.request.force:
             preflight.check_memory(self.settings, wanted, self.engine, is_running=is_running)
         try:
             state.prepare(self.settings)
@@ -92,15 +92,15 @@ class Steps(RecoverySteps):
             ports.check_port(self.settings.llama_port)
 
     def is_busy(self) -> bool:
-        return not self.wish.cut_replies and self.engine.is_busy()
+        return not self.request.cut_replies and self.engine.is_busy()
 
     def wait_until_idle(self, since: float) -> None:
         while self.is_busy():
             now = self.engine.pulse()
-            if now.loaded_profile and self.now() - since > self.wish.idle_limit_seconds:
-                again = f"invoke switch {self.wish.profile.name} --now"
+            if now.loaded_profile and self.now() - since > self.request.idle_limit_seconds:
+                again = f"invoke switch {self.request.profile.name} --now"
                 raise NotIdle(
-                    f"`{now.loaded_profile}` is still answering after {self.wish.idle_limit_seconds:g} s",
+                    f"`{now.loaded_profile}` is still answering after {self.request.idle_limit_seconds:g} s",
                     hint=f'try again later, or cut the reply off: {again} (API: `"when": "now"`)',
                 )
             self.observer.progress(now, "waiting until the running reply is complete")

@@ -8,42 +8,42 @@ from collections.abc import Mapping
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import STOPPED, Snapshot
 from claude_local.lifecycle import journal, lock, look, transaction
+from claude_local.lifecycle.request import UNWATCHED, Observer, Request
 from claude_local.lifecycle.steps import RecoverySteps, Steps
-from claude_local.lifecycle.wish import UNWATCHED, Observer, Wish
 from claude_local.machine.settings import Settings
 from claude_local.profiles.profile import Profile
 from claude_local.server.engines import registry
 from claude_local.server.engines.engine import Engine
 
 
-def up(settings: Settings, engine: Engine, wish: Wish, observer: Observer = UNWATCHED) -> None:
+def up(settings: Settings, engine: Engine, request: Request, observer: Observer = UNWATCHED) -> None:
     """Starts a profile, or switches to it if an engine is running; returns when it answers.
 
     After a failure or Ctrl-C, nothing is left running that was not running before.
     """
-    with lock.hold(settings, f"up {wish.profile.name}", waiting=_showing(settings, observer)):
+    with lock.hold(settings, f"up {request.profile.name}", waiting=_showing(settings, observer)):
         if not engine.is_ours:
-            engine.check(wish.profile)
+            engine.check(request.profile)
             return
-        _recover(settings, wish.profiles, observer)
+        _recover(settings, request.profiles, observer)
         current = registry.running(settings)
         if current and current.name != engine.name:
             raise UserError(f"the {current.name} engine is running", hint="stop it first: invoke down")
         if current and current.snapshot().state == "failed":
             current.stop()  # the remains of an engine that died
-        _switch(settings, engine, wish, observer)
+        _switch(settings, engine, request, observer)
 
 
-def switch(settings: Settings, wish: Wish, observer: Observer = UNWATCHED) -> None:
+def switch(settings: Settings, request: Request, observer: Observer = UNWATCHED) -> None:
     """Makes a profile the active one of the running engine; starts the old one again on failure."""
-    with lock.hold(settings, f"switch {wish.profile.name}", waiting=_showing(settings, observer)):
-        _switch_running(settings, wish, observer)
+    with lock.hold(settings, f"switch {request.profile.name}", waiting=_showing(settings, observer)):
+        _switch_running(settings, request, observer)
 
 
-def follow(settings: Settings, wish: Wish, observer: Observer = UNWATCHED) -> None:
+def follow(settings: Settings, request: Request, observer: Observer = UNWATCHED) -> None:
     """Makes a profile active that a client has loaded by its own name."""
-    with lock.hold(settings, f"follow {wish.profile.name}", automatic=True):
-        _switch_running(settings, wish, observer)
+    with lock.hold(settings, f"follow {request.profile.name}", automatic=True):
+        _switch_running(settings, request, observer)
 
 
 def restart(settings: Settings, profiles: Mapping[str, Profile]) -> None:
@@ -93,12 +93,12 @@ def _showing(settings: Settings, observer: Observer) -> lock.Waiting:
     return waiting
 
 
-def _switch_running(settings: Settings, wish: Wish, observer: Observer) -> None:
-    _recover(settings, wish.profiles, observer)
+def _switch_running(settings: Settings, request: Request, observer: Observer) -> None:
+    _recover(settings, request.profiles, observer)
     engine = registry.running(settings)
     if engine is None:
-        raise UserError("no engine is running", hint=f"start one: invoke up --model {wish.profile.name}")
-    _switch(settings, engine, wish, observer)
+        raise UserError("no engine is running", hint=f"start one: invoke up --model {request.profile.name}")
+    _switch(settings, engine, request, observer)
 
 
 def _recover(settings: Settings, profiles: Mapping[str, Profile], observer: Observer) -> None:
@@ -117,14 +117,14 @@ def _finish(settings: Settings, profiles: Mapping[str, Profile], observer: Obser
         transaction.recover(steps, record, engine.snapshot())
 
 
-def _switch(settings: Settings, engine: Engine, wish: Wish, observer: Observer) -> None:
-    before, name = engine.pulse(), wish.profile.name
+def _switch(settings: Settings, engine: Engine, request: Request, observer: Observer) -> None:
+    before, name = engine.pulse(), request.profile.name
     if before.state == "ready" and (before.profile, before.loaded_profile) == (name, name):
         return
     if not engine.is_ours:
-        engine.activate(wish.profile)  # raises UserError with the reason
-    steps = Steps(settings, engine, wish, observer)
-    old = _to_bring_back(before, name, wish.profiles)
+        engine.activate(request.profile)  # raises UserError with the reason
+    steps = Steps(settings, engine, request, observer)
+    old = _to_bring_back(before, name, request.profiles)
     transaction.run(steps, journal.read(settings), engine=engine.name, old=old, new=name)
 
 

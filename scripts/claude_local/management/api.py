@@ -28,7 +28,7 @@ from claude_local.management.routes import (
     SwitchBody,
 )
 from claude_local.management.supervisor import Supervisor
-from claude_local.models import present
+from claude_local.models import file_check
 from claude_local.models.fit import plan
 from claude_local.models.fit.verdicts import Hardware
 from claude_local.profiles.profile import Profile
@@ -71,7 +71,7 @@ class Api:
 
     def metrics(self) -> str:
         watched = self.supervisor
-        counts = {"restarts_total": watched.keeper.restarts, "listeners": len(watched.teller.events)}
+        counts = {"restarts_total": watched.automation.restarts, "listeners": len(watched.publisher.events)}
         return metrics_text(watched.watcher.status(), counts)
 
     def logs(self, query: LogsQuery) -> dict[str, Any]:
@@ -89,12 +89,12 @@ class Api:
         return openapi(__version__, self.settings.management_port or 0)
 
     def switch(self, body: SwitchBody) -> dict[str, Any]:
-        job = self.operations.switch(body.wish(self.operations.profiles()))
+        job = self.operations.switch(body.request(self.operations.profiles()))
         return self._outcome(job, body.wait, done="switched", unchanged="already active")
 
     def start(self, body: StartBody) -> dict[str, Any]:
-        wish = body.wish(self.operations.profiles(), lambda: journal.served_last(self.settings))
-        job = self.operations.start(wish)
+        request = body.request(self.operations.profiles(), lambda: journal.served_last(self.settings))
+        job = self.operations.start(request)
         return self._outcome(job, body.wait, done="started", unchanged="already active")
 
     def stop(self, _: Body) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Api:
             title=profile.title,
             description=profile.description,
             file=profile.model.file,
-            size_bytes=present.model_size_bytes(self.settings, profile),
+            size_bytes=file_check.model_size_bytes(self.settings, profile),
             on_disk=(self.settings.models_dir / profile.model.file).is_file(),
             context_tokens=profile.server.ctx_size,
             tested_on=profile.tested_on,

@@ -11,7 +11,7 @@ from typing import Any
 from claude_local.build import build_folder
 from claude_local.foundation.errors import UserError
 from claude_local.lifecycle import up_down
-from claude_local.lifecycle.wish import Observer, Wish
+from claude_local.lifecycle.request import Observer, Request
 from claude_local.machine.settings import Settings
 from claude_local.profiles.load import DEFAULTS_FILE, load_profiles, profile_files
 from claude_local.profiles.profile import Profile
@@ -79,34 +79,34 @@ class Operations:
             self._profiles = (mark, load_profiles(folder))
         return self._profiles[1]
 
-    def switch(self, wish: Wish) -> Job:
+    def switch(self, request: Request) -> Job:
         """Makes a profile the active one of the running engine."""
 
         def call(job: Job) -> None:
-            self._render(wish.profiles)
-            up_down.switch(self.settings, wish, job.observer)
+            self._render(request.profiles)
+            up_down.switch(self.settings, request, job.observer)
 
-        return self._start(call, f"switch {wish.profile.name}")
+        return self._start(call, f"switch {request.profile.name}")
 
     def follow(self, loaded: str) -> Job:
         """Moves `local-llama` to a profile that was loaded by its own name."""
 
         def call(job: Job) -> None:
             profiles = self._rendered_profiles()
-            wish = Wish(profiles[loaded], profiles, idle_limit_seconds=FOLLOW_LIMIT_SECONDS)
-            up_down.follow(self.settings, wish, job.observer)
+            request = Request(profiles[loaded], profiles, idle_limit_seconds=FOLLOW_LIMIT_SECONDS)
+            up_down.follow(self.settings, request, job.observer)
 
         return self._start(call, f"follow {loaded}")
 
-    def start(self, wish: Wish) -> Job:
+    def start(self, request: Request) -> Job:
         """Starts a profile with the engine of this machine."""
 
         def call(job: Job) -> None:
             engine, _ = registry.choose(self.settings)
-            self._render(wish.profiles)
-            up_down.up(self.settings, engine, wish, job.observer)
+            self._render(request.profiles)
+            up_down.up(self.settings, engine, request, job.observer)
 
-        return self._start(call, f"start {wish.profile.name}")
+        return self._start(call, f"start {request.profile.name}")
 
     def stop(self) -> list[str]:
         """Stops all engines and returns the names of those that were running."""

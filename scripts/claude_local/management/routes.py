@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from claude_local.foundation.snapshot import ModelList, Snapshot
-from claude_local.lifecycle.wish import IDLE_LIMIT_SECONDS, Wish
+from claude_local.lifecycle.request import IDLE_LIMIT_SECONDS, Request
 from claude_local.profiles.load import find_profile
 from claude_local.profiles.profile import Profile
 
@@ -36,9 +36,9 @@ class SwitchBody(Body):
     force: bool = False
     """Whether to start a model that does not fit by its plan."""
 
-    def wish(self, profiles: Mapping[str, Profile]) -> Wish:
+    def request(self, profiles: Mapping[str, Profile]) -> Request:
         """The body as a request to the lifecycle. Raises UnknownProfile."""
-        return Wish(
+        return Request(
             find_profile(profiles, self.model),
             profiles,
             force=self.force,
@@ -54,9 +54,9 @@ class StartBody(Body):
     wait: bool = True
     force: bool = False
 
-    def wish(self, profiles: Mapping[str, Profile], served_last: Callable[[], str]) -> Wish:
+    def request(self, profiles: Mapping[str, Profile], served_last: Callable[[], str]) -> Request:
         """The body as a request to the lifecycle. Raises UnknownProfile."""
-        return Wish(find_profile(profiles, self.model or served_last()), profiles, force=self.force)
+        return Request(find_profile(profiles, self.model or served_last()), profiles, force=self.force)
 
 
 class StopBody(Body):

@@ -12,9 +12,9 @@ import time
 from claude_local.foundation.snapshot import STOPPED, Snapshot
 from claude_local.lifecycle import look
 from claude_local.machine.settings import Settings
-from claude_local.management.bugs import BugLog, cause_of
-from claude_local.management.keeper import Keeper
-from claude_local.management.teller import Teller
+from claude_local.management.automation import Automation
+from claude_local.management.publisher import Publisher
+from claude_local.management.thread_errors import BugLog, cause_of
 
 UNWATCHED_SECONDS = 2.0
 WATCHED_SECONDS = 1.0
@@ -52,12 +52,12 @@ def pause_seconds(now: Snapshot, *, is_watched: bool) -> float:
 
 
 class Watcher:
-    """Keeps the last snapshot and passes each one to the teller and the keeper."""
+    """Keeps the last snapshot and passes each one to the publisher and the automation."""
 
-    def __init__(self, settings: Settings, teller: Teller, keeper: Keeper) -> None:
+    def __init__(self, settings: Settings, publisher: Publisher, automation: Automation) -> None:
         self.settings = settings
-        self._teller = teller
-        self._keeper = keeper
+        self._teller = publisher
+        self._keeper = automation
         self._readers = look.Readers()
         self._bugs = BugLog()
         self._snapshot, self._json = STOPPED, b""

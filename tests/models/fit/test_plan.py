@@ -14,8 +14,8 @@ from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import read_model
 from claude_local.foundation.samples import GpuReading, GpuSample
 from claude_local.foundation.snapshot import STOPPED
+from claude_local.lifecycle.request import Request
 from claude_local.lifecycle.steps import Steps
-from claude_local.lifecycle.wish import Wish
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.fit import estimate, plan, plan_table, speeds
 from claude_local.models.fit.by_tool import expert_layers, parse_devices, parse_fitted
@@ -484,7 +484,7 @@ def test_a_start_refuses_a_model_that_does_not_fit_and_force_tries_it(settings: 
         free = replace(settings, llama_port=probe.getsockname()[1])
 
     def steps(*, force: bool) -> Steps:
-        return Steps(free, EmbeddedEngine(free), Wish(huge, {"huge": huge}, force=force))
+        return Steps(free, EmbeddedEngine(free), Request(huge, {"huge": huge}, force=force))
 
     with pytest.raises(UserError, match=r"^`huge` does not fit: CPU lacks ") as caught:
         steps(force=False).check("huge")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from claude_local.checks.doctor.host import Finding, Host, Level
 from claude_local.foundation.errors import UserError
 from claude_local.machine import ports
-from claude_local.models import present
+from claude_local.models import file_check
 
 if TYPE_CHECKING:
     from claude_local.profiles.profile import Profile
@@ -98,7 +98,7 @@ def disk(host: Host) -> Finding:
     free_bytes = shutil.disk_usage(folder).free
     profiles = _profiles(host)
     missing = [p for p in profiles if not (host.settings.models_dir / p.model.file).is_file()]
-    sizes = sorted((size, p.name) for p in missing if (size := present.model_size_bytes(host.settings, p)))
+    sizes = sorted((size, p.name) for p in missing if (size := file_check.model_size_bytes(host.settings, p)))
     text = f"{free_bytes / GB:,.0f} GB free in {folder}"
     too_large = [f"{name} ({size / GB:,.0f} GB)" for size, name in sizes if size > free_bytes]
     if not too_large:
@@ -116,7 +116,7 @@ def memory(host: Host) -> Finding:
     if card_bytes:
         text += f" and {card_bytes / GB:,.0f} GB GPU memory"
     profiles = _profiles(host)
-    sizes = [(present.model_size_bytes(host.settings, profile), profile.name) for profile in profiles]
+    sizes = [(file_check.model_size_bytes(host.settings, profile), profile.name) for profile in profiles]
     too_large = [
         f"{name} ({size / GB:,.0f} GB)" for size, name in sizes if size and size > ram_bytes + card_bytes
     ]

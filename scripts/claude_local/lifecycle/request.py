@@ -20,7 +20,7 @@ def no_progress(now: Snapshot, log_line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """The profile that should run, and the permitted side effects. Made once, where the request comes in."""
 
     profile: Profile

@@ -15,7 +15,7 @@ from claude_local.foundation.errors import UserError
 from claude_local.machine.ports import check_port
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.models import checksums
-from claude_local.models.present import check_model_file, model_size_bytes
+from claude_local.models.file_check import check_model_file, model_size_bytes
 from claude_local.profiles.profile import Profile
 
 

@@ -1,4 +1,4 @@
-"""keeper: when it restarts, when it follows a model, and when it does nothing."""
+"""automation: when it restarts, when it follows a model, and when it does nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from claude_local.foundation.snapshot import STOPPED, Snapshot, Work
 from claude_local.lifecycle import journal
 from claude_local.lifecycle.transaction import Attempt, Journal
 from claude_local.machine.settings import load_settings
-from claude_local.management.keeper import Keeper
+from claude_local.management.automation import Automation
+from claude_local.management.automation_limits import FOLLOW_AFTER_SECONDS, RESTARTS
 from claude_local.management.operations import Job, Operations
-from claude_local.management.patience import FOLLOW_AFTER_SECONDS, RESTARTS
 from support.machine import ROOT
 
 FAILED = Snapshot(state="failed", engine="embedded", profile="demo")
@@ -72,17 +72,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keeper(operations: Recorded, clock: Clock) -> Keeper:
-    return Keeper(operations.settings, operations, clock)
+def automation(operations: Recorded, clock: Clock) -> Automation:
+    return Automation(operations.settings, operations, clock)
 
 
-def test_a_dead_engine_is_restarted_three_times(keeper: Keeper, operations: Recorded) -> None:
-    journal.write(keeper.settings, SERVING)
+def test_a_dead_engine_is_restarted_three_times(automation: Automation, operations: Recorded) -> None:
+    journal.write(automation.settings, SERVING)
 
     for _ in range(RESTARTS + 1):
-        keeper.act(FAILED)
+        automation.act(FAILED)
 
-    assert (operations.asked, keeper.restarts) == (["restart"] * RESTARTS, RESTARTS)
+    assert (operations.asked, automation.restarts) == (["restart"] * RESTARTS, RESTARTS)
 
 
 @pytest.mark.parametrize(
@@ -95,26 +95,26 @@ def test_a_dead_engine_is_restarted_three_times(keeper: Keeper, operations: Reco
     ],
 )
 def test_nothing_is_restarted_that_should_not_run_or_has_a_command_running(
-    keeper: Keeper, operations: Recorded, now: Snapshot, record: Journal
+    automation: Automation, operations: Recorded, now: Snapshot, record: Journal
 ) -> None:
-    journal.write(keeper.settings, record)
+    journal.write(automation.settings, record)
 
-    keeper.act(now)
+    automation.act(now)
 
     assert operations.asked == []
 
 
-def test_a_failure_without_a_reason_gets_the_reason_of_the_failed_restart(keeper: Keeper) -> None:
-    journal.write(keeper.settings, SERVING)
-    before = keeper.explained(FAILED)
-    keeper.act(FAILED)
+def test_a_failure_without_a_reason_gets_the_reason_of_the_failed_restart(automation: Automation) -> None:
+    journal.write(automation.settings, SERVING)
+    before = automation.explained(FAILED)
+    automation.act(FAILED)
 
-    reasons = [keeper.explained(now).reason for now in (FAILED, replace(FAILED, reason="own"), STOPPED)]
+    reasons = [automation.explained(now).reason for now in (FAILED, replace(FAILED, reason="own"), STOPPED)]
     assert (before, reasons) == (FAILED, ["the disk is full", "own", None])
 
 
 def test_a_model_is_followed_once_it_has_been_idle_for_two_seconds(
-    keeper: Keeper, operations: Recorded, clock: Clock
+    automation: Automation, operations: Recorded, clock: Clock
 ) -> None:
     looks = [
         (0.0, 0),
@@ -126,7 +126,7 @@ def test_a_model_is_followed_once_it_has_been_idle_for_two_seconds(
     followed = []
     for seconds, busy in looks:
         clock.seconds = 1000.0 + seconds
-        keeper.act(replace(MOVED, slots_busy=busy))
+        automation.act(replace(MOVED, slots_busy=busy))
         followed.append(list(operations.asked))
 
     assert followed == [[], [], [], [], ["follow second"]]
@@ -142,6 +142,6 @@ def test_a_model_is_followed_once_it_has_been_idle_for_two_seconds(
     ],
 )
 def test_has_moved_is_true_only_for_another_profile_in_memory(
-    keeper: Keeper, now: Snapshot, has_moved: bool
+    automation: Automation, now: Snapshot, has_moved: bool
 ) -> None:
-    assert keeper.has_moved(now) is has_moved
+    assert automation.has_moved(now) is has_moved

@@ -1,4 +1,4 @@
-"""teller: the events for one look; no line of the log is lost or repeated."""
+"""publisher: the events for one look; no line of the log is lost or repeated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from claude_local.foundation.snapshot import STOPPED, LastSwitch, Snapshot, Work
 from claude_local.management.events import Subscriber
-from claude_local.management.teller import LOG_LINES, Teller, events_of
+from claude_local.management.publisher import LOG_LINES, Publisher, events_of
 
 READY = Snapshot(state="ready", engine="docker", profile="demo", loaded_profile="demo")
 
@@ -51,14 +51,14 @@ def heard(subscriber: Subscriber | None) -> list[tuple[str, object]]:
 
 
 def test_a_listener_first_gets_the_state_and_the_log_so_far() -> None:
-    teller = Teller()
-    teller.tell_log(["one", "two"])
-    teller.tell_log([])
+    publisher = Publisher()
+    publisher.tell_log(["one", "two"])
+    publisher.tell_log([])
 
-    subscriber = teller.listen(READY)
-    teller.tell_log(["three"])
-    teller.tell(READY, READY, "three")
-    teller.events.close()
+    subscriber = publisher.listen(READY)
+    publisher.tell_log(["three"])
+    publisher.tell(READY, READY, "three")
+    publisher.events.close()
 
     assert heard(subscriber) == [
         ("state", None),
@@ -69,11 +69,11 @@ def test_a_listener_first_gets_the_state_and_the_log_so_far() -> None:
 
 
 def test_only_the_end_of_the_log_is_kept() -> None:
-    teller = Teller()
-    teller.tell_log([str(number) for number in range(LOG_LINES + 1)])
+    publisher = Publisher()
+    publisher.tell_log([str(number) for number in range(LOG_LINES + 1)])
 
-    subscriber = teller.listen(READY)
-    teller.events.close()
+    subscriber = publisher.listen(READY)
+    publisher.events.close()
 
     _, (_, lines) = heard(subscriber)
     assert lines == [str(number) for number in range(1, LOG_LINES + 1)]

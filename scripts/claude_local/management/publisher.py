@@ -12,7 +12,7 @@ from claude_local.management.events import Events, Subscriber, encoded
 LOG_LINES = 500
 
 
-class Teller:
+class Publisher:
     """Sends the events and keeps the end of the log for new listeners."""
 
     def __init__(self) -> None:

@@ -11,12 +11,12 @@ from claude_local.foundation.errors import ProfileError
 from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import journal, up_down
 from claude_local.machine.settings import Settings
-from claude_local.management.bugs import cause_of
+from claude_local.management.automation_limits import FollowDelay, RestartLimit
 from claude_local.management.operations import Job, Operations
-from claude_local.management.patience import FollowDelay, RestartLimit
+from claude_local.management.thread_errors import cause_of
 
 
-class Keeper:
+class Automation:
     """Acts on each snapshot, one job at a time."""
 
     def __init__(
