@@ -3,13 +3,13 @@
 
 claude='' session_path=''
 
-# Sets session_path to the PATH that we were given. Ours is without the workspace: a session can write there, and a
-# virtual environment that is active comes first.
+# Sets session_path to the PATH that we were given, and removes the workspace from our own: a session can write there,
+# and an active virtual environment comes first in it.
 leave_workspace_programs() {
   local part parts ours='' here=$PWD
   session_path=$PATH
   cd -P . || true
-  # No workspaces; there lie the programs of others.
+  # These are never workspaces, and contain programs that are not the session's.
   if [[ $PWD == @(/|/tmp|/var/tmp) ]] || contains "$PWD" "${HOME:-/}"; then return 0; fi
   IFS=: read -ra parts <<<"$PATH"
   for part in "${parts[@]}"; do
@@ -25,7 +25,7 @@ check_claude() {
     "or keep it in a container: $CHECKOUT_TASK build-client-image; claude-local --sandbox container"
 }
 
-# is_older VERSION OTHER
+# is_older VERSION OTHER: whether VERSION is older than OTHER.
 is_older() {
   local -a own other
   local i
@@ -41,7 +41,7 @@ is_older() {
   return 1
 }
 
-# Asks a Claude Code for its version once, and again when the program is newer than the answer.
+# Asks Claude Code for its version once, and again when the program is newer than the cached answer.
 check_version() {
   local seen="$CLIENT_DIR/cache/claude-version" version
   if [[ $seen -nt $claude && $(<"$seen") == "$claude" ]]; then

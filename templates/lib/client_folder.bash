@@ -1,4 +1,4 @@
-# The config folder of local sessions, and what Claude Code reads in it.
+# The config folder of local sessions, and the files that Claude Code reads in it.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 mcp=()
@@ -12,7 +12,7 @@ check_client_dir() {
     die "$CLIENT_DIR is a link or the normal ~/.claude, which local sessions never touch" "choose another folder: CLAUDE_LOCAL_CLIENT_DIR, then $CHECKOUT_TASK render"
   fi
   [[ -d $CLIENT_DIR/cache ]] || mkdir -p "$CLIENT_DIR/cache" 2>/dev/null || die "cannot make $CLIENT_DIR/cache" "choose another folder: CLAUDE_LOCAL_CLIENT_DIR, then $CHECKOUT_TASK render"
-  [[ -r $CLIENT_DIR && -w $CLIENT_DIR && -x $CLIENT_DIR ]] || die "$CLIENT_DIR is not readable and writable for you"
+  [[ -r $CLIENT_DIR && -w $CLIENT_DIR && -x $CLIENT_DIR ]] || die "you cannot read and write $CLIENT_DIR"
 }
 
 prepare_client_dir() {
@@ -20,7 +20,7 @@ prepare_client_dir() {
   for name in "${KEPT_CLIENT_FOLDERS[@]}"; do
     [[ -d $CLIENT_DIR/$name ]] || mkdir "$CLIENT_DIR/$name"
   done
-  # A session that was cut off was not looked at.
+  # A session that was cut off has not tidied them.
   ! compgen -G "$STATE_DIR/sessions/*-*" >/dev/null || tidy_kept_folders
   [[ -e $CLIENT_DIR/.claude.json ]] || printf '{"hasCompletedOnboarding": true}\n' >"$CLIENT_DIR/.claude.json"
   [[ -e $CLIENT_DIR/history.jsonl ]] || : >"$CLIENT_DIR/history.jsonl"
@@ -28,12 +28,12 @@ prepare_client_dir() {
   [[ -e $CLIENT_DIR/CLAUDE.md ]] || cp "$CONFIG_DIR/CLAUDE.md" "$CLIENT_DIR/CLAUDE.md"
 }
 
-# Whatever runs unconfined next time would read and write through a link that a session left there.
+# Deletes links and special files: the next unconfined session would read and write through a link left there.
 tidy_kept_folders() {
   find "${KEPT_CLIENT_FOLDERS[@]/#/$CLIENT_DIR/}" -xdev ! -type d ! -type f -delete
 }
 
-# What `/model` shows: the models that the server knows and that are on disk; a request loads the one it names.
+# Writes the list that `/model` shows: models that the server knows and that are on disk. A request loads the one it names.
 write_model_list() {
   local i name separator='' list=''
   for ((i = 0; i < ${#MODEL_FILES[@]}; i += 2)); do
@@ -45,10 +45,10 @@ write_model_list() {
   printf '{"baseUrl":"%s","fetchedAt":%s000,"models":[%s]}\n' "$BASE_URL" "$EPOCHSECONDS" "$list" >"$CLIENT_DIR/cache/gateway-models.json"
 }
 
-# Sets mcp. Also in a trusted project only the user's own MCP servers start: a project's would do so unasked.
+# Sets mcp. Even in a trusted project only the user's own MCP servers start: a project's would start without asking.
 choose_mcp_servers() {
   [[ $sources != user ]] || return 0
   mcp=(--strict-mcp-config)
-  # Claude Code writes this file with two spaces before its outer keys; without the key it would be refused.
+  # Claude Code indents the outer keys of this file by two spaces, and refuses a file without this key.
   [[ $(<"$CLIENT_DIR/.claude.json") != *$'\n  "mcpServers": {'* ]] || mcp+=("--mcp-config=$CLIENT_DIR/.claude.json")
 }

@@ -12,7 +12,7 @@ show_env() {
   fi
 }
 
-# Our own commands. Returns if the first word is none of them.
+# Runs one of our own commands and exits. Returns if the first word is not a command.
 run_own_command() {
   case ${1:-} in
     status) run_task status ;;
@@ -30,15 +30,15 @@ run_own_command() {
   exit
 }
 
-# Settings were read when config.bash was written. One that was set since then, and would change something, is named.
-tell_new_settings() {
+# Names settings that have changed since config.bash was rendered, and so have no effect yet.
+name_new_settings() {
   local name value written=" ${TASK_ENVIRONMENT[*]} "
   local -a names=()
   for name in "${!CLAUDE_LOCAL_@}"; do
-    [[ $name=${!name} != @(CLAUDE_LOCAL_ENGINE=*|CLAUDE_LOCAL_SANDBOX=off) ]] || continue # --start takes it; ours, in a session
+    [[ $name=${!name} != @(CLAUDE_LOCAL_ENGINE=*|CLAUDE_LOCAL_SANDBOX=off) ]] || continue # the first is for --start, the second is set in our sessions
     value=${!name//\~\//"$HOME/"} value=${value%/}
     [[ -z $value || $written == *" $name=$value "* ]] || names+=("$name")
   done
   [[ ${#names[@]} -gt 0 ]] || return 0
-  say "not obeyed here, as claude-local was written with another value: ${names[*]}; take it over: $CHECKOUT_TASK render"
+  say "ignored, because claude-local was rendered with other values: ${names[*]}; to apply: $CHECKOUT_TASK render"
 }

@@ -1,11 +1,11 @@
-# After a session: what is new and obeyed by other programs is put aside, the rest is named.
+# After a session: puts new files that other programs obey aside, and names the rest.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 declare -gA before=()
 moved=() stuck=() listed=()
 
-# audit_after: moves away what is new or changed and obeyed by other programs, and names the rest. False if it could
-# not look: then the record is needed once more.
+# audit_after: moves new or changed files that other programs obey out of the workspace, and names the rest. Fails if it
+# could not list the workspace: then the record is needed again.
 audit_after() {
   local path quarantine folder='' began='' pid=${record##*/}
   if read_scan "$record/before" && read_scan "$record/before.repositories"; then
@@ -13,7 +13,7 @@ audit_after() {
   else
     began=$(find "$record/stamp" -printf %T@)
   fi
-  [[ -r $workspace && -x $workspace ]] || chmod u+rwx -- "$workspace" 2>/dev/null || true # a session may have closed it
+  [[ -r $workspace && -x $workspace ]] || chmod u+rwx -- "$workspace" 2>/dev/null || true # a session may have changed its mode
   look "$record" "$record/after" since || { postpone_audit && return 1; }
   quarantine=$STATE_DIR/quarantine/$(printf '%(%Y%m%d-%H%M%S)T' -1)-${pid%-*}
   while IFS= read -r -d '' path; do
@@ -31,19 +31,19 @@ audit_after() {
   audit_repository "$record"
   audit_mounts "$record"
   describe_notes
-  [[ -z $began ]] || say 'the list of what was here before is lost, as after a power failure: nothing is put aside'
+  [[ -z $began ]] || say 'the list of files from before the session is lost, as after a power failure: nothing is put aside'
   report "$quarantine"
 }
 
-# Says that nothing was looked at; the record stays.
+# Says that there was no audit; the record stays.
 postpone_audit() {
-  say "what the session in $(printf %q "$workspace") left was not looked at: $(why_not "$record")"
-  say "do not use what it left; make room (how much there is: df -h $(printf %q "$STATE_DIR")) and start claude-local here again, which looks first"
-  { : >"$record/after"; } 2>/dev/null || true # half a list takes room
+  say "the session in $(printf %q "$workspace") could not be audited: $(why_not "$record")"
+  say "do not use what it left; free disk space (check: df -h $(printf %q "$STATE_DIR")) and start claude-local here again, which audits first"
+  { : >"$record/after"; } 2>/dev/null || true # an incomplete list takes disk space
 }
 
-# Adds to listed and stuck: the same for the repository behind a worktree, of which a session may write some folders.
-# Git makes no links there, and writes through them.
+# Adds to listed and stuck: removes new links and rebase commands from the repository behind a worktree, in which a
+# session may write some folders. Git itself makes no links there, but writes through them.
 audit_repository() {
   local folders=() path
   [[ -s $record/repository ]] || return 0
@@ -54,8 +54,8 @@ audit_repository() {
   done < <(find "${folders[@]}" -xdev '(' -type l -o -name git-rebase-todo ')' -cnewer "$record/stamp" -print0 2>/dev/null)
 }
 
-# Adds to listed what was mounted below the workspace since the session began. Such a mount may
-# reach the jail, and is writable there; where it does not, it hides from the audit what was written under it.
+# Adds to listed what was mounted below the workspace since the session began. If such a mount reaches the jail, it is
+# writable there. If not, it hides files that the session wrote under it from the audit.
 audit_mounts() {
   local -i i
   local known mounts mount_facts name path
@@ -66,19 +66,19 @@ audit_mounts() {
   for i in "${!mounts[@]}"; do
     [[ $known != *$'\n'"${mount_facts[i]}"$'\n'* ]] || continue
     name=${mounts[i]#"$workspace/"}
-    listed+=("$(printf '%q was mounted during the session: read what is in it, and under it' "$name")")
+    listed+=("$(printf '%q was mounted during the session: check the files in it, and those that it hides' "$name")")
     while IFS= read -r -d '' path; do
       listed+=("$(printf %q "${path#./}")")
     done < <(cd "$workspace" && find_all "./$name" -xdev -regextype posix-extended -regex "$OBEYED" -cnewer "$record/stamp" -print0)
   done
 }
 
-# put_aside PATH QUARANTINE: moves it out of the workspace; what was there before comes back.
+# put_aside PATH QUARANTINE: moves PATH out of the workspace, and copies the earlier version back if there was one.
 put_aside() {
   local target=$2/$1 source=$workspace/$1
-  mkdir -p "${target%/*}" || return 1 # for us alone: the umask says so
-  printf '%s' "$workspace" 2>/dev/null >"$2.workspace" || return 1 # without it, the way back is unknown
-  # Moving changes the folder above, and a folder itself; a session may have forbidden both.
+  mkdir -p "${target%/*}" || return 1 # private, by our umask
+  printf '%s' "$workspace" 2>/dev/null >"$2.workspace" || return 1 # `quarantine restore` needs it
+  # Moving writes to the parent folder, and to the entry itself if it is a folder; a session may have made both read-only.
   [[ -w ${source%/*} ]] || chmod u+rwx -- "${source%/*}" 2>/dev/null || return 1
   [[ -L $source || ! -d $source || -w $source ]] || chmod u+rwx -- "$source" 2>/dev/null || return 1
   mv --no-target-directory -- "$source" "$target" 2>/dev/null || return 1

@@ -1,11 +1,11 @@
-# Before a session: what is there, with copies of what is small, so that it can come back.
+# Before a session: lists the workspace, and copies small files so that they can be restored.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# audit_before: writes the lists, the copies and `obeyed`, the paths to protect, each ended by NUL.
+# audit_before: writes the lists, the copies and `obeyed`: the paths to protect, each ended by NUL.
 audit_before() {
   local path copies=() protected=()
   local -a fields
-  # Git obeys hooks that are not there yet as well: an empty folder can be made read-only.
+  # A missing folder of hooks could be made by the session; an empty one can be made read-only.
   [[ ! -d $workspace/.git || -L $workspace/.git || -e $workspace/.git/hooks ]] || mkdir "$workspace/.git/hooks" 2>/dev/null || true
   record_mounts
   look "$record" "$record/before" || refuse_full_disk
@@ -25,7 +25,8 @@ audit_before() {
   fi
 }
 
-# check_copies PATH…: cp fails also for what may not be read, or is gone; but half a copy must not come back.
+# check_copies PATH…: cp also fails for files that may not be read or have gone, which is harmless. An incomplete copy is
+# not: it must never be restored.
 check_copies() {
   local path
   for path; do
@@ -33,7 +34,7 @@ check_copies() {
   done
 }
 
-# A file with another name outside the workspace would be changed there too.
+# Refuses files with another name (hard link) outside the workspace: a session would change them there too.
 refuse_outside_links() {
   local inode count=0 example=''
   for inode in "${!links[@]}"; do
@@ -44,14 +45,14 @@ refuse_outside_links() {
   done
   ((count == 0)) && return
   if [[ -n $break_hardlinks ]]; then
-    say "$count file(s) had other names outside the workspace; they are files of their own now"
+    say "$count file(s) had other names outside the workspace; they are separate files now"
     return
   fi
-  die "$count file(s) here have other names outside $workspace, for instance $(printf %q "$example"): a change here would be a change there" \
-    'make them files of their own: claude-local --break-hardlinks'
+  die "$count file(s) here have other names outside $workspace, for instance $(printf %q "$example"): a session would change them there too" \
+    'make them separate files: claude-local --break-hardlinks'
 }
 
-# break_hardlink INODE: gives every name of it in the workspace a copy.
+# break_hardlink INODE: replaces every name of it in the workspace by a copy.
 break_hardlink() {
   local path
   while IFS= read -r -d '' path; do

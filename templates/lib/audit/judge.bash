@@ -1,12 +1,12 @@
-# Whether something that a session made or changed starts anything by itself.
+# Whether a file that a session made or changed can start a program.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# Folders change whenever something in them does; what is in them is looked at by itself.
+# is_unchanged PATH: a folder changes whenever an entry in it does, and its entries are checked one by one.
 is_unchanged() {
   [[ ${entries[$1]} == "${before[$1]:-}" || (${entries[$1]} == 'o d '* && ${before[$1]:-} == 'o d '*) ]]
 }
 
-# is_harmless PATH: HEAD files, and a repository's parts that start nothing.
+# is_harmless PATH: whether it is a HEAD file, or a part of a repository that starts nothing.
 is_harmless() {
   local file=$workspace/$1
   local -a fields
@@ -16,7 +16,7 @@ is_harmless() {
   case $1 in
     HEAD | */HEAD) return 0 ;;
     config | */config | config.worktree | */config.worktree) [[ ${fields[1]} == f && ${fields[4]} -le $LARGEST_COPY ]] && is_harmless_config "$file" ;;
-    hooks | */hooks) [[ ${entries[$1]} == 'o d '* ]] ;; # the hooks in it are looked at
+    hooks | */hooks) [[ ${entries[$1]} == 'o d '* ]] ;; # the hooks in it are checked one by one
     .git | */.git) leads_inside "$file" 'gitdir: ' ;;
     commondir | */commondir) leads_inside "$file" '' ;;
     */git-rebase-todo) [[ -f $file ]] && ! has_command "$file" ;;
@@ -37,11 +37,11 @@ is_harmless_config() {
     if [[ $key =~ ^remote\..+\.(url|pushurl)$ ]]; then continue; fi
     [[ ${key,,} =~ $HARMLESS_GIT_KEYS ]] || return 1
   done < <(harmless_git config --file "$1" --no-includes --null --name-only --list || printf 'unreadable\0')
-  # Some addresses are programs.
+  # Some addresses run programs.
   ! harmless_git config --file "$1" --no-includes --get-regexp '^(remote\..*\.(url|pushurl)|branch\..*\.(remote|pushremote))$' '^-|^[a-z0-9+.-]+::' >/dev/null
 }
 
-# leads_inside FILE PREFIX: whether a repository's pointer, as of a worktree, leads to one that the scan has seen.
+# leads_inside FILE PREFIX: whether a repository's pointer, such as a worktree's .git, names a repository in the workspace.
 leads_inside() {
   local target=''
   [[ -f $1 && $(wc -c <"$1") -lt 4096 ]] || return 1
@@ -51,12 +51,12 @@ leads_inside() {
   contains "$workspace" "$target" && [[ -f $target/HEAD && ($2 != '' || -d $target/objects && -d $target/refs) ]]
 }
 
-# has_command FILE: whether a rebase that is under way would run a command.
+# has_command FILE: whether the unfinished rebase would run a command.
 has_command() {
   grep --quiet --text --extended-regexp '^[[:space:]]*(x|exec)([[:space:]]|$)' -- "$1"
 }
 
-# is_older_than TIME PATH: whether it last changed before, in seconds of the epoch.
+# is_older_than TIME PATH: whether PATH last changed before TIME, in seconds since 1970.
 is_older_than() {
   local -a fields
   read -ra fields <<<"${entries[$2]}"

@@ -1,7 +1,7 @@
-# What the user reads after a session.
+# The report that the user reads after a session.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# Adds to listed why a changed file is worth a line; of many, only some are looked at.
+# Adds to listed one line per changed file that the user should know of. If there are many, it describes only some.
 describe_notes() {
   local path line target
   local -i asked=0 more=0
@@ -17,11 +17,11 @@ describe_notes() {
         ! contains "$workspace" "$target" || continue
         printf -v line '%q is a link that leads out of the workspace, to %q' "$path" "$target"
         ;;
-      [bcps]\ *) printf -v line '%q is no ordinary file' "$path" ;;
+      [bcps]\ *) printf -v line '%q is not a regular file' "$path" ;;
       f\ [0-9][0-9][0-9][0-9]) printf -v line '%q has special permissions (%s)' "$path" "${notes[$path]#f }" ;;
       *)
-        printf -v line '%q can be run' "$path"
-        ! is_run_on_purpose "$path" || line=${line% can be run}
+        printf -v line '%q is executable' "$path"
+        ! is_run_on_purpose "$path" || line=${line% is executable}
         ;;
     esac
     listed+=("$line")
@@ -34,7 +34,7 @@ is_run_on_purpose() {
   [[ /$1 =~ ^$RUN_ON_PURPOSE$ ]]
 }
 
-# report QUARANTINE: what was put aside, what could not be, and what to read before running it.
+# report QUARANTINE: names the files that were put aside, those that could not be, and those to read before use.
 report() {
   if [[ ${#moved[@]} -gt 0 ]]; then
     say "${#moved[@]} file(s) that other programs would obey were put aside:"

@@ -1,7 +1,7 @@
-# What git obeys, or writes through, in the repositories of the workspace.
+# The files that git obeys, or writes through, in the repositories of the workspace.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# repository_parts: the same for what git obeys, or writes through, in the repositories whose HEAD files `scan` found.
+# repository_parts: the same pairs as `scan`, for what git obeys or writes through in the repositories whose HEAD `scan` found.
 repository_parts() {
   local path folder tree hooks folders=() places=()
   for path in "${!entries[@]}"; do
@@ -20,7 +20,7 @@ repository_parts() {
     && find_all "${folders[@]}" -xdev -type l -printf 'o %y %i %C@ %s %m\0%p\0'
 }
 
-# hooks_path CONFIG: the folder of hooks that a repository's configuration names, if it names one.
+# hooks_path CONFIG: prints the folder of hooks that a repository's configuration names, if it names one.
 hooks_path() {
   local text=''
   [[ -f $1 ]] || return 0
@@ -28,14 +28,14 @@ hooks_path() {
   [[ ${text,,} != *hookspath* ]] || harmless_git config --file "$PWD/$1" --no-includes --get core.hookspath || true
 }
 
-# relative_path FOLDER PATH: a path in the workspace as find prints it; a place that is not there for one outside.
+# relative_path FOLDER PATH: prints a path in the workspace as find does, and a path that does not exist for one outside.
 relative_path() {
   local path
   path=$(cd "$1" && realpath --canonicalize-missing -- "$2") || return 0
   if contains "$PWD" "$path"; then printf './%s' "${path#"$PWD/"}"; else printf '/nonexistent'; fi
 }
 
-# harmless_git ARGUMENTS…: git far from every repository, and with no configuration but the one in the arguments.
+# harmless_git ARGUMENTS…: runs git outside every repository, with no configuration except the one in the arguments.
 harmless_git() {
   (cd / && env -i PATH=/usr/bin:/bin HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 GIT_DIR=/nonexistent git "$@" 2>/dev/null)
 }

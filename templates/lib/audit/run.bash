@@ -1,10 +1,10 @@
-# The audit as a whole. libexec/audit runs it as a program; claude-local in a subshell, which saves a new bash.
+# The whole audit. libexec/audit runs it as a program; claude-local runs it in a subshell, which saves starting a bash.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# Paths of sourced files: from the programs that source this one.
+# Paths of sourced files are relative to the programs that source this one.
 # shellcheck source-path=SCRIPTDIR/../..
 
-# Sets record, break_hardlinks, workspace and global_hooks: run_audit before|after RECORD [break]
+# run_audit before|after RECORD [break]: sets record, break_hardlinks, workspace and global_hooks, and audits.
 run_audit() {
   source "$HERE/lib/audit/scan.bash"
   source "$HERE/lib/audit/repositories.bash"

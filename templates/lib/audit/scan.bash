@@ -1,20 +1,20 @@
-# The look at the workspace: what other programs obey in it, as lists in the record.
+# Lists the files in the workspace that other programs obey. The lists are kept in the record.
 # Copied to build/ by `invoke render`: change it in templates/.
 #
-# A list that is not whole would make old files look new, so each ends with a mark, and without it nothing is moved.
+# An incomplete list would make old files look new. So each list ends with a mark; without the mark nothing is moved.
 
 readonly LARGEST_COPY=1048576 # bytes
 global_hooks=''
 declare -A entries links link_counts link_names notes
 
-# scan RECORD [since]: pairs of a description and a path below the workspace, each ended by NUL.
+# scan RECORD [since]: prints pairs of a description and a path below the workspace, each ended by NUL.
 #   o TYPE INODE CHANGED SIZE MODE   other programs obey it, or it is a repository's HEAD
 #   h INODE LINKS                    a file with more than one name
-#   n TYPE MODE                      with `since`: changed in this session and of a kind worth a line
-#   end                              the last pair of a list that is whole
+#   n TYPE MODE                      with `since`: changed in this session, and the report should name it
+#   end                              the last pair of a complete list
 #
-# Names are bytes here: in a locale of their own, patterns would not match those that are no text. After a session
-# folders that it closed are opened again, or they would hide what is in them.
+# Names are bytes here: in the user's locale, patterns would not match names that are not valid text. After a session,
+# folders that it made unreadable are made readable again, because they would hide their files.
 scan() {
   local since=() open=()
   if [[ ${2:-} == since ]]; then
@@ -28,19 +28,19 @@ scan() {
     ',' -type f -links +1 -printf 'h %i %n\0%P\0' "${since[@]}"
 }
 
-# find_all ARGUMENTS…: find, which has not failed if it met what it may not read, or what was gone; only if it was ended.
+# find_all ARGUMENTS…: runs find. Fails only if find was killed, not if a file was unreadable or disappeared.
 find_all() {
   LC_ALL=C find "$@" 2>/dev/null || (($? < 128))
 }
 
-# write_list FILE COMMAND…: what the command lists of the workspace, and the mark at its end. A program of its own writes
-# it, which stops at the first error; find would go on behind a gap.
+# write_list FILE COMMAND…: writes the output of the command, run in the workspace, and the end mark. `cat` writes the
+# file, because it stops at the first error; find would continue after a gap.
 write_list() {
   (cd "$workspace" && "${@:2}" && printf 'end\0\0') 2>/dev/null | cat 2>/dev/null >"$1"
 }
 
-# read_scan FILE: Sets more of entries (path → description), links (inode → names found), notes (path → type, mode). False if
-# the list is not there or not whole.
+# read_scan FILE: adds to entries (path → description), links (inode → names found) and notes (path → type, mode). Fails if
+# the list is missing or incomplete.
 read_scan() {
   [[ -r $1 ]] || return 1
   local description path
@@ -61,8 +61,8 @@ read_scan() {
   return 1
 }
 
-# look RECORD FILE [since]: Sets entries, links and notes, and writes FILE: what is in the workspace now. False if that is
-# not all: the disk is full, or find was ended.
+# look RECORD FILE [since]: lists the workspace as it is now: sets entries, links and notes, and writes FILE. Fails if the
+# list is incomplete, because the disk is full or find was killed.
 look() {
   entries=() links=() link_counts=() link_names=() notes=()
   write_list "$2" scan "$1" "${3:-}" && read_scan "$2" && write_list "$2.repositories" repository_parts && read_scan "$2.repositories"
