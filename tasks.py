@@ -9,14 +9,7 @@ from invoke import Collection
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
 
-from claude_local.cli import (
-    client_tasks,
-    file_tasks,
-    image_tasks,
-    model_tasks,
-    profile_tasks,
-    project_tasks,
-)
+from claude_local.cli import client_tasks, file_tasks, image_tasks, model_tasks, profile_tasks, project_tasks
 from claude_local.cli.task import tasks_of
 
 namespace = Collection(

@@ -34,7 +34,7 @@ LAYERS = [
 
 PURE_PACKAGES = ["foundation"]
 PURE_MODULES = [
-    *("machine.settings", "machine.setting_table", "machine.setting_values", "machine.state_folder"),
+    *("machine.settings", "machine.setting_descriptor", "machine.setting_readers", "machine.state_folder"),
     "machine.hints",
     *(
         "profiles.profile",
@@ -44,8 +44,8 @@ PURE_MODULES = [
         "profiles.mistakes",
         "profiles.extra_args",
     ),
-    *("client.claude_code", "client.jail", "client.seccomp"),
-    *("server.flags", "server.fit_target", "server.flag_help", "server.turns", "server.log_tail"),
+    *("client.claude_code", "client.jail_rules", "client.seccomp"),
+    *("server.flags", "server.fit_target", "server.flag_help", "server.prompt_reuse", "server.log_tail"),
     "server.failure_reasons",
     *("build.render", "build.image.image_pins", "build.image.image_spec"),
     *("build.image.build_progress", "build.image.build_failures"),
@@ -60,7 +60,7 @@ PURE_MODULES = [
         "management.automation_limits",
     ),
     *("checks.verify.cases", "checks.verify.groups"),
-    *("dashboard.keys", "dashboard.view", "dashboard.frame", "dashboard.ansi"),
+    *("dashboard.keys", "dashboard.view_state", "dashboard.panel_layout", "dashboard.ansi"),
 ]
 """Pure ones in packages that are not pure as a whole."""
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.setting_descriptor import PREFIX
 from claude_local.machine.settings import TABLE
 from support.machine import ROOT
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from claude_local.foundation.errors import UserError
-from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.setting_descriptor import PREFIX
 from claude_local.machine.settings import load_settings
 
 

@@ -33,18 +33,6 @@ tidy_kept_folders() {
   find "${KEPT_CLIENT_FOLDERS[@]/#/$CLIENT_DIR/}" -xdev ! -type d ! -type f -delete
 }
 
-# Writes the list that `/model` shows: models that the server knows and that are on disk. A request loads the one it names.
-write_model_list() {
-  local i name separator='' list=''
-  for ((i = 0; i < ${#MODEL_FILES[@]}; i += 2)); do
-    name=${MODEL_FILES[i]}
-    [[ $served == *"\"id\":\"$name\""* && -r $MODELS_DIR/${MODEL_FILES[i + 1]} ]] || continue
-    list+="$separator{\"id\":\"$name\",\"display_name\":\"$name\"}"
-    separator=,
-  done
-  printf '{"baseUrl":"%s","fetchedAt":%s000,"models":[%s]}\n' "$BASE_URL" "$EPOCHSECONDS" "$list" >"$CLIENT_DIR/cache/gateway-models.json"
-}
-
 # Sets mcp. Even in a trusted project only the user's own MCP servers start: a project's would start without asking.
 choose_mcp_servers() {
   [[ $sources != user ]] || return 0

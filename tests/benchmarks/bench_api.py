@@ -31,8 +31,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from benchmarks import blocked  # noqa: E402
-from claude_local.lifecycle import look, up_down  # noqa: E402
+from claude_local.lifecycle import up_down  # noqa: E402
 from claude_local.lifecycle.request import Request  # noqa: E402
+from claude_local.lifecycle.status import snapshot  # noqa: E402
 from claude_local.lifecycle.steps import Steps  # noqa: E402
 from claude_local.machine.settings import Settings, load_settings  # noqa: E402
 from claude_local.models.demo_model import DemoShape, write_demo_model  # noqa: E402
@@ -312,7 +313,7 @@ def compare_from_disk(own: Machine) -> None:
     """A switch compared with the router alone, with files read from a disk of constant speed."""
     end_management(own)
     with memory_set_aside(own):
-        server = look.snapshot(settings_of(own)).server_process_id
+        server = snapshot(settings_of(own)).server_process_id
         assert server
         limit_reading(server, own.state_dir, DISK_BYTES_PER_SECOND)
         print_steps(own)

@@ -15,7 +15,7 @@ from claude_local.dashboard.api_client import ApiClient, NoAnswer
 from claude_local.dashboard.feed import Feed, models_of, snapshot_of
 from claude_local.dashboard.scene import History, LogTail
 from claude_local.dashboard.session import look_of, speaks_utf8
-from claude_local.dashboard.view import Stop, Switch
+from claude_local.dashboard.view_state import Stop, Switch
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import STOPPED, ModelEntry
 from support.dashboard_screens import READY, model

@@ -15,7 +15,7 @@ import pytest
 
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import Snapshot
-from claude_local.lifecycle import journal, look, up_down
+from claude_local.lifecycle import journal, status, up_down
 from claude_local.lifecycle.request import Request
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.load import load_profiles
@@ -108,7 +108,7 @@ class Patient:
         self.profiles = load_profiles(self.settings.profiles_dir)
 
     def suffer(self, moment: str, fault: str) -> None:
-        now = look.snapshot(self.settings)
+        now = status.snapshot(self.settings)
         assert now.state == "ready"
         old = str(now.profile)
         new = "second" if old == "demo" else "demo"
@@ -140,7 +140,7 @@ class Patient:
     def _settled(self) -> Snapshot:
         """The settled state: a killed process takes a moment to disappear."""
         deadline = time.monotonic() + 60
-        while (now := look.snapshot(self.settings)).state in ("starting", "loading"):
+        while (now := status.snapshot(self.settings)).state in ("starting", "loading"):
             assert time.monotonic() < deadline, now
             time.sleep(0.05)
         return now

@@ -11,7 +11,7 @@ import pytest
 
 from claude_local.cli import quickstart
 from claude_local.foundation.errors import EngineFailed
-from claude_local.lifecycle import look, up_down
+from claude_local.lifecycle import status, up_down
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.management import server_process
 from claude_local.profiles.load import load_profiles
@@ -60,7 +60,7 @@ def test_a_server_that_dies_in_between_is_an_error(machine: Machine, monkeypatch
     settings = load_settings(machine.environment, machine.checkout, user_id=os.getuid(), group_id=os.getgid())
 
     def kill_server(_: Settings) -> None:
-        server = psutil.Process(look.snapshot(settings).server_process_id or 0)
+        server = psutil.Process(status.snapshot(settings).server_process_id or 0)
         server.kill()
         psutil.wait_procs([server], timeout=30)
 

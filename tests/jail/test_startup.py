@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from claude_local.client.jail import OBEYED_FILES, OBEYED_FOLDERS
+from claude_local.client.jail_rules import OBEYED_FILES, OBEYED_FOLDERS
 from jail.host import Host
 
 pytestmark = pytest.mark.tools

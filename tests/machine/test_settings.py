@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from claude_local.foundation.errors import UserError
-from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.setting_descriptor import PREFIX
 from claude_local.machine.settings import ENGINES, Settings, load_settings
 
 NO_PLACE = "should name a host, and a port from 1 to 65535 or none"

@@ -15,8 +15,8 @@ def test_every_listener_gets_all_events_in_order() -> None:
     events = Events()
     listeners = [events.listen() for _ in range(2)]
 
-    events.tell("state", {"n": 1})
-    events.tell("log", {"n": 2})
+    events.publish("state", {"n": 1})
+    events.publish("log", {"n": 2})
     events.close()
 
     expected = [HEARTBEAT, b'event: state\ndata: {"n": 1}\n\n', b'event: log\ndata: {"n": 2}\n\n']
@@ -30,7 +30,7 @@ def test_a_slow_reader_loses_the_oldest_events_and_never_the_newest() -> None:
     assert listener
 
     for number in range(WAITING_EVENTS + 10):
-        events.tell("sample", number)
+        events.publish("sample", number)
     heard = iter(listener)
     assert next(heard) == HEARTBEAT
     first = next(heard)

@@ -52,12 +52,12 @@ def heard(subscriber: Subscriber | None) -> list[tuple[str, object]]:
 
 def test_a_listener_first_gets_the_state_and_the_log_so_far() -> None:
     publisher = Publisher()
-    publisher.tell_log(["one", "two"])
-    publisher.tell_log([])
+    publisher.publish_log(["one", "two"])
+    publisher.publish_log([])
 
     subscriber = publisher.listen(READY)
-    publisher.tell_log(["three"])
-    publisher.tell(READY, READY, "three")
+    publisher.publish_log(["three"])
+    publisher.publish(READY, READY, "three")
     publisher.events.close()
 
     assert heard(subscriber) == [
@@ -70,7 +70,7 @@ def test_a_listener_first_gets_the_state_and_the_log_so_far() -> None:
 
 def test_only_the_end_of_the_log_is_kept() -> None:
     publisher = Publisher()
-    publisher.tell_log([str(number) for number in range(LOG_LINES + 1)])
+    publisher.publish_log([str(number) for number in range(LOG_LINES + 1)])
 
     subscriber = publisher.listen(READY)
     publisher.events.close()

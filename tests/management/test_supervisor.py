@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from claude_local.foundation.snapshot import STOPPED, Snapshot
-from claude_local.lifecycle import look
-from claude_local.lifecycle.look import Readers
+from claude_local.lifecycle import status
+from claude_local.lifecycle.status import Readers
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.management.operations import Operations
 from claude_local.management.supervisor import Supervisor
@@ -41,8 +41,8 @@ def test_a_repeated_bug_in_a_look_is_logged_once_and_looks_continue(
             raise KeyError("Pid")
         return STOPPED
 
-    monkeypatch.setattr(look, "pulse", see)
-    monkeypatch.setattr(look, "snapshot", see)
+    monkeypatch.setattr(status, "pulse", see)
+    monkeypatch.setattr(status, "snapshot", see)
     watcher = supervisor.watcher
     supervisor.start()
     first = watcher.status()
@@ -60,8 +60,8 @@ def test_a_mistake_in_a_profile_does_not_mark_the_running_model_as_failed(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving = Snapshot(state="unloaded", engine="docker", profile="demo", loaded_profile="second")
-    monkeypatch.setattr(look, "pulse", lambda *_: serving)
-    monkeypatch.setattr(look, "snapshot", lambda *_: serving)
+    monkeypatch.setattr(status, "pulse", lambda *_: serving)
+    monkeypatch.setattr(status, "snapshot", lambda *_: serving)
     watcher = supervisor.watcher
     folder = watcher.settings.profiles_dir
     folder.mkdir()

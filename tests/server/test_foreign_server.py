@@ -19,7 +19,7 @@ import pytest
 
 from claude_local.foundation.errors import EngineFailed
 from claude_local.foundation.snapshot import STOPPED, Snapshot
-from claude_local.lifecycle import look
+from claude_local.lifecycle import status
 from claude_local.machine import listeners
 from claude_local.machine.listeners import ListeningSocket, owner_ids
 from claude_local.machine.settings import Settings, load_settings
@@ -93,7 +93,7 @@ def engine_part(now: Snapshot) -> Snapshot:
 @pytest.mark.parametrize("answer", [{"data": [GOOD]}, {"data": []}, ["a"], "x", {"data": [{"id": "x"}]}])
 def test_a_foreign_server_is_no_engine_and_gets_no_key(without_docker: Path, answer: Any) -> None:
     with foreign_server(answer) as foreign:
-        now = engine_part(look.snapshot(settings_with(without_docker, foreign.port)))
+        now = engine_part(status.snapshot(settings_with(without_docker, foreign.port)))
 
     assert (now, set(foreign.keys)) == (STOPPED, {None})
 
@@ -151,7 +151,7 @@ def test_malformed_facts_count_as_unknown(answer: Any) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"])
 def test_a_server_of_another_user_gets_no_request(without_docker: Path, host: str) -> None:
     with listener_of_another_user(host) as (port, received):
-        now = engine_part(look.snapshot(settings_with(without_docker, port)))
+        now = engine_part(status.snapshot(settings_with(without_docker, port)))
         owners = owner_ids(port)
 
     assert (now, owners, received) == (STOPPED, {65534}, [b""])

@@ -13,15 +13,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from claude_local.dashboard.ansi import AnsiWriter  # noqa: E402  the path comes first
-from claude_local.dashboard.frame import frame  # noqa: E402
 from claude_local.dashboard.log_view import LogView  # noqa: E402
+from claude_local.dashboard.panel_layout import frame  # noqa: E402
 from claude_local.dashboard.scene import History, LogTail, Scene  # noqa: E402
-from claude_local.dashboard.view import View  # noqa: E402
+from claude_local.dashboard.view_state import View  # noqa: E402
 from claude_local.foundation.plain_text import harmless  # noqa: E402
 from claude_local.foundation.samples import GpuReading, SystemSample  # noqa: E402
 from claude_local.foundation.snapshot import STOPPED, LastSwitch, ModelEntry, SlotUse, Snapshot, Work  # noqa: E402
 from claude_local.machine.gpus import GpuReader  # noqa: E402
-from claude_local.server.turns import TurnReader  # noqa: E402
+from claude_local.server.prompt_reuse import TurnReader  # noqa: E402
 from support.nvml_replay import NvmlReplay  # noqa: E402
 
 SCREENS = ROOT / "tests" / "screens"

@@ -20,7 +20,7 @@ import psutil
 
 from claude_local.build import build_folder
 from claude_local.foundation.errors import UserError
-from claude_local.lifecycle import look, steps, up_down
+from claude_local.lifecycle import status, steps, up_down
 from claude_local.lifecycle.request import Request
 from claude_local.lifecycle.transaction import Journal
 from claude_local.machine import files
@@ -68,7 +68,7 @@ def die(_: Settings) -> Callable[[], None]:
 
 def kill_server(settings: Settings) -> Callable[[], None]:
     def kill() -> None:
-        if pid := look.snapshot(settings).server_process_id:
+        if pid := status.snapshot(settings).server_process_id:
             os.kill(pid, signal.SIGKILL)
 
     return kill
@@ -78,7 +78,7 @@ def kill_model(settings: Settings) -> Callable[[], None]:
     """Kills the process in the container that holds the model."""
 
     def kill() -> None:
-        pid = look.snapshot(settings).server_process_id
+        pid = status.snapshot(settings).server_process_id
         for process in psutil.Process(pid).children(recursive=True) if pid else []:
             if "--alias" in process.cmdline():
                 process.kill()

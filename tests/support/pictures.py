@@ -18,8 +18,8 @@ from rich.text import Text
 
 from claude_local.dashboard.api_client import ApiClient
 from claude_local.dashboard.feed import Feed
-from claude_local.dashboard.frame import frame
-from claude_local.dashboard.view import View
+from claude_local.dashboard.panel_layout import frame
+from claude_local.dashboard.view_state import View
 from support.machine import ROOT, Machine
 
 PICTURES = ROOT / "docs" / "pictures"

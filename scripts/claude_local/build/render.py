@@ -19,7 +19,7 @@ import jinja2
 
 import claude_local
 from claude_local.build.image.image_spec import image_spec
-from claude_local.client import claude_code, claude_image_pins, jail
+from claude_local.client import claude_code, claude_image_pins, jail_rules
 from claude_local.foundation.errors import UserError
 from claude_local.machine.settings import Settings
 from claude_local.profiles.profile import ACTIVE_ALIAS, Profile
@@ -129,7 +129,7 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
             for mode in ("jail", "bash", "off")
             for tools in ("lean", "full")
         },
-        **jail.template_values(settings),
+        **jail_rules.template_values(settings),
         "lean_environment": claude_code.LEAN_ENVIRONMENT,
         "oldest_claude": claude_code.OLDEST_CLAUDE,
         "smallest_context": claude_code.SMALLEST_CONTEXT_TOKENS,

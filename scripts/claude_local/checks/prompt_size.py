@@ -24,7 +24,7 @@ from claude_local.build import build_folder
 from claude_local.checks.verify.recorder import Recorder
 from claude_local.foundation.errors import EngineFailed, UserError
 from claude_local.foundation.plain_text import harmless
-from claude_local.lifecycle import look
+from claude_local.lifecycle import status
 from claude_local.machine import processes, terminal
 from claude_local.machine.settings import Settings
 from claude_local.profiles.profile import ACTIVE_ALIAS
@@ -98,7 +98,7 @@ def _text(content: Any) -> str:
 def measure(settings: Settings, environment: Mapping[str, str], *, full: bool = False) -> Report:
     """Measures the first request of `claude-local -p hi`. `environment` is used for PATH only."""
     body = first_request(settings, environment.get("PATH", ""), "--full" if full else "--lean")
-    now = look.snapshot(settings)
+    now = status.snapshot(settings)
     if now.state != "ready":  # a request would load a model
         return Report(split(body), len(body), None, None)
     http = server_of_clients(settings)

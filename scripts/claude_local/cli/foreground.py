@@ -9,7 +9,7 @@ from claude_local.cli.loading import waiting, watch_loading
 from claude_local.cli.show_status import show_result
 from claude_local.dashboard import session
 from claude_local.foundation.snapshot import Snapshot
-from claude_local.lifecycle import look, up_down
+from claude_local.lifecycle import status, up_down
 from claude_local.lifecycle.request import Request
 from claude_local.machine import terminal
 from claude_local.machine.settings import Settings
@@ -44,8 +44,8 @@ def switch(
 
 
 def _show_result(settings: Settings) -> None:
-    now = look.snapshot(settings)
-    show_result(now, look.warnings_of(settings, now), settings)
+    now = status.snapshot(settings)
+    show_result(now, status.warnings_of(settings, now), settings)
 
 
 def down(settings: Settings) -> None:
@@ -62,7 +62,7 @@ def dashboard(settings: Settings, environment: Mapping[str, str], layout: str = 
     if session.run(client, session.look_of(environment, layout)).stop_model:
         down(settings)
     else:
-        terminal.say(farewell(look.pulse(settings)))
+        terminal.say(farewell(status.pulse(settings)))
 
 
 def farewell(now: Snapshot) -> str:

@@ -102,11 +102,11 @@ def switch(c: Context, model: str, now: bool = False, force: bool = False) -> No
 def status(c: Context, json: bool = False) -> None:
     """Say what is loaded, its real context and speed, and how to connect."""
     from claude_local.cli.show_status import show_snapshot
-    from claude_local.lifecycle import look
+    from claude_local.lifecycle.status import snapshot
     from claude_local.models.fit import speeds
 
     settings = read_settings()
-    now = look.snapshot(settings)
+    now = snapshot(settings)
     speeds.record(settings, now)
     show_snapshot(now, settings, as_json=json)
 

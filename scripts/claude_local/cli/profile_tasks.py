@@ -31,14 +31,14 @@ def plan(
     c: Context, model: str | None = None, all: bool = False, ctx: str | None = None, json: bool = False
 ) -> None:
     """Say whether a model fits, here, before anything is loaded; exit code 1 if the one asked for does not."""
-    from claude_local.lifecycle import look
+    from claude_local.lifecycle import status
     from claude_local.models.fit import plan, plan_table
     from claude_local.profiles.load import find_profile
 
     settings = read_settings()
     profiles = read_profiles(settings)
     chosen = [find_profile(profiles, model)] if model else list(profiles.values())
-    is_loaded = look.pulse(settings).state == "ready"
+    is_loaded = status.pulse(settings).state == "ready"
     verdicts = plan.verdicts(settings, chosen, context_tokens=plan.tokens_of(ctx), is_loaded=is_loaded)
     plan_table.show(verdicts, as_json=json)
     raise Exit(code=int(bool(model) and verdicts[0].outcome == "does not fit"))
@@ -85,6 +85,6 @@ def render(c: Context, check: bool = False, diff: bool = False) -> None:
 @verb()
 def schema(c: Context) -> None:
     """Write profiles/schema.json, which editors use to check profiles."""
-    from claude_local.profiles.schema import write_schema
+    from claude_local.profiles.editor_schema import write_schema
 
     print(f"wrote {write_schema(ROOT / 'profiles')}")

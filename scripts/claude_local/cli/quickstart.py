@@ -11,7 +11,7 @@ from claude_local.cli import small_model
 from claude_local.cli.loading import watch_loading
 from claude_local.foundation.errors import EngineFailed
 from claude_local.foundation.plain_text import harmless
-from claude_local.lifecycle import look, up_down
+from claude_local.lifecycle import status, up_down
 from claude_local.lifecycle.request import Request
 from claude_local.machine import terminal
 from claude_local.machine.settings import Settings
@@ -49,7 +49,7 @@ def _start(settings: Settings, profiles: Mapping[str, Profile]) -> None:
         request = Request(profiles[DEMO], profiles)
         up_down.up(settings, EmbeddedEngine(settings), request, loading.observer)
     server_process.start(settings)
-    now = look.snapshot(settings)  # one that died meanwhile has no context; its answer tells the cause
+    now = status.snapshot(settings)  # one that died meanwhile has no context; its answer tells the cause
     terminal.say(f"2/3  llama-server: {now.state}, {now.context_tokens_per_slot or 0:,} tokens of context")
 
 

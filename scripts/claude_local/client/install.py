@@ -19,7 +19,7 @@ from claude_local.client.placement import Piece, Step, apply, ide_steps, mode_of
 from claude_local.client.requirements import install_line, worth_naming
 from claude_local.foundation.errors import UserError
 from claude_local.machine.files import PRIVATE_DIRECTORY
-from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.setting_descriptor import PREFIX
 from claude_local.machine.settings import Settings
 
 COMMAND = "claude-local"

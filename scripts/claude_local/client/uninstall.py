@@ -15,7 +15,7 @@ from claude_local.client.manifest import FOLDER, Recorded, fingerprint, lies_in
 from claude_local.client.session_records import read_records
 from claude_local.foundation.errors import UserError
 from claude_local.machine import process_record
-from claude_local.machine.setting_table import PREFIX
+from claude_local.machine.setting_descriptor import PREFIX
 from claude_local.machine.settings import Settings
 from claude_local.machine.state_folder import ENTRIES, MANAGEMENT, MANIFEST, QUARANTINE, SESSIONS
 

@@ -7,7 +7,7 @@ import textwrap
 from rich.text import Text
 
 from claude_local.dashboard.scene import Scene
-from claude_local.dashboard.view import View, choices
+from claude_local.dashboard.view_state import View, choices
 from claude_local.foundation import figures
 from claude_local.foundation.snapshot import ModelEntry
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from claude_local.dashboard.api_client import ApiClient, NoAnswer
 from claude_local.dashboard.scene import History, LogTail, Scene
-from claude_local.dashboard.view import Stop, Switch
+from claude_local.dashboard.view_state import Stop, Switch
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.plain_text import harmless
 from claude_local.foundation.snapshot import STOPPED, ModelEntry, ModelList, Snapshot

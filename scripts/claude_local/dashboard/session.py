@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from claude_local.dashboard.ansi import AnsiWriter
 from claude_local.dashboard.api_client import ApiClient
 from claude_local.dashboard.feed import Feed, models_of, snapshot_of
-from claude_local.dashboard.frame import frame, log_rows
 from claude_local.dashboard.keys import KeyDecoder
+from claude_local.dashboard.panel_layout import frame, log_rows
 from claude_local.dashboard.scene import LogTail, Scene
 from claude_local.dashboard.terminal import Screen
-from claude_local.dashboard.view import LAYOUTS, Action, Layout, Leave, View, reduce
+from claude_local.dashboard.view_state import LAYOUTS, Action, Layout, Leave, View, reduce
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.plain_text import harmless
 from claude_local.machine.settings import Settings

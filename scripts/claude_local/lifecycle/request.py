@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from claude_local.foundation.snapshot import Snapshot
+from claude_local.lifecycle.time_limits import IDLE_LIMIT_SECONDS
 from claude_local.profiles.profile import Profile
-
-IDLE_LIMIT_SECONDS = 120.0
-"""How long a switch waits for running replies by default, in the API and in commands."""
 
 Progress = Callable[[Snapshot, str], None]
 """Called while a model loads, with the snapshot and the last line of the server's log."""

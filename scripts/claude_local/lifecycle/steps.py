@@ -9,6 +9,12 @@ from claude_local.foundation.errors import EngineFailed, NotIdle, StateNotWritte
 from claude_local.foundation.snapshot import Snapshot
 from claude_local.lifecycle import journal, preflight
 from claude_local.lifecycle.request import UNWATCHED, Observer, Progress, Request, no_progress
+from claude_local.lifecycle.time_limits import (
+    FIRST_POLL_SECONDS,
+    POLL_SECONDS,
+    SILENCE_LIMIT_SECONDS,
+    UNLOADED_LIMIT_SECONDS,
+)
 from claude_local.lifecycle.transaction import Journal
 from claude_local.machine import ports, state
 from claude_local.machine.settings import Settings
@@ -18,12 +24,7 @@ from claude_local.server import chat_templates, probe
 from claude_local.server.engines.engine import Engine
 from claude_local.server.llama_http import own_server
 
-POLL_SECONDS = 0.15
-FIRST_POLL_SECONDS = 0.01
 LOG_LINES = 8
-SILENCE_LIMIT_SECONDS = 120.0
-"""How long an engine may report neither success nor failure. Loading has no limit: large files take minutes."""
-UNLOADED_LIMIT_SECONDS = 5.0
 
 
 class RecoverySteps:

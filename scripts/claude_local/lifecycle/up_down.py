@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import STOPPED, Snapshot
-from claude_local.lifecycle import journal, lock, look, transaction
+from claude_local.lifecycle import journal, lock, status, transaction
 from claude_local.lifecycle.request import UNWATCHED, Observer, Request
 from claude_local.lifecycle.steps import RecoverySteps, Steps
 from claude_local.machine.settings import Settings
@@ -88,7 +88,7 @@ def down(settings: Settings, waiting: lock.Waiting = lambda _: None) -> list[str
 
 def _showing(settings: Settings, observer: Observer) -> lock.Waiting:
     def waiting(held: lock.Holder) -> None:
-        observer.progress(look.pulse(settings), f"waiting until `{held.purpose}` is complete")
+        observer.progress(status.pulse(settings), f"waiting until `{held.purpose}` is complete")
 
     return waiting
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from claude_local.foundation.errors import UserError
 from claude_local.machine import state_folder
-from claude_local.machine.setting_table import Places, Setting, declared_in, setting
-from claude_local.machine.setting_values import (
+from claude_local.machine.setting_descriptor import Places, Setting, declared_in, setting
+from claude_local.machine.setting_readers import (
     URL_EXAMPLE,
     choice,
     megabytes,

@@ -39,7 +39,7 @@ class Events:
             self._listeners.add(listener)
             return listener
 
-    def tell(self, name: str, data: Any) -> None:
+    def publish(self, name: str, data: Any) -> None:
         """Sends an event to every listener. Never waits for one."""
         with self._lock:
             listeners = tuple(self._listeners)

@@ -12,13 +12,11 @@ from claude_local.build import build_folder
 from claude_local.foundation.errors import UserError
 from claude_local.lifecycle import up_down
 from claude_local.lifecycle.request import Observer, Request
+from claude_local.lifecycle.time_limits import FOLLOW_LIMIT_SECONDS
 from claude_local.machine.settings import Settings
 from claude_local.profiles.load import DEFAULTS_FILE, load_profiles, profile_files
 from claude_local.profiles.profile import Profile
 from claude_local.server.engines import registry
-
-FOLLOW_LIMIT_SECONDS = 0.1
-"""A model that is busy again is not followed now; the next snapshot decides again."""
 
 
 class Job:

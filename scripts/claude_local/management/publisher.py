@@ -26,19 +26,19 @@ class Publisher:
         with self._log_lock:  # no line may be lost between the log so far and the first event
             return self.events.listen(state + encoded("log_tail", {"lines": list(self._log)}))
 
-    def tell_log(self, new: list[str]) -> None:
+    def publish_log(self, new: list[str]) -> None:
         """Sends new lines of the log."""
         if not new:
             return
         with self._log_lock:
             self._log.extend(new)
-            self.events.tell("log", {"lines": new})
+            self.events.publish("log", {"lines": new})
 
-    def tell(self, before: Snapshot, now: Snapshot, last_line: str) -> None:
+    def publish(self, before: Snapshot, now: Snapshot, last_line: str) -> None:
         """Sends a snapshot; `last_line` of the log is part of a loading model's progress."""
         if len(self.events):
             for name, data in events_of(before, now, last_line):
-                self.events.tell(name, data)
+                self.events.publish(name, data)
 
 
 def events_of(before: Snapshot, now: Snapshot, last_line: str) -> list[tuple[str, dict[str, Any]]]:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from claude_local.foundation.snapshot import ModelList, Snapshot
-from claude_local.lifecycle.request import IDLE_LIMIT_SECONDS, Request
+from claude_local.lifecycle.request import Request
+from claude_local.lifecycle.time_limits import IDLE_LIMIT_SECONDS
 from claude_local.profiles.load import find_profile
 from claude_local.profiles.profile import Profile
 
@@ -76,7 +77,7 @@ class NoQuery(BaseModel):
 
 @dataclass(frozen=True)
 class Route:
-    """One call. `name` is the method of `api.Api` that answers it."""
+    """One call. `name` is the method of `handlers.Handlers` that answers it."""
 
     method: Literal["GET", "POST"]
     path: str

@@ -97,7 +97,7 @@ def stop(settings: Settings) -> bool:
 
 def serve(settings: Settings) -> None:
     """Serves in the foreground until SIGTERM or SIGINT. Raises UserError if it cannot."""
-    from claude_local.management.api import Api
+    from claude_local.management.handlers import Handlers
     from claude_local.management.http_server import Server
     from claude_local.management.operations import Operations
     from claude_local.management.supervisor import Supervisor
@@ -109,8 +109,8 @@ def serve(settings: Settings) -> None:
         os.environ.pop(name, None)
     operations = Operations(settings)
     supervisor = Supervisor(settings, operations)
-    api = Api(settings, operations, supervisor, token(settings))
-    server = Server(("127.0.0.1", settings.management_port), api.app())
+    handlers = Handlers(settings, operations, supervisor, token(settings))
+    server = Server(("127.0.0.1", settings.management_port), handlers.app())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.stop, daemon=True).start())
     server.prepare()

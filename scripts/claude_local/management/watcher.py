@@ -10,7 +10,7 @@ import threading
 import time
 
 from claude_local.foundation.snapshot import STOPPED, Snapshot
-from claude_local.lifecycle import look
+from claude_local.lifecycle import status
 from claude_local.machine.settings import Settings
 from claude_local.management.automation import Automation
 from claude_local.management.publisher import Publisher
@@ -56,9 +56,9 @@ class Watcher:
 
     def __init__(self, settings: Settings, publisher: Publisher, automation: Automation) -> None:
         self.settings = settings
-        self._teller = publisher
-        self._keeper = automation
-        self._readers = look.Readers()
+        self._publisher = publisher
+        self._automation = automation
+        self._readers = status.Readers()
         self._bugs = BugLog()
         self._snapshot, self._json = STOPPED, b""
         self._freshness = Freshness()
@@ -99,16 +99,16 @@ class Watcher:
         """One look, and the actions that follow from it. Raises the error of a failed look, without any action."""
         before, began_at, is_watched = self._snapshot, time.monotonic(), self._is_watched()
         try:
-            now = self._keeper.explained(self._see(is_watched))
+            now = self._automation.explained(self._see(is_watched))
         except Exception as error:
             now = Snapshot(state="failed", reason=cause_of(error))
             self._keep(now, began_at if is_watched else NEVER)
-            self._teller.tell(before, now, self._readers.log.last_line)
+            self._publisher.publish(before, now, self._readers.log.last_line)
             raise
-        self._teller.tell_log(self._readers.log.take_new())
+        self._publisher.publish_log(self._readers.log.take_new())
         self._keep(now, began_at if is_watched else NEVER)
-        self._teller.tell(before, now, self._readers.log.last_line)
-        self._keeper.act(now)
+        self._publisher.publish(before, now, self._readers.log.last_line)
+        self._automation.act(now)
 
     def _run(self) -> None:
         while not self._is_stopped:
@@ -122,9 +122,9 @@ class Watcher:
     def _see(self, is_watched: bool) -> Snapshot:
         """A full snapshot only if a client reads it or a decision needs it; otherwise a pulse."""
         if is_watched:
-            return look.snapshot(self.settings, self._readers)
-        now = look.pulse(self.settings)
-        return look.snapshot(self.settings, self._readers) if self._keeper.has_moved(now) else now
+            return status.snapshot(self.settings, self._readers)
+        now = status.pulse(self.settings)
+        return status.snapshot(self.settings, self._readers) if self._automation.has_moved(now) else now
 
     def _keep(self, now: Snapshot, seen_at: float) -> None:
         encoded = json.dumps(now.to_dict()).encode()
@@ -141,4 +141,4 @@ class Watcher:
                 self._looked.wait_for(lambda: self._freshness.seen_at >= oldest, timeout=LOOK_SECONDS)
 
     def _is_watched(self) -> bool:
-        return bool(len(self._teller.events)) or self._freshness.is_asked(time.monotonic())
+        return bool(len(self._publisher.events)) or self._freshness.is_asked(time.monotonic())

@@ -9,7 +9,7 @@ from claude_local.foundation.plain_text import harmless
 from claude_local.foundation.snapshot import Turn
 from claude_local.server.engines.engine import Engine
 from claude_local.server.log_tail import new_lines
-from claude_local.server.turns import TurnReader
+from claude_local.server.prompt_reuse import TurnReader
 
 LOG_LINES = 500
 OWN_QUESTIONS = "proxying request to model"

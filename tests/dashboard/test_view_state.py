@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from claude_local.dashboard.keys import NAMES, KeyDecoder
 from claude_local.dashboard.log_view import LogView, visible
 from claude_local.dashboard.scene import LogTail, Scene
-from claude_local.dashboard.view import Action, Leave, Stop, Switch, View, choices, reduce
+from claude_local.dashboard.view_state import Action, Leave, Stop, Switch, View, choices, reduce
 from claude_local.foundation.snapshot import STOPPED, Work
 from support.dashboard_screens import SCENE
 

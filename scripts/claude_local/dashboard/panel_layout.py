@@ -9,7 +9,7 @@ from rich.text import Text
 
 from claude_local.dashboard import dialogs, log_view, machine_panels, model_panel
 from claude_local.dashboard.scene import Scene
-from claude_local.dashboard.view import View
+from claude_local.dashboard.view_state import View
 
 FULL_COLUMNS, FULL_ROWS = 100, 28
 LOG_ROWS_AT_LEAST = 3

@@ -19,14 +19,7 @@ from claude_local.management.guard import why_not
 from claude_local.management.metrics_text import metrics_text
 from claude_local.management.openapi import openapi
 from claude_local.management.operations import Job, Operations
-from claude_local.management.routes import (
-    ROUTES,
-    Body,
-    LogsQuery,
-    Route,
-    StartBody,
-    SwitchBody,
-)
+from claude_local.management.routes import ROUTES, Body, LogsQuery, Route, StartBody, SwitchBody
 from claude_local.management.supervisor import Supervisor
 from claude_local.models import file_check
 from claude_local.models.fit import plan
@@ -37,7 +30,7 @@ from claude_local.server.engines import registry
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-class Api:
+class Handlers:
     """The answers. Methods are named in `routes.ROUTES`."""
 
     def __init__(

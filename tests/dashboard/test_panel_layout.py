@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from claude_local.dashboard.ansi import AnsiWriter
-from claude_local.dashboard.frame import frame, log_rows
-from claude_local.dashboard.view import View
+from claude_local.dashboard.panel_layout import frame, log_rows
+from claude_local.dashboard.view_state import View
 from support.dashboard_screens import DRAWINGS, SCENE, SCREENS, drawn
 
 DRAWN = drawn()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from claude_local.machine.setting_values import Given
+from claude_local.machine.setting_readers import Given
 
 PREFIX = "CLAUDE_LOCAL_"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from claude_local.profiles.editor_schema import schema_text, write_schema
 from claude_local.profiles.model_source import HubFile, ModelSource
 from claude_local.profiles.profile import Profile, ServerOptions
-from claude_local.profiles.schema import schema_text, write_schema
 
 SHIPPED = Path(__file__).parents[2] / "profiles" / "schema.json"
 

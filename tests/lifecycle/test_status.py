@@ -10,7 +10,7 @@ import pytest
 
 from claude_local.foundation.samples import GpuReading
 from claude_local.foundation.snapshot import Snapshot
-from claude_local.lifecycle import look
+from claude_local.lifecycle import status
 from claude_local.machine.gpus import GpuReader
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.server.llama_http import LlamaHttp
@@ -34,17 +34,17 @@ def filled(now: Snapshot) -> set[str]:
 
 
 def test_a_pulse_reads_no_sensor(settings: Settings) -> None:
-    assert filled(look.pulse(settings)) == {"state", "api_key_file", "command"}
+    assert filled(status.pulse(settings)) == {"state", "api_key_file", "command"}
 
 
 def test_a_snapshot_is_a_pulse_with_the_sensors(settings: Settings) -> None:
-    assert filled(look.snapshot(settings)) == filled(look.pulse(settings)) | {"cards", "system"}
+    assert filled(status.snapshot(settings)) == filled(status.pulse(settings)) | {"cards", "system"}
 
 
 def test_kept_readers_measure_shares_of_time(settings: Settings) -> None:
-    readers = look.Readers(GpuReader(NvmlReplay("rtx-4090-and-rtx-5070-ti")))
+    readers = status.Readers(GpuReader(NvmlReplay("rtx-4090-and-rtx-5070-ti")))
 
-    looks = [look.snapshot(settings, readers) for _ in range(2)]
+    looks = [status.snapshot(settings, readers) for _ in range(2)]
 
     assert [len((now.cards or GpuReading()).gpus) for now in looks] == [2, 2]
     assert looks[0].system
@@ -59,8 +59,8 @@ def test_the_key_file_is_the_one_that_clients_need(settings: Settings) -> None:
         group_id=0,
     )
 
-    assert look.pulse(settings).api_key_file == str(settings.api_key_file)
-    assert look.pulse(external).api_key_file is None
+    assert status.pulse(settings).api_key_file == str(settings.api_key_file)
+    assert status.pulse(external).api_key_file is None
 
 
 def known(status: dict[str, Any]) -> dict[str, Any]:

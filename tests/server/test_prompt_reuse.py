@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from claude_local.foundation.snapshot import Turn
-from claude_local.server.turns import TurnReader
+from claude_local.server.prompt_reuse import TurnReader
 
 LOG = (Path(__file__).parents[1] / "data" / "turns.log").read_text().splitlines()
 
