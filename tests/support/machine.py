@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ CLIENT_FOLDERS = {
     "old": CLIENTS / "claude-old" / "node_modules" / "@anthropic-ai" / "claude-code-linux-x64",
 }
 TIMEOUT_SECONDS = 180
+COMPOSE_LABEL = "com.docker.compose.project"
 
 Done = subprocess.CompletedProcess[str]
 
@@ -161,21 +164,34 @@ class Machine:
 
     def left_in_docker(self) -> list[str]:
         """Names of containers and networks of this machine's Compose project."""
-        label = f"label=com.docker.compose.project={self.project}"
+        label = f"label={COMPOSE_LABEL}={self.project}"
         containers = ["docker", "ps", "--all", "--filter", label, "--format", "{{.Names}}"]
         networks = ["docker", "network", "ls", "--filter", label, "--format", "{{.Name}}"]
         return [name for argv in (containers, networks) for name in self.run(argv).stdout.split()]
 
     def our_processes(self) -> list[str]:
         """Command lines of running processes that name this checkout or its state."""
-        found = []
+        return list(self._processes().values())
+
+    def end_all(self) -> None:
+        """Ends every process and container of this machine, whatever state a failed test has left."""
+        for process_id in self._processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
+        for kind in ("container", "network"):
+            argv = ["docker", kind, "ls", "--quiet", "--filter", f"label={COMPOSE_LABEL}={self.project}"]
+            for name in self.run([*argv, *(["--all"] if kind == "container" else [])]).stdout.split():
+                self.run(["docker", kind, "rm", *(["--force"] if kind == "container" else []), name])
+
+    def _processes(self) -> dict[int, str]:
+        found = {}
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 command = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
             if str(self.home) in command or str(self.checkout) in command:
-                found.append(command)
+                found[int(entry.parent.name)] = command
         return found
 
 
