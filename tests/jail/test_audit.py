@@ -223,7 +223,7 @@ def test_what_was_put_aside_comes_back(host: Host) -> None:
     assert (host.work / "a\nb\n/.vscode/tasks.json").read_text() == "x\n"
     assert (host.work / ".envrc").readlink() == Path("y")
     assert aside(host) == {}
-    assert host.run([str(host.wrapper), "quarantine"]).stderr == "claude-local: nothing was put aside\n"
+    assert host.run([str(host.wrapper), "quarantine"]).stderr == "claude-local: the quarantine is empty\n"
 
 
 def test_what_came_back_does_not_replace_what_is_there(host: Host) -> None:
@@ -234,7 +234,7 @@ def test_what_came_back_does_not_replace_what_is_there(host: Host) -> None:
 
     assert (host.work / ".envrc").read_text() == "mine"
     assert aside(host) == {".envrc": "evil\n"}
-    assert ".envrc is there again already" in done.stderr
+    assert ".envrc already exists again" in done.stderr
 
 
 def test_nothing_comes_back_through_a_link_that_a_later_session_made(host: Host) -> None:
@@ -246,7 +246,7 @@ def test_nothing_comes_back_through_a_link_that_a_later_session_made(host: Host)
 
     assert host.effects() == []
     assert not (host.home / "projects/c").exists()
-    assert "is elsewhere now" in done.stderr
+    assert "leads through a link now" in done.stderr
 
 
 @pytest.mark.parametrize("folder", [".", "a", ".."])
@@ -274,8 +274,8 @@ def test_nothing_comes_back_while_a_session_could_exchange_folders(host: Host, f
         "claude-local: end it first",
     ]
     assert after.stderr.splitlines() == [
-        f"claude-local: the last session in {place} was cut off, and nobody looked yet at what it left",
-        "claude-local: start claude-local there once, which looks first",
+        f"claude-local: the last session in {place} was cut off and has not been audited yet",
+        "claude-local: start claude-local there once, which audits first",
     ]
     assert (host.work / "a/.zlogin").read_text() == "evil\n"
     assert aside(host) == {}
@@ -336,14 +336,14 @@ def test_what_cannot_be_put_aside_is_told(host: Host) -> None:
 LISTED = {
     "a build file": ("echo x >Makefile", "Makefile"),
     "a build file deep in the tree": ("mkdir a; echo x >a/package.json", "a/package.json"),
-    "an executable": ("echo x >run; chmod +x run", "run can be run"),
+    "an executable": ("echo x >run; chmod +x run", "run is executable"),
     "a link that leads out": (
         "ln -s ../../.bashrc l",
         "l is a link that leads out of the workspace, to @HOME@/.bashrc",
     ),
     "a setuid file": ("cp /bin/true t; chmod 4755 t", "t has special permissions (4755)"),
-    "a pipe": ("mkfifo p", "p is no ordinary file"),
-    "a socket": ("python3 -c 'import socket; socket.socket(1).bind(\"s\")'", "s is no ordinary file"),
+    "a pipe": ("mkfifo p", "p is not a regular file"),
+    "a socket": ("python3 -c 'import socket; socket.socket(1).bind(\"s\")'", "s is not a regular file"),
     "a module that starts with Python": (
         "mkdir -p v/site-packages; echo x >v/site-packages/x.pth",
         "v/site-packages/x.pth",

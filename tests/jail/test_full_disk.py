@@ -62,9 +62,9 @@ def records(host: Host) -> list[str]:
 def assert_refused(host: Host, done: Done) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        "claude-local: no list of what is in this folder, which is needed after the session: "
+        "claude-local: cannot list the files of this folder, which the audit after the session needs: "
         f"cannot write into {host.state_dir}: No space left on device",
-        f"claude-local: make room (how much there is: df -h {host.state_dir}), "
+        f"claude-local: free disk space (check: df -h {host.state_dir}), "
         f"or choose another folder: CLAUDE_LOCAL_STATE_DIR, then cd '{ROOT}' && invoke render",
     ]
     assert records(host) == []
@@ -116,15 +116,15 @@ def test_what_did_not_fit_afterwards_is_looked_at_by_the_next_start(host: Host) 
         assert quarantined(host) == 1500
         assert records(host) == []
     reason = (
-        f"claude-local: what the session in {host.work} left was not looked at: "
+        f"claude-local: the session in {host.work} could not be audited: "
         f"cannot write into {host.state_dir}: No space left on device"
     )
     step = (
-        f"claude-local: do not use what it left; make room (how much there is: df -h {host.state_dir}) "
-        "and start claude-local here again, which looks first"
+        f"claude-local: do not use what it left; free disk space (check: df -h {host.state_dir}) "
+        "and start claude-local here again, which audits first"
     )
     again = (
-        "claude-local: the last session in this folder was not looked at to the end; looking at what it left"
+        "claude-local: the audit of the last session in this folder did not finish; auditing it again"
     )
     assert (first.returncode, first.stderr.splitlines()) == (7, [reason, step])
     assert (second.returncode, second.stdout) == (1, "")
@@ -178,8 +178,8 @@ def test_after_a_power_failure_a_lost_list_moves_nothing(host: Host, text: bytes
     assert (done.returncode, done.stdout) == (0, "it runs\n")
     assert (quarantined(host), records(host), (host.work / ".envrc").read_text()) == (0, [], "mine\n")
     assert done.stderr.splitlines() == [
-        "claude-local: the last session in this folder was cut off; looking at what it left",
-        "claude-local: the list of what was here before is lost, as after a power failure: nothing is put aside",
+        "claude-local: the last session in this folder was cut off; auditing what it left",
+        "claude-local: the list of files from before the session is lost, as after a power failure: nothing is put aside",
         "claude-local: changed in this session; read them before you build, test or run:",
         "  .vscode",
     ]

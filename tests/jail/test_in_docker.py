@@ -234,11 +234,11 @@ def test_an_image_of_somebody_else_is_refused(user: DockerUser) -> None:
         ),
         (
             "Docker Desktop name=seccomp,profile=unconfined",
-            "Docker Desktop runs containers in a machine of its own",
+            "Docker Desktop runs containers in a virtual machine",
         ),
         (
             "Fedora Linux 41 name=seccomp,profile=default name=selinux",
-            "this Docker keeps containers from your files",
+            "this Docker blocks containers from your files",
         ),
     ],
 )
@@ -484,7 +484,7 @@ def test_what_is_mounted_during_a_session_does_not_reach_it_and_is_named(user: D
             in_it = list((user.workspace / "late").iterdir())
 
     assert (out, in_it) == ("file\n", [])
-    assert "  late was mounted during the session: read what is in it, and under it" in errors.splitlines()
+    assert "  late was mounted during the session: check the files in it, and those that it hides" in errors.splitlines()
 
 
 def test_a_workspace_that_is_exchanged_at_the_last_moment_is_not_used(user: DockerUser) -> None:
@@ -502,7 +502,7 @@ def test_a_workspace_that_is_exchanged_at_the_last_moment_is_not_used(user: Dock
     done = user.claude_local("echo >reached")
 
     assert done.returncode == 1
-    assert "claude-local: the workspace has just changed its meaning; start again" in done.stderr
+    assert "claude-local: the path of the workspace now leads to another folder; start again" in done.stderr
     assert (list(user.workspace.iterdir()), list(aside.iterdir())) == ([], [])
 
 

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.tools
 
 OWN_LIMIT = f"{8192 * 1024}\n"  # of each process, in KiB
 TOLD = (
-    "claude-local: systemd does not hold this session's memory, "
-    "so each of its processes has a limit of its own: {}"
+    "claude-local: systemd does not limit this session's memory, "
+    "so each process has its own limit: {}"
 )
 
 
@@ -85,7 +85,7 @@ def test_a_user_manager_that_may_not_hold_memory_leaves_it_to_each_process(host:
         shown = manager.run(at_a_terminal(host.wrapper_argv("true")))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, OWN_LIMIT, "")
-    assert screen(shown) == [TOLD.format("it may not hold memory")]
+    assert screen(shown) == [TOLD.format("it may not limit memory")]
 
 
 def test_a_property_that_systemd_does_not_know_leaves_memory_to_each_process(host: Host) -> None:

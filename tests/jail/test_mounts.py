@@ -188,7 +188,7 @@ def test_a_mount_that_cannot_be_reached_refuses_the_start(host: Host) -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        f"claude-local: {host.work} is no workspace: what is mounted at {host.work}/closed/x cannot be reached",
+        f"claude-local: {host.work} cannot be a workspace: the mount at {host.work}/closed/x cannot be reached",
         "claude-local: unmount it, or go to another folder",
     ]
 
@@ -207,9 +207,9 @@ def test_what_is_mounted_during_a_session_is_named_afterwards(host: Host, shared
     assert done.returncode == 0
     expected = [
         "claude-local: changed in this session; read them before you build, test or run:",
-        "  sub was mounted during the session: read what is in it, and under it",
+        "  sub was mounted during the session: check the files in it, and those that it hides",
         *(["  sub/.envrc"] if shared else []),
-        "  sub2 was mounted during the session: read what is in it, and under it",
+        "  sub2 was mounted during the session: check the files in it, and those that it hides",
     ]
     assert done.stderr.splitlines() == expected
     assert seen == (".envrc\n" if shared else "")

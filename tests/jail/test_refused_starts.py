@@ -41,7 +41,7 @@ REFUSALS = [
     Refusal(
         "a worktree's .git in another folder",
         f"git init -q ../../other && cd ../../other && {COMMIT} && git worktree add -q ../tree && cp ../tree/.git @WORK@",
-        "its .git leads to a repository that does not know it",
+        "its .git points to a repository that does not list it as a worktree",
         "rm .git",
     ),
     Refusal(
@@ -67,13 +67,13 @@ REFUSALS = [
     Refusal(
         "a workspace that becomes a link meanwhile",
         program("haproxy", 'mv @WORK@ @WORK@2; ln -s @WORK@2 @WORK@; exec /usr/sbin/haproxy "$@"'),
-        "its path has just changed its meaning",
+        "its path now leads to another folder",
         "rm ../haproxy; rm @WORK@ && mv @WORK@2 @WORK@",
     ),
     Refusal(
         "a workspace that goes away meanwhile",
         program("haproxy", 'mv @WORK@ @WORK@2; exec /usr/sbin/haproxy "$@"'),
-        "its path has just changed its meaning",
+        "its path now leads to another folder",
         "rm @HOME@/projects/haproxy; mv @WORK@2 @WORK@",
     ),
 ]

@@ -141,7 +141,7 @@ def test_a_killed_wrapper_leaves_nothing_running_and_the_next_start_looks(
     done = host.session("true")
 
     assert left == set()
-    assert "the last session in this folder was cut off; looking at what it left" in done.stderr
+    assert "the last session in this folder was cut off; auditing what it left" in done.stderr
     assert not (host.work / ".envrc").exists()
 
 
@@ -185,8 +185,8 @@ def test_a_record_that_somebody_deleted_is_told(host: Host) -> None:
 
     assert process.returncode == 1
     assert error.decode().splitlines() == [
-        f"claude-local: the record of this session is gone from {host.state_dir}, so nobody can tell what it left",
-        f"claude-local: look yourself before you use what is in {host.work}: git status --ignored",
+        f"claude-local: the record of this session was deleted from {host.state_dir}, so it cannot be audited",
+        f"claude-local: check the files in {host.work} yourself before you use them: git status --ignored",
     ]
 
 

@@ -29,7 +29,7 @@ PLACES = [
     Place("the whole machine", "/", "true", "it is the whole machine"),
     Place("the home", "@HOME@", "true", "it is or contains your home folder"),
     Place("above the home", "@BASE@", "true", "it is or contains your home folder"),
-    Place("/tmp", "/tmp", "true", "/tmp is no workspace"),
+    Place("/tmp", "/tmp", "true", "/tmp cannot be a workspace"),
     Place("/var/tmp", "/var/tmp", "true", "every program of this machine writes there"),
     Place("/dev/shm", "/dev/shm", "true", "every program of this machine writes there"),
     Place("the system", "/usr/lib", "true", "it belongs to the system"),
@@ -118,13 +118,13 @@ PLACES = [
         "a .git that leads to another repository",
         GOOD,
         f"{HARMLESS} && git init -q @HOME@/other && echo 'gitdir: @HOME@/other/.git' >{GOOD}/.git",
-        "its .git leads to a repository that does not know it",
+        "its .git points to a repository that does not list it as a worktree",
     ),
     Place(
         "a .git that claims another's worktree",
         GOOD,
         f"{HARMLESS} && cd @HOME@/other && git init -q && git commit -q --allow-empty -m x && git worktree add -q ../tree && cp @HOME@/tree/.git {GOOD}/.git",
-        "its .git leads to a repository that does not know it",
+        "its .git points to a repository that does not list it as a worktree",
     ),
     Place(
         "a file with a name outside",
@@ -175,7 +175,7 @@ def test_a_folder_of_another_user_is_refused(host: Host) -> None:
     done = host.session("echo it runs", cwd=foreign)
 
     assert (
-        done.stderr.splitlines()[0] == f"claude-local: {foreign} is no workspace: it belongs to another user"
+        done.stderr.splitlines()[0] == f"claude-local: {foreign} cannot be a workspace: it belongs to another user"
     )
 
 
@@ -262,9 +262,9 @@ def test_a_workspace_that_is_exchanged_while_a_session_begins_is_refused_or_mean
     with host.started(["bash", "-c", host.fill_in(exchange)], cwd=host.home / "projects"):
         for _ in range(10):
             done = host.unconfined(f"cd ../l && exec {host.wrapper} 'cat notes.txt; echo evil >planted'")
-            told = "is no workspace" in done.stderr or "No such file" in done.stderr
+            refused = "cannot be a workspace" in done.stderr or "No such file" in done.stderr
             assert done.returncode in (0, 1)
-            assert told or done.returncode == 0, done.stderr
+            assert refused or done.returncode == 0, done.stderr
 
 
 def test_programs_of_the_workspace_do_not_run_outside(host: Host) -> None:
