@@ -1,4 +1,4 @@
-"""A start that is refused: nobody takes what the user does afterwards for something that a session left."""
+"""Refused starts: files that the user makes afterwards must not be taken for a session's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USERS_OWN = "mkdir .vscode && echo mine >.vscode/tasks.json && echo mine >.envrc
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason that is found when the record is open already, and how it goes away."""
+    """A reason that is found after the record was made, and its repair."""
 
     name: str
     prepare: str
@@ -23,7 +23,7 @@ class Refusal:
     repair: str
     folder: str = "@WORK@"
     programs: tuple[str, ...] = ()
-    """Stand before the machine's own; what they do is in `prepare`, in the folder @BASE@/odd."""
+    """Come before the machine's own; `prepare` writes them into the folder @BASE@/odd."""
 
 
 def program(name: str, script: str) -> str:
@@ -101,8 +101,8 @@ def test_a_refused_start_leaves_no_record(host: Host, refusal: Refusal) -> None:
     assert (folder / ".envrc").read_text() == (folder / ".vscode" / "tasks.json").read_text() == "mine\n"
 
 
-def test_a_start_that_is_killed_leaves_nothing_that_is_looked_at(host: Host) -> None:
-    """As by the power: not even the record could go."""
+def test_a_killed_start_leaves_nothing_to_audit(host: Host) -> None:
+    """As in a power failure: not even the record could be deleted."""
     prepared = host.unconfined(program("haproxy", "kill -KILL $PPID; sleep 1"))
     assert prepared.returncode == 0, prepared.stderr
     path = {"PATH": f"{host.home}/projects:{host.environment['PATH']}"}
