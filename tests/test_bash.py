@@ -1,4 +1,4 @@
-"""Everything written in bash: linted as it is written, and run with bats."""
+"""Everything written in bash: linted in the form in which it is committed, and run with bats."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OF_BASH = {
     *("CLAUDE_LOCAL_SANDBOX", "CLAUDE_LOCAL_WORKSPACE", "CLAUDE_LOCAL_ENGINE"),
     *("CLAUDE_CODE_SSE_PORT", "CLAUDE_CONFIG_DIR"),
 }
-"""What bash or the session's environment gives."""
+"""Set by bash or by the session's environment."""
 
 
 def shellcheck(*files: Path) -> str:
@@ -49,12 +49,12 @@ def test_our_scripts_pass_shellcheck() -> None:
     assert shellcheck(*(ROOT / script for script in SCRIPTS)) == ""
 
 
-def test_programs_and_what_they_source_pass_shellcheck() -> None:
+def test_programs_and_their_libraries_pass_shellcheck() -> None:
     assert shellcheck(*PROGRAMS, *DATA) == ""
 
 
 def test_every_library_is_sourced_by_a_program() -> None:
-    """Else ShellCheck would not have seen it."""
+    """Otherwise ShellCheck would not see it."""
     text = "".join(file.read_text() for file in (*PROGRAMS, *LIBRARIES))
 
     sourced = set(re.findall(r'source "\$HERE/(lib/\S+)"', text))
@@ -63,8 +63,8 @@ def test_every_library_is_sourced_by_a_program() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_a_program_has_all_data_that_it_names(program: Path) -> None:
-    """ShellCheck takes names in capitals for the environment's."""
+def test_every_constant_that_a_program_uses_is_defined(program: Path) -> None:
+    """ShellCheck assumes that names in capitals come from the environment."""
     texts = [program.read_text()]
     texts += [(TEMPLATES / name).read_text() for name in re.findall(r'"\$HERE/(lib/\S+)"', texts[0])]
     if "$HERE/config.bash" in texts[0]:
@@ -77,15 +77,15 @@ def test_a_program_has_all_data_that_it_names(program: Path) -> None:
     assert named - given - OF_BASH == set()
 
 
-def test_no_bash_file_is_longer_than_a_person_can_read() -> None:
+def test_no_bash_file_is_too_long() -> None:
     files = [*PROGRAMS, *LIBRARIES, *DATA, *(ROOT / script for script in SCRIPTS)]
     lengths = {file.name: len(file.read_text().splitlines()) for file in files}
 
     assert {name: length for name, length in lengths.items() if length > LINES_AT_MOST} == {}
 
 
-def test_programs_choose_no_bash_of_the_path_and_take_nothing_from_the_environment() -> None:
-    """A session can write a program named bash into a virtual environment that is active."""
+def test_programs_ignore_a_bash_in_the_path_and_functions_in_the_environment() -> None:
+    """A session can write a program named bash into an active virtual environment."""
     assert {file.read_text().splitlines()[0] for file in [*PROGRAMS, DATA[1]]} == {"#!/bin/bash -p"}
 
 
@@ -107,7 +107,7 @@ def test_the_wrapper_behaves(machine: Machine) -> None:
     assert "\nok 1 " in "\n" + done.stdout or " ✓ " in done.stdout
 
 
-def test_nothing_answering_names_the_command_that_starts_a_model(machine: Machine) -> None:
+def test_without_a_server_the_command_that_starts_a_model_is_named(machine: Machine) -> None:
     machine.invoke_ok("demo-model")
     machine.invoke_ok("render")
     (machine.state_dir / "llama").mkdir(parents=True)
@@ -122,24 +122,24 @@ def test_nothing_answering_names_the_command_that_starts_a_model(machine: Machin
     ]
 
 
-def test_a_setting_that_is_not_obeyed_is_named(machine: Machine) -> None:
+def test_a_setting_that_is_ignored_is_named(machine: Machine) -> None:
     machine.extra["CLAUDE_LOCAL_JAIL_READ_ONLY"] = "~/.cargo:~/.nvm/"
     machine.invoke_ok("render")
     quiet = machine.claude_local("env")
     machine.extra |= {"CLAUDE_LOCAL_LLAMA_PORT": "19999", "CLAUDE_LOCAL_EXTERNAL_URL": "http://127.0.0.1:1"}
 
-    told = machine.claude_local("env")
+    changed = machine.claude_local("env")
 
     assert (quiet.returncode, quiet.stderr) == (0, "")
-    assert told.returncode == 0
-    assert told.stderr == (
-        "claude-local: not obeyed here, as claude-local was written with another value: "
+    assert changed.returncode == 0
+    assert changed.stderr == (
+        "claude-local: ignored, because claude-local was rendered with other values: "
         "CLAUDE_LOCAL_EXTERNAL_URL CLAUDE_LOCAL_LLAMA_PORT; "
-        f"take it over: cd '{machine.checkout}' && invoke render\n"
+        f"to apply: cd '{machine.checkout}' && invoke render\n"
     )
 
 
-def test_an_installed_command_follows_what_was_rendered_since(machine: Machine) -> None:
+def test_an_installed_command_follows_a_later_render(machine: Machine) -> None:
     machine.invoke_ok("install-claude-local")
     installed = machine.home / ".local" / "bin" / "claude-local"
     machine.port += 1
@@ -156,7 +156,7 @@ def test_an_installed_command_follows_what_was_rendered_since(machine: Machine) 
     assert done.stderr.splitlines()[0] == f"claude-local: nothing answers on {machine.url}"
 
 
-def test_the_version_is_the_one_of_python(machine: Machine) -> None:
+def test_the_version_is_that_of_the_python_package(machine: Machine) -> None:
     machine.invoke_ok("render")
 
     done = machine.claude_local("--version")
@@ -210,7 +210,7 @@ def test_shellcheck_would_find_a_mistake(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("asks", ["--help", "-h"])
-def test_the_help_of_the_tests_sets_nothing_up(machine: Machine, asks: str) -> None:
+def test_the_help_of_scripts_test_sets_nothing_up(machine: Machine, asks: str) -> None:
     done = machine.run([str(machine.checkout / "scripts" / "test"), asks])
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -3,13 +3,13 @@
 
 haproxy='' door_pid=''
 
-# Sets haproxy. It lies where a user's PATH does not lead.
+# Sets haproxy. It is often in a folder that a user's PATH does not contain.
 check_door() {
-  haproxy=$(PATH=$PATH:$SYSTEM_PROGRAMS type -P haproxy) || die 'haproxy is missing, which is the only way from a confined session to the model' \
+  haproxy=$(PATH=$PATH:$SYSTEM_PROGRAMS type -P haproxy) || die 'haproxy, the only way from a confined session to the model, is not installed' \
     "install it: sudo apt install haproxy" "or run weaker: --sandbox bash; or unconfined: --sandbox off"
 }
 
-# Sets door_pid. Starts the proxy beside other work. It ends with this script, however that ends.
+# Sets door_pid. Starts the proxy in the background. It ends when this script ends, for whatever reason.
 start_door() {
   (
     cd "$record" || exit
@@ -32,5 +32,5 @@ wait_for_door() {
   done
   mapfile -t said < <(grep --max-count 3 -e ALERT "$record/door.log" 2>/dev/null)
   die "the door to the model did not open: ${said[0]:-haproxy said nothing}" "${said[@]:1}" \
-    "look at the haproxy that runs ($haproxy -v), or run weaker: --sandbox bash; or unconfined: --sandbox off"
+    "check the installed version ($haproxy -v), or run weaker: --sandbox bash; or unconfined: --sandbox off"
 }

@@ -1,9 +1,9 @@
-# The editor's own door, for --ide. Nothing filters requests there, and the editor opens any file of the user's.
+# The way to the editor, for --ide. Its requests are not filtered, and the editor opens any file of the user.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 editor_pid='' editor_port='' editor_lock=''
 
-# Sets editor_port and editor_lock. VS Code listens on a port of this machine and says so in a lock file.
+# Sets editor_port and editor_lock. VS Code listens on a local port and writes it into the name of a lock file.
 find_editor() {
   local lock
   editor_port='' editor_lock=''
@@ -16,7 +16,7 @@ find_editor() {
   done
 }
 
-# has_workspace_open LOCK: whether one of the editor's folders, of which a window may have several, has the workspace.
+# has_workspace_open LOCK: whether the workspace is in one of the editor's open folders. A window may have several.
 has_workspace_open() {
   local text folder string='^[[:space:]]*"(([^"\]|\\.)*)"[[:space:]]*,?(.*)'
   text=$(<"$1")
@@ -24,13 +24,13 @@ has_workspace_open() {
   text=${BASH_REMATCH[1]}
   while [[ $text =~ $string ]]; do
     folder=${BASH_REMATCH[1]//'\"'/'"'} text=${BASH_REMATCH[3]}
-    folder=${folder//\\\\/\\} # JSON writes these two so
+    folder=${folder//\\\\/\\} # JSON escapes quotes and backslashes
     if [[ $folder == /* ]] && contains "$folder" "$workspace"; then return 0; fi
   done
   return 1
 }
 
-# Sets editor_pid, and editor_port to nothing where that is not possible.
+# Sets editor_pid. Without an editor or socat, editor_port is empty.
 start_editor_bridge() {
   find_editor
   [[ -n $editor_port ]] || return 0

@@ -1,4 +1,4 @@
-# Everything that Claude Code sees in its environment, but for the key.
+# Everything in Claude Code's environment except the key.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 environment=()
@@ -18,7 +18,7 @@ build_environment() {
   fi
 }
 
-# Adds to environment what only a confined session needs; there the key is a word that the door replaces.
+# Adds to environment what only a confined session needs. Its key is a placeholder, which the door replaces.
 confine_environment() {
   environment+=("${JAIL_ENVIRONMENT[@]}" "ANTHROPIC_AUTH_TOKEN=local" "TMPDIR=/tmp" "CLAUDE_LOCAL_UMASK=$users_umask" "CLAUDE_CODE_SSE_PORT=$editor_port")
   [[ ! -s $record/gitconfig ]] || environment+=(GIT_CONFIG_GLOBAL=/run/claude-local/gitconfig)

@@ -1,16 +1,16 @@
-# What a session knows of the user's git configuration.
+# The part of the user's git configuration that a session gets.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-identity='' # a descriptor on which list_git_identity answers
+identity='' # a descriptor with the output of list_git_identity
 
-# The user's name for commits, and nothing else of a file that may hold tokens; and where all hooks are, if one place is named.
-# From /: git would look at the repository here first, and that may be anything.
+# Prints the user's name for commits and the folder of global hooks, and nothing else: the file may contain tokens.
+# Runs in /, because git would read the repository in the current folder first, which is not trusted.
 list_git_identity() {
   cd /
   git config --global --get-regexp '^(user\.(name|email)|init\.defaultbranch|core\.hookspath)$' 2>/dev/null || true
 }
 
-# Writes the name into the record for the session, and the place of all hooks for the audit.
+# Writes the name into the record for the session, and the folder of global hooks for the audit.
 write_git_identity() {
   local key value
   while read -r key value; do

@@ -1,9 +1,9 @@
-# What the first program in the jail and in the container share.
+# Functions of the first program in the jail and of the one in the container.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 readonly SOCKETS=${DOOR_SOCKET%/*}
 
-# Claude Code speaks to the editor by TCP; here only a socket's file leads out.
+# bridge_editor PORT: Claude Code talks to the editor over TCP, but only a socket file leads out of here.
 bridge_editor() {
   local port=$1 table='' entry
   printf -v entry '0100007F:%04X 00000000:0000 0A' "$port"
@@ -21,7 +21,7 @@ limit_files() {
   ulimit -f "$((FILE_SIZE_MIB * 1024))" 2>/dev/null || true
 }
 
-# The user's umask, an environment without our words, and the way to the editor if there is one.
+# Sets the user's umask, removes our own variables, and opens the way to the editor if there is one.
 settle() {
   umask "${CLAUDE_LOCAL_UMASK:-077}"
   unset CLAUDE_LOCAL_MEMORY CLAUDE_LOCAL_UMASK

@@ -1,9 +1,9 @@
-# Who listens on the port of the model server: another user could read every prompt there.
+# Checks whose program listens on the model server's port: another user's could read every prompt.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-listeners='' # a descriptor on which list_listeners answers
+listeners='' # a descriptor with the output of list_listeners
 
-# Who listens on our port, one a line, in the words of ss; if it is missing, those of the kernel, which takes longer.
+# Prints the listeners on our port, one a line, in the format of ss. Without ss, reads the kernel's tables, which is slower.
 list_listeners() {
   local port="${BASE_URL##*:}" file table line before LC_ALL=C
   if ss --no-header --listening --tcp --numeric --extended "sport = :$port" 2>/dev/null; then
@@ -20,10 +20,10 @@ list_listeners() {
   done
 }
 
-# Sets listeners to nothing: it is read once. Docker's program belongs to root.
+# Dies if another user listens; root may, because Docker's proxy runs as root. Empties listeners: it is read only once.
 check_listener() {
   local found='' line
-  local ours='[ ](127\.0\.0\.1|0\.0\.0\.0|\*|::|\[?::ffff:(127\.0\.0\.1|0\.0\.0\.0)\]?)(%[^ ]+)?:[0-9]+ .*uid:([0-9]+)' # where 127.0.0.1 leads
+  local ours='[ ](127\.0\.0\.1|0\.0\.0\.0|\*|::|\[?::ffff:(127\.0\.0\.1|0\.0\.0\.0)\]?)(%[^ ]+)?:[0-9]+ .*uid:([0-9]+)' # addresses that receive connections to 127.0.0.1
   [[ -n $listeners ]] || exec {listeners}< <(list_listeners)
   IFS= read -r -N 100000 -u "$listeners" found || true
   exec {listeners}<&-

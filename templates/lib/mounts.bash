@@ -1,4 +1,4 @@
-# What a session sees of this machine, in the words of lib/confine.
+# The files of this machine that a session sees. lib/confine defines `show` and `scratch`.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 # Later mounts cover earlier ones.
@@ -7,18 +7,18 @@ show_session() {
   read_mounts
   scratch "$HOME_MIB" 0700 "$HOME"
 
-  # Tool chains that the settings name, read-only.
+  # Tool chains named in the settings, read-only.
   for path in "${JAIL_READ_ONLY[@]}"; do
     [[ ! -e $path ]] || show ro "$path"
   done
 
-  # What runs first, what Claude Code is told, and our commands for it.
+  # The first program, Claude Code's settings, and our commands for it.
   for name in bin lib libexec config.bash client; do
     show ro "$BUILD_DIR/$name"
   done
   [[ ! -s $record/gitconfig ]] || show ro "$record/gitconfig" /run/claude-local/gitconfig
 
-  # Its own folder: what is worth keeping stays, what it is told is read-only, all else is thrown away.
+  # Its own folder: conversations are kept, instructions are read-only, everything else is thrown away.
   scratch "$HOME_MIB" 0700 "$CLIENT_DIR"
   for name in "${KEPT_CLIENT_FOLDERS[@]}"; do
     show rw "$CLIENT_DIR/$name"
@@ -30,7 +30,7 @@ show_session() {
   show ro "$CLIENT_DIR/cache/gateway-models.json"
   [[ -z $editor_port ]] || show ro "$editor_lock" "$CLIENT_DIR/ide/${editor_lock##*/}"
 
-  # The workspace as it was checked; in it, what other programs obey is read-only.
+  # The checked workspace; the files in it that other programs obey are read-only.
   show_workspace
   protect_repository
   mapfile -d '' -t obeyed <"$record/obeyed"

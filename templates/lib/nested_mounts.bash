@@ -1,9 +1,9 @@
-# Mounts below a folder that a session may write: find -xdev does not look into them, so they are read-only.
+# Mounts below a folder that a session may write. They are read-only, because find -xdev does not enter them.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 all_mounts=() all_facts=()
 
-# Sets all_mounts to the mount points of this machine, and all_facts to what identifies each of them.
+# Sets all_mounts to the mount points of this machine, and all_facts to the identity of each.
 read_mounts() {
   local line rest point
   local -a lines
@@ -11,13 +11,13 @@ read_mounts() {
   mapfile -t lines </proc/self/mountinfo
   for line in "${lines[@]}"; do
     rest=${line#* * * * } point=${rest%% *}
-    [[ $point != *\\* ]] || printf -v point %b "$point" # spaces, tabs, line breaks and backslashes are octal numbers
+    [[ $point != *\\* ]] || printf -v point %b "$point" # the kernel writes spaces, tabs, line breaks and backslashes as octal numbers
     all_mounts+=("$point")
-    all_facts+=("${line%" $rest"}") # its number, its parent's, the device, the folder in it; the place may be renamed
+    all_facts+=("${line%" $rest"}") # its number, its parent's, the device, the folder in it; not the mount point, which may be renamed
   done
 }
 
-# list_mounts FOLDER: Sets mounts and mount_facts to those below FOLDER.
+# list_mounts FOLDER: sets mounts and mount_facts to those below FOLDER.
 list_mounts() {
   local -i i
   mounts=() mount_facts=()
@@ -28,7 +28,7 @@ list_mounts() {
   done
 }
 
-# Writes down what is mounted below the workspace, so that the audit knows what was mounted since.
+# Records the mounts below the workspace, so that the audit can find new ones.
 record_mounts() {
   local mounts mount_facts
   read_mounts
@@ -36,14 +36,14 @@ record_mounts() {
   { printf '%s\n' "${mount_facts[@]}" >"$record/mounts"; } 2>/dev/null || refuse_full_disk
 }
 
-# protect_mounts FOLDER…: what is mounted below these becomes read-only, and is named.
+# protect_mounts FOLDER…: makes the mounts below these folders read-only, and names them.
 protect_mounts() {
   local folder point mounts mount_facts
   local -a names=()
   for folder; do
     list_mounts "$folder"
     for point in "${mounts[@]}"; do
-      [[ -e $point ]] || refuse_workspace "what is mounted at $(printf %q "$point") cannot be reached" 'unmount it, or go to another folder'
+      [[ -e $point ]] || refuse_workspace "the mount at $(printf %q "$point") cannot be reached" 'unmount it, or go to another folder'
       show ro "$point"
       names+=("$(printf %q "${point#"$workspace/"}")")
     done

@@ -1,10 +1,10 @@
-# claude-local's own options. Each is a variable, which read_options sets.
+# claude-local's own options. read_options sets one variable for each.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 model='' start='' tools='' sources=user sandbox=$DEFAULT_SANDBOX ide='' break_hardlinks=''
-rest=() # what is Claude Code's
+rest=() # Claude Code's arguments
 
-# The lines of the program's own header.
+# Prints the header of the program.
 usage() {
   sed -n '3,/^set/ { /^set/d; /^# shellcheck/d; s/^# \{0,1\}//; p; }' "$BUILD_DIR/bin/claude-local"
 }
@@ -47,7 +47,7 @@ read_options() {
   rest=("$@")
 }
 
-# refuse_bypass ARGUMENTS…: without a jail, questions are all that stands between the model and the machine.
+# refuse_bypass ARGUMENTS…: dies if Claude Code would not ask. Without a jail, only its questions protect the machine.
 refuse_bypass() {
   local argument
   for argument; do

@@ -1,40 +1,40 @@
 # The record of one session: a folder `PID-START` in the state folder.
 # Copied to build/ by `invoke render`: change it in templates/.
 #
-# It holds `workspace`, `before` (what was there), `old/` (copies), `obeyed` (what to protect), `mounts`, `global_hooks`,
-# `stamp`, whose time is the session's beginning, and `begun`, without which nothing ran that could have left anything.
-# It goes when its session was audited, or refused.
+# It contains `workspace`, `before` (the list of files), `old/` (copies), `obeyed` (paths to protect), `mounts`,
+# `global_hooks`, `stamp` (its time is the start of the session) and `begun` (without it, the session never ran).
+# It is deleted after the audit, or if the start is refused.
 
 record=''
 neighbours=()
 
-# Sets record and makes it. Its name tells whether its wrapper still runs.
+# Sets record and makes the folder. Its name identifies the wrapper's process, even if the number is reused.
 open_record() {
   local start
   start=$(process_start "$$")
   record=$STATE_DIR/sessions/$$-$start
   [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
-  # shellcheck disable=SC2064  # the value of now; this lasts until the session begins
+  # shellcheck disable=SC2064  # expands now; the trap lasts until the session begins
   trap "rm -rf ${record@Q}" EXIT
   mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" "choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
   printf '%s' "$workspace" 2>/dev/null >"$record/workspace" || refuse_full_disk
 }
 
-# From here on there is something to look at afterwards.
+# From here on, the session needs an audit.
 begin_session() {
   { : >"$record/begun"; } 2>/dev/null || refuse_full_disk
   trap - EXIT
 }
 
-# Somebody may have emptied the state folder meanwhile.
+# Dies if the record was deleted during the session.
 check_record() {
   [[ ! -f $record/begun ]] || return 0
   tidy_terminal
-  die "the record of this session is gone from $STATE_DIR, so nobody can tell what it left" \
-    "look yourself before you use what is in $(printf %q "$workspace"): git status --ignored"
+  die "the record of this session was deleted from $STATE_DIR, so it cannot be audited" \
+    "check the files in $(printf %q "$workspace") yourself before you use them: git status --ignored"
 }
 
-# process_start PID: the tick in which a process began; the kernel gives the number out again, but not this.
+# process_start PID: prints the clock tick in which a process began. With the number, which may be reused, it is unique.
 process_start() {
   local stat
   IFS= read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
@@ -42,13 +42,13 @@ process_start() {
   printf '%s' "${stat[19]}"
 }
 
-# A session that runs could exchange folders for links while another is looked at or begins: then files outside would
-# be moved, or shown to it.
+# refuse_company WORKSPACE [HINT]: a running session could replace folders by links while another one starts or is
+# audited. Then files outside would be moved, or shown to it.
 refuse_company() {
   die "another session runs in $(printf %q "$1")" "end it first${2:-}"
 }
 
-# Sets neighbours to the records of others whose workspaces are ours, lie in it or around it.
+# Sets neighbours to the other records whose workspace is ours, lies in it or contains it.
 find_neighbours() {
   local other place
   neighbours=()
@@ -59,28 +59,28 @@ find_neighbours() {
   done
 }
 
-# has_wrapper RECORD: whether the one that made it still runs.
+# has_wrapper RECORD: whether the claude-local that made it still runs.
 has_wrapper() {
   local pid=${1##*/} now
   now=$(process_start "${pid%-*}") && [[ $now == "${pid#*-}" ]]
 }
 
-# why_not RECORD: why no list came to be, in the system's words if it is the disk.
+# why_not RECORD: prints why the list could not be made; for a disk problem, the system's own message.
 why_not() {
   local answer
   if answer=$( (printf '%65536s' '' >"$1/probe") 2>&1); then
-    printf 'find could not go through it'
+    printf 'find could not list it'
   else
     printf 'cannot write into %q: %s' "$STATE_DIR" "${answer##*: }"
   fi
   rm -f "$1/probe"
 }
 
-# Without a record it cannot be told afterwards what the session made.
+# Without a complete record, the audit could not see what the session made.
 refuse_full_disk() {
   local reason
   check_workspace_again
   reason=$(why_not "$record")
-  die "no list of what is in this folder, which is needed after the session: $reason" \
-    "make room (how much there is: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
+  die "cannot list the files of this folder, which the audit after the session needs: $reason" \
+    "free disk space (check: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
 }

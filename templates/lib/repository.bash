@@ -1,9 +1,9 @@
-# The repository that the workspace is, or is a worktree of.
+# The repository of the workspace, which may be a worktree.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# A repository cannot be moved aside and made anew: its folder is a mount of its own. A worktree needs the repository
-# that it belongs to, if that agrees: its objects, refs and logs, and of the rest nothing that other worktrees obey.
-# Adds to writable what of it a session may write.
+# Makes a mount of the repository's folder, so that a session cannot move it aside and make a new one. A worktree needs
+# its repository, if that lists the worktree: a session may write objects, refs and logs there, but nothing that other
+# worktrees obey. Adds the writable folders to writable.
 protect_repository() {
   local git=$workspace/.git target common name
   if [[ -d $git && ! -L $git ]]; then
@@ -16,7 +16,7 @@ protect_repository() {
     common=$(<"$target/commondir") common=$(cd "$target" && cd -P "$common" && pwd -P)
     [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_repository "$target"
     mkdir -p "$common/logs"
-    [[ -e $target/config.worktree ]] || : >"$target/config.worktree" # git obeys one that a session made as well
+    [[ -e $target/config.worktree ]] || : >"$target/config.worktree" # git would also obey one that a session makes
     show ro "$common"
     for name in objects refs logs; do
       [[ ! -L $common/$name ]] || refuse_workspace "$name of its repository is a link"
@@ -33,8 +33,8 @@ protect_repository() {
   fi
 }
 
-# refuse_repository FOLDER: it is not in the workspace, and not one that has the workspace as a worktree.
+# refuse_repository FOLDER: it is outside the workspace, and does not list the workspace as a worktree.
 refuse_repository() {
   [[ $1 != */.git/*modules/* ]] || refuse_workspace "it is a submodule of $(printf %q "${1%%/.git/*}")" 'start there: its submodules are part of it'
-  refuse_workspace 'its .git leads to a repository that does not know it'
+  refuse_workspace 'its .git points to a repository that does not list it as a worktree'
 }

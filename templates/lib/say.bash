@@ -1,4 +1,4 @@
-# What every program says, and small questions without a program of their own. PROGRAM is the name that it says first.
+# Messages, and small helpers in plain bash. PROGRAM is the name at the beginning of each message.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 die() {
@@ -10,12 +10,12 @@ say() {
   printf "$PROGRAM: %s\n" "$1" >&2
 }
 
-# contains FOLDER PATH: whether PATH is FOLDER or lies in it.
+# contains FOLDER PATH: whether PATH is FOLDER or is in it.
 contains() {
   [[ $2 == "$1" || $2 == "${1%/}/"* ]]
 }
 
-# pause SECONDS, without starting a program
+# pause SECONDS: sleeps without starting a program.
 pause() {
   read -r -t "$1" <> <(:) || true
 }

@@ -1,7 +1,7 @@
-# The system calls that a confined session is refused.
+# The system calls that are refused in a confined session.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-# The refused calls, as the kernel takes them. The text is one instruction a line, `\x…` and a comment.
+# Prints the filter in the kernel's binary format. The text file has one instruction a line: `\x…` and a comment.
 write_filter() {
   local -a filter
   mapfile -t filter <"$JAIL_DIR/seccomp.filter"

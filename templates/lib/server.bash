@@ -1,16 +1,16 @@
-# The model server, asked before each session.
+# Questions to the model server before each session.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 served='' active='' context=''
 
-# The server on our port must refuse a wrong key before it gets the right one.
+# Fails if no server answers. A server must refuse a wrong key before we send it the right one.
 check_server() {
   check_listener
   http_get /models not-the-key || return 1
-  [[ $http_answer == HTTP/1.?' 401 '* ]] || die "the server on $BASE_URL is not ours: it asks for no key" "end it, or choose another port: CLAUDE_LOCAL_LLAMA_PORT, then $CHECKOUT_TASK up"
+  [[ $http_answer == HTTP/1.?' 401 '* ]] || die "the server on $BASE_URL is not ours: it does not ask for a key" "end it, or choose another port: CLAUDE_LOCAL_LLAMA_PORT, then $CHECKOUT_TASK up"
 }
 
-# Sets model and start: what was started needs no switch.
+# Starts a model and empties model: no switch is needed then.
 start_model() {
   local engine=()
   [[ ${CLAUDE_LOCAL_ENGINE:-} != @(auto|docker|embedded) ]] || engine=(--engine "$CLAUDE_LOCAL_ENGINE")
@@ -26,21 +26,21 @@ start_model() {
   check_server || die "nothing answers on $BASE_URL" 'see: claude-local status'
 }
 
-# Sets served, active and context: what the server knows, the model that is on, its tokens in one conversation.
+# Sets served (the server's list of models), active (the active model) and context (its size in tokens).
 ask_server() {
   local key pause tried answer
   check_server || start_model
   [[ -z $model ]] || run_task switch --model "$model" >&2 || exit
-  [[ -r $KEY_FILE ]] || die "cannot read $KEY_FILE" "start a model, which makes it: $CHECKOUT_TASK up"
+  [[ -r $KEY_FILE ]] || die "cannot read $KEY_FILE" "start a model to create it: $CHECKOUT_TASK up"
   key=$(<"$KEY_FILE")
   ask_for_models "$key"
   for pause in 0.5 1 2 4 ''; do
     http_get "/props?model=$ACTIVE_ALIAS" "$key" 600 || true # loads the model if it is not in memory
     [[ ! $http_answer =~ \"n_ctx\":\ *([0-9]+) ]] || context=${BASH_REMATCH[1]}
     [[ -z $context ]] || return 0
-    [[ -n $pause && $http_answer == HTTP/1.?' 5'* ]] || die 'the server does not tell the context of its model' 'see: claude-local status'
+    [[ -n $pause && $http_answer == HTTP/1.?' 5'* ]] || die 'the server does not report the context size of its model' 'see: claude-local status'
     tried=$active answer=$http_answer
-    sleep "$pause" # in a switch: the old model is leaving
+    sleep "$pause" # during a switch, the old model is being unloaded
     ask_for_models "$key"
     [[ $answer != *'failed to load'* || $active != "$tried" ]] || ! has_failed "$active" || die "the model \`$active\` cannot be loaded" 'see why: claude-local status'
   done
@@ -49,9 +49,9 @@ ask_server() {
 # ask_for_models KEY: sets served and active.
 ask_for_models() {
   http_get /models "$1" || true
-  [[ $http_answer == HTTP/1.?' 200 '* ]] || die "the server on $BASE_URL does not take our key" 'see: claude-local status'
+  [[ $http_answer == HTTP/1.?' 200 '* ]] || die "the server on $BASE_URL does not accept our key" 'see: claude-local status'
   served=$http_answer
-  # A server with one model does not know the alias, and needs none.
+  # A server with one model has no alias and does not need one.
   if [[ $served =~ \"id\":\"([^\"]+)\",\"aliases\":\[[^]]*\"$ACTIVE_ALIAS\" || $served =~ \"id\":\"([^\"]+)\" ]]; then
     active=${BASH_REMATCH[1]}
   fi
@@ -62,7 +62,7 @@ has_failed() {
   [[ ${entry%%\"id\":\"*} == *'"failed":true'* ]]
 }
 
-# Sets tools where the context is too small for all of them.
+# Sets tools to lean if the context is small; dies if it is too small.
 check_context() {
   if ((context < SMALLEST_CONTEXT)); then
     die "the model has a context of $context tokens; Claude Code needs $SMALLEST_CONTEXT" "set server/ctx_size in profiles/${active:-NAME}.yaml to 65536 or more and start it again"
@@ -73,7 +73,7 @@ check_context() {
   fi
 }
 
-# Sets tools, unless an option did.
+# Sets tools, unless an option has set them.
 choose_tools() {
   local name
   [[ -z $tools ]] || return 0

@@ -1,4 +1,4 @@
-# The terminal that a session shares with the shell, and the descriptors that it must not get.
+# The terminal that a session shares with the shell, and the descriptors that it must not inherit.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 # Whether this script may lend the terminal to another process group.
@@ -9,8 +9,8 @@ is_in_foreground() {
   [[ (-t 0 || -t 1 || -t 2) && ${stat[2]} == "${stat[5]}" ]]
 }
 
-# Runs the session in a process group of its own: a signal to "everybody in my group" stays inside. Returns
-# its exit code. Ctrl-Z stops us too, and `fg` wakes both.
+# Runs the session in its own process group, so that a signal to the whole group stays inside. Returns its exit code.
+# Ctrl-Z stops this script too, and `fg` continues both.
 run_in_own_group() {
   local code=0
   if ! is_in_foreground; then
@@ -28,13 +28,13 @@ run_in_own_group() {
   return "$code"
 }
 
-# A session that was cut off leaves the terminal as it was in the middle of it.
+# Resets the modes that a killed session leaves set in the terminal.
 tidy_terminal() {
   [[ -t 1 ]] || return 0
   printf '\e[?1000l\e[?1002l\e[?1003l\e[?1006l\e[?2004l\e[?25h\e[0m'
 }
 
-# close_descriptors KEPT…: closes what this process inherited or opened, but for the first three and these.
+# close_descriptors KEPT…: closes all descriptors except 0, 1, 2 and these.
 close_descriptors() {
   local fd
   for fd in /proc/self/fd/*; do

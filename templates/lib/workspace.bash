@@ -5,14 +5,14 @@ workspace='' workspace_fd=''
 
 # refuse_workspace REASON [HINT]
 refuse_workspace() {
-  die "$(printf %q "$workspace") is no workspace: $1" "${2:-go to the folder of one project, or make one: mkdir -p ~/projects/new && cd ~/projects/new}"
+  die "$(printf %q "$workspace") cannot be a workspace: $1" "${2:-go to the folder of one project, or make one: mkdir -p ~/projects/new && cd ~/projects/new}"
 }
 
-# Sets workspace and opens it, so that what was checked is what the jail gets.
+# Sets workspace and opens it, so that the jail gets exactly the folder that was checked.
 check_workspace() {
   local home place
   workspace=$(pwd -P)
-  home=$(cd -P "$HOME" 2>/dev/null && pwd -P) || die "your home folder $HOME is not there"
+  home=$(cd -P "$HOME" 2>/dev/null && pwd -P) || die "your home folder $HOME does not exist"
   [[ $workspace != *[[:cntrl:]]* ]] || refuse_workspace 'its name has control characters'
   [[ $workspace != / ]] || refuse_workspace 'it is the whole machine'
   ! contains "$workspace" "$home" || refuse_workspace 'it is or contains your home folder'
@@ -38,13 +38,13 @@ check_workspace() {
   check_workspace_again
 }
 
-# A link in the path may have been changed meanwhile: the folder that is open must be the one that the path means.
+# A link in the path may have changed since: the path must still lead to the open folder.
 check_workspace_again() {
   [[ (-z $workspace_fd || /proc/self/fd/$workspace_fd -ef $workspace) && . -ef $workspace && $(pwd -P) == "$workspace" ]] \
-    || refuse_workspace 'its path has just changed its meaning' 'start again'
+    || refuse_workspace 'its path now leads to another folder' 'start again'
 }
 
-# Folders and files that other programs obey must not lead out of the workspace.
+# Folders and files that other programs obey must not be links out of the workspace.
 check_links() {
   local name target
   for name in .git .git/config .git/hooks "${OBEYED_NAMES[@]}"; do

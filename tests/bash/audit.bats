@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 bats_require_minimum_version 1.5.0
-# libexec/audit on folders alone: no session and no jail.
+# libexec/audit on plain folders, without a session or a jail.
 # Started by tests/test_bash.py, which renders build/ and sets CHECKOUT.
 
 setup() {
@@ -14,17 +14,17 @@ setup() {
   cd "$WORKSPACE"
 }
 
-# The paths to protect, one a line.
+# Prints the paths to protect, one a line.
 protected() {
   tr '\0' '\n' <"$RECORD/obeyed"
 }
 
-# What lies in the quarantine: path, and text.
+# Prints the files in the quarantine: path and text.
 put_aside() {
   find "$STATE_DIR"/quarantine/*-1 -type f -printf '%P ' -exec cat '{}' ';' | sort
 }
 
-@test "before: lists what other programs obey, and copies it" {
+@test "before: lists and copies files that other programs obey" {
   mkdir .vscode
   echo fine >.vscode/tasks.json
   echo fine >.envrc
@@ -43,7 +43,7 @@ put_aside() {
   [ "$(protected)" = '' ]
 }
 
-@test "before: refuses a file with a name outside, and by option makes it a file of its own" {
+@test "before: refuses a file with a name outside; with the option makes it a separate file" {
   echo shared >"$BATS_TEST_TMPDIR/outside"
   ln "$BATS_TEST_TMPDIR/outside" notes
   run --separate-stderr "$AUDIT" before "$RECORD"
@@ -58,10 +58,10 @@ put_aside() {
   mkdir "$RECORD/before"
   run --separate-stderr "$AUDIT" before "$RECORD"
   [ "$status" -eq 1 ]
-  [[ "$stderr" == 'claude-local: no list of what is in this folder, which is needed after the session: '* ]]
+  [[ "$stderr" == 'claude-local: cannot list the files of this folder, which the audit after the session needs: '* ]]
 }
 
-@test "after: what changed nothing is not mentioned" {
+@test "after: an empty commit is not reported" {
   git init -q .
   "$AUDIT" before "$RECORD"
   git -c user.name=A -c user.email=a commit -q --allow-empty -m one
@@ -70,7 +70,7 @@ put_aside() {
   [ "$output$stderr" = '' ]
 }
 
-@test "after: new files are put aside, changed ones come back, the rest is named" {
+@test "after: new files are put aside, changed ones are restored, the rest is named" {
   echo fine >.envrc
   "$AUDIT" before "$RECORD"
   echo evil >.envrc
@@ -87,7 +87,7 @@ put_aside() {
   rm -r "$STATE_DIR"/quarantine/*-1*
 }
 
-@test "after: hooks in the folder that the record names are looked at" {
+@test "after: hooks in the folder that the record names are audited" {
   git init -q .
   mkdir tools
   printf tools >"$RECORD/global_hooks"
@@ -109,12 +109,12 @@ put_aside() {
   [[ "$stderr" == *$'\n  .envrc' ]]
 }
 
-@test "after: a look that cannot be written down fails, and the record is needed again" {
+@test "after: an audit that cannot write its list fails, and moves nothing" {
   "$AUDIT" before "$RECORD"
   echo evil >.envrc
   mkdir "$RECORD/after"
   run --separate-stderr "$AUDIT" after "$RECORD"
   [ "$status" -eq 1 ]
   [ -e .envrc ]
-  [[ "$stderr" == *'was not looked at: '* ]]
+  [[ "$stderr" == *' could not be audited: '* ]]
 }

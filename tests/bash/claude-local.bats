@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 bats_require_minimum_version 1.5.0
-# The generated wrapper, with a `claude` that writes down what it was given.
+# The generated wrapper, with a `claude` that prints its arguments and records its environment.
 # Started by tests/test_bash.py, which renders build/ and sets CHECKOUT.
 
 setup() {
@@ -21,7 +21,7 @@ SCRIPT
   WRAPPER="$CHECKOUT/build/bin/claude-local"
 }
 
-# The wrapper without a jail, and without the line that warns of that.
+# Runs the wrapper without a jail, and removes its warning about that.
 wrap() {
   local status
   {
@@ -120,7 +120,7 @@ own_arguments() {
   [ ! -e "$HOME/environment" ]
 }
 
-@test "helps everywhere, in folders that are no workspaces too" {
+@test "shows help everywhere, also in folders that cannot be workspaces" {
   for folder in "$CHECKOUT" /tmp / "$HOME"; do
     cd "$folder"
     for words in --help -h '--sandbox jail --help' usage; do
@@ -138,7 +138,7 @@ own_arguments() {
   [ ! -e "$HOME/environment" ]
 }
 
-@test "gives --help to Claude Code where everything is" {
+@test "passes --help to Claude Code after --" {
   run wrap -- --help </dev/null
   [ "${lines[5]}" = '<--help>' ]
 }
@@ -159,7 +159,7 @@ own_arguments() {
   [ "${lines[0]}" = 'claude-local: --model needs the name of a profile' ]
 }
 
-@test "refuses a Claude Code that is too old, and asks for the version only once" {
+@test "refuses an old Claude Code, and asks for the version only once" {
   FAKE_VERSION=2.1.9 run wrap </dev/null
   [ "$status" -eq 1 ]
   [ "${lines[0]}" = 'claude-local: Claude Code 2.1.9 is too old; 2.1.128 or newer is needed' ]
@@ -194,7 +194,7 @@ own_arguments() {
   [ -z "$(ls -A "$HOME/.claude")" ]
 }
 
-@test "a home that cannot be written is said in one line" {
+@test "a config folder that cannot be made is reported" {
   rm -rf "$CLIENT_DIR"
   touch "$CLIENT_DIR"
   run wrap </dev/null

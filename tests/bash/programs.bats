@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 bats_require_minimum_version 1.5.0
-# The small programs in libexec/, each by itself.
+# The small programs in libexec/, each on its own.
 # Started by tests/test_bash.py, which renders build/ and sets CHECKOUT.
 
 setup() {
@@ -17,7 +17,7 @@ setup() {
   [[ "$output" == *'B=two words'* ]]
   [[ "$output" == *'ANTHROPIC_AUTH_TOKEN=the key'* ]]
   run env -i "$LIBEXEC/unconfined" '' 1 A=1 /usr/bin/env
-  [ "$(LC_ALL=C sort <<<"$output")" = $'A=1\nANTHROPIC_AUTH_TOKEN=local\nSHLVL=0' ] # bash counts its level as it goes
+  [ "$(LC_ALL=C sort <<<"$output")" = $'A=1\nANTHROPIC_AUTH_TOKEN=local\nSHLVL=0' ] # bash itself sets SHLVL
 }
 
 @test "unconfined: passes arguments and the exit code on" {
@@ -26,14 +26,14 @@ setup() {
   [ "$output" = '<a b><>' ]
 }
 
-@test "hold-memory: starts nothing where the kernel does not hold the memory" {
+@test "hold-memory: starts nothing if the kernel does not limit the memory" {
   run "$LIBEXEC/hold-memory" 4711 /usr/bin/touch "$BATS_TEST_TMPDIR/started" 6>&2
   [ "$status" -eq 1 ]
-  [ "$output" = 'it may not hold memory' ]
+  [ "$output" = 'it may not limit memory' ]
   [ ! -e "$BATS_TEST_TMPDIR/started" ]
 }
 
-@test "leash: removes the container when its wrapper goes, and not when it says that it is done" {
+@test "leash: removes the container if its wrapper ends, but not after the word done" {
   printf '#!/bin/sh\nprintf "<%%s>" "$@" >>"%s"\n' "$BATS_TEST_TMPDIR/asked" >"$BIN/docker"
   chmod +x "$BIN/docker"
   PATH="$BIN:$PATH" "$LIBEXEC/leash" the-container <<<'done'
@@ -42,10 +42,10 @@ setup() {
   [ "$(cat "$BATS_TEST_TMPDIR/asked")" = '<rm><--force><--volumes><the-container>' ]
 }
 
-@test "quarantine: lists nothing, and refuses what it does not know" {
+@test "quarantine: an empty list, unknown names and unknown commands" {
   run "$LIBEXEC/quarantine"
   [ "$status" -eq 0 ]
-  [ "$output" = 'claude-local: nothing was put aside' ]
+  [ "$output" = 'claude-local: the quarantine is empty' ]
   for name in '' .. a/b none; do
     run "$LIBEXEC/quarantine" restore "$name"
     [ "$status" -eq 1 ]

@@ -129,6 +129,6 @@ def test_a_mode_that_cannot_run_says_why_and_is_not_a_success(tmp_path: Path) ->
 
     (found,) = sandbox.run(settings(), nothing_there, ["jail"])
 
-    assert found.not_here == "bubblewrap is missing, which confines the session"
+    assert found.not_here == "bubblewrap, which confines the session, is not installed"
     with pytest.raises(UserError):
         sandbox.check([found])

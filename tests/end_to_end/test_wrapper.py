@@ -170,13 +170,13 @@ def test_a_foreign_server_on_our_port_gets_neither_key_nor_prompt(machine: Machi
     assert done.returncode == 1
     assert (
         done.stderr.splitlines()[0]
-        == f"claude-local: the server on {foreign.url} is not ours: it asks for no key"
+        == f"claude-local: the server on {foreign.url} is not ours: it does not ask for a key"
     )
     assert not any("the-secret-key" in request.raw for request in foreign.requests)
     assert foreign.messages() == []
 
 
-UNKNOWN_CONTEXT = "claude-local: the server does not tell the context of its model"
+UNKNOWN_CONTEXT = "claude-local: the server does not report the context size of its model"
 SMALL = "claude-local: the model has a context of 100 tokens"
 
 

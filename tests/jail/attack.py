@@ -1,10 +1,10 @@
-"""What one attack is: a script, and what the user does afterwards. Lists of them are in cases_*.py."""
+"""Defines an attack: a script, and the user's steps before and after. The attacks are listed in cases_*.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The beginning of every Python script here: `call(number, …)` gives the error's name, or "" without one.
+# The beginning of every Python script here: `call(number, …)` returns the error's name, or "" without an error.
 PRELUDE = """
 import ctypes, errno, os, socket, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -14,31 +14,31 @@ def call(number, *arguments):
     return errno.errorcode[ctypes.get_errno()] if result == -1 else ""
 def escaped(is_true=True):
     if is_true:
-        print("ESC" + "APED", flush=True)  # bash shows the text of a script that was killed
+        print("ESC" + "APED", flush=True)  # in two parts: bash prints the text of a script that was killed
 """
 
 
 @dataclass(frozen=True)
 class Attack:
-    """One way out that must not work, and that works without a jail.
+    """A way out of the jail: it must fail in the jail, and work without one.
 
-    An attack has worked if anything outside the workspace was touched or a script said ESCAPED.
+    An attack has worked if it touched anything outside the workspace, or if a script printed ESCAPED.
     """
 
     name: str
-    """A sentence: the attack ___."""
+    """Completes the sentence: the attack ___."""
     script: str
-    """Bash, in Claude Code's place. @HOME@, @WORK@, @TCP@ … are filled in (Host.facts)."""
+    """Bash that runs in Claude Code's place. @HOME@, @WORK@, @TCP@ … are filled in (Host.facts)."""
     before: str = ""
-    """What the user has done in the workspace before the session."""
+    """The user's commands in the workspace before the session."""
     then: str = ""
-    """What the user does in the workspace after the session, outside the jail."""
+    """The user's commands in the workspace after the session, outside the jail."""
     control: str = ""
-    """Shows that it works without a jail; empty: the same script. Where that cannot be shown here safely,
-    this shows that the means works, and `note` says why."""
+    """Shows that the attack works without a jail; empty: the same script. If that is unsafe or impossible here, the
+    control shows instead that the method works, and `note` says why."""
     note: str = ""
 
 
 def python(code: str) -> str:
-    """A script in Python, as bash."""
+    """A Python script as a bash command."""
     return f"/usr/bin/python3 - <<'END'\n{PRELUDE}{code.strip()}\nEND\n"

@@ -1,4 +1,4 @@
-"""Attacks that wait: what a session leaves in the workspace for programs of the user to obey afterwards."""
+"""Delayed attacks: files left in the workspace that the user's programs obey after the session."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ REPOSITORY = "mkdir -p {0}/objects {0}/refs && echo 'ref: refs/heads/main' >{0}/
 
 
 def planted(path: str) -> str:
-    """The user's program would obey this file; this is as far as a test goes."""
+    """Reports the file if it exists: the user's program would obey it. The program itself is not run."""
     return f"[[ ! -e {path} && ! -L {path} ]] || echo ESCAPED"
 
 
-# Names that programs obey without being asked, and where they lie.
+# Files that programs obey without asking.
 PLANTS = (
     ".claude/settings.json", ".claude/settings.local.json", ".mcp.json", ".vscode/tasks.json", ".vscode/settings.json",
     ".idea/workspace.xml", ".cursor/mcp.json", ".devcontainer/devcontainer.json", ".devcontainer.json", ".husky/pre-commit",
@@ -79,7 +79,10 @@ GITS = [
         STATUS,
     ),
     Attack(
-        "makes a repository where there is none", f"git init -q .; {EVIL_CONFIG} >>.git/config", "", STATUS
+        "makes a repository where there was not one",
+        f"git init -q .; {EVIL_CONFIG} >>.git/config",
+        "",
+        STATUS,
     ),
     Attack(
         "makes a nested repository",
@@ -181,7 +184,7 @@ GITS = [
         "cd sub && git add f",
     ),
     Attack(
-        "leaves a hook below a strange name",
+        "leaves a hook below a name that is not valid text",
         f"mkdir $'a\\xff'; git init -q $'a\\xff/sub'; {EVIL_CONFIG} >>$'a\\xff/sub/.git/config'",
         GIT,
         "cd $'a\\xff/sub' && git status",
@@ -193,7 +196,7 @@ GITS = [
         "cd d/sub && git status",
     ),
     Attack(
-        "keeps a repository by a folder that cannot be changed",
+        "protects a repository by a folder that cannot be changed",
         f"git init -q sub; {EVIL_CONFIG} >>sub/.git/config; chmod 0500 sub/.git",
         GIT,
         "cd sub && git status",
@@ -217,7 +220,7 @@ GITS = [
         COMMIT,
     ),
     Attack(
-        "leaves a command in a rebase that is under way",
+        "leaves a command in an unfinished rebase",
         "GIT_SEQUENCE_EDITOR=\"sed -i '1i break'\" git rebase -q -i HEAD~1; echo 'exec touch @HOME@/escaped' >>.git/rebase-merge/git-rebase-todo",
         f"{GIT} && git commit -q --allow-empty -m two",
         "git rebase --continue",
@@ -323,25 +326,25 @@ OTHERS = [
     ),
     Attack("plants a file as a link", "echo evil >rc && ln -s rc .envrc", "", planted(".envrc")),
     Attack(
-        "changes what is there",
+        "changes files that exist",
         "echo evil >.envrc; echo evil >.vscode/tasks.json",
         "mkdir .vscode && touch .envrc .vscode/tasks.json",
         "grep -rqs evil .envrc .vscode && echo ESCAPED",
     ),
     Attack(
-        "replaces what is there",
+        "replaces files that exist",
         "rm -f .envrc; mv .envrc x; echo evil >.envrc",
         "touch .envrc",
         "grep -qs evil .envrc && echo ESCAPED",
     ),
     Attack(
-        "replaces what is there deep in the tree",
+        "replaces files that exist deep in the tree",
         "mv a old; mkdir -p a; echo evil >a/.envrc",
         "mkdir a && touch a/.envrc",
         "grep -qs evil a/.envrc && echo ESCAPED",
     ),
     Attack(
-        "changes what is there in place, deep in the tree",
+        "changes a file in place, deep in the tree",
         python("""
 with open("a/.envrc", "r+") as file:
     file.write("evil")"""),
@@ -349,7 +352,7 @@ with open("a/.envrc", "r+") as file:
         "grep -qs evil a/.envrc && echo ESCAPED",
     ),
     Attack(
-        "turns the clock of what it changed back",
+        "sets the time of a changed file back",
         "mv a old; cp -a old a; echo evil >a/.envrc; touch -r old/.envrc a/.envrc",
         "mkdir a && echo fine >a/.envrc",
         "grep -qs evil a/.envrc && echo ESCAPED",
@@ -361,7 +364,7 @@ with open("a/.envrc", "r+") as file:
         "[[ ! -e $'a\\nb/.envrc' ]] || echo ESCAPED",
     ),
     Attack(
-        "plants below names that shells mind",
+        "plants below names with special characters of shells",
         "for d in '@' '*' ']' 'a]' '[0]' '$(id)' '`id`' ' ' '-n' '--' \"'\" '\"' '\\'; do mkdir -p ./\"$d\" && echo evil >./\"$d\"/.envrc && echo '#!/bin/sh' >./\"$d\"/run && chmod +x ./\"$d\"/run; done; for f in '@' '*' ']' '!'; do echo x >./a-\"$f\"; chmod +x ./a-\"$f\"; done",
         "",
         "find . -name .envrc | grep -q . && echo ESCAPED",
@@ -373,7 +376,7 @@ with open("a/.envrc", "r+") as file:
         planted(".envrc"),
     ),
     Attack(
-        "plants below a name that is no text",
+        "plants below a name that is not valid text",
         "mkdir $'\\xff\\xfe' && echo evil >$'\\xff\\xfe/.envrc'",
         "",
         "[[ ! -e $'\\xff\\xfe/.envrc' ]] || echo ESCAPED",

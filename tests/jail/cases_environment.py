@@ -1,4 +1,4 @@
-"""Attacks on the environment: secrets in variables, of process 1 too."""
+"""Attacks on the environment: secrets in variables, also those of process 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks that use up what others need: processes, memory, files, and the room of each scratch place."""
+"""Attacks that use up shared resources: processes, memory, files, and the space of each scratch folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ GIB = 1 << 30
 
 
 def fills(path: str, gib: int) -> str:
-    """Asks for more room than the place has; the kernel says so at once."""
+    """Allocates more space than the folder has; the kernel refuses immediately."""
     return python(f"""
 file = os.open("{path}/big", os.O_CREAT | os.O_WRONLY)
 try:
@@ -23,8 +23,8 @@ ROOM = python(f"""
 for path in ("/dev/shm", "/tmp", "@HOME@"):
     room = os.statvfs(path)
     escaped(room.f_blocks * room.f_frsize > 2 * {GIB})""")
-ROOM_NOTE = "the control only asks for the room, to leave the disk alone"
-OWN = "limits of users differ; the control shows that the number is far away"
+ROOM_NOTE = "the control only reads the size, to spare the disk"
+OWN = "users' limits differ; the control shows that the limit is higher"
 
 CASES = [
     Attack(
@@ -92,7 +92,7 @@ for path in ("/tmp", "/var/tmp", "/dev/shm", "@HOME@"):
     total = os.statvfs(path).f_files
     escaped(total == 0 or total > 50_000_000)"""),
         control="[[ $(stat --file-system --format %c /) -gt 10000 ]] && echo ESCAPED",
-        note="the control counts, to leave the disk alone",
+        note="the control only counts, to spare the disk",
     ),
     Attack(
         "locks memory without end",
@@ -107,7 +107,7 @@ escaped(libc.mlock(ctypes.c_void_p(address), ctypes.c_size_t(4 << 30)) == 0)""")
         "raises its priority",
         "nice -n -10 true 2>&1 | grep -q . || echo ESCAPED; chrt --fifo 1 true && echo ESCAPED",
         control="renice -n 19 -p $$ && echo ESCAPED",
-        note="raising needs a right; the control lowers its own",
+        note="raising it needs a privilege; the control lowers its own",
     ),
     Attack(
         "outlives others when memory is short", "[[ $(cat /proc/self/oom_score_adj) == 500 ]] || echo ESCAPED"

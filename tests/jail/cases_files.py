@@ -1,4 +1,4 @@
-"""Attacks on files outside the workspace: by name, by link, by renaming, by what is mounted."""
+"""Attacks on files outside the workspace: by name, by link, by renaming, by mounts."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ CASES = [
         "writes into the system",
         "touch /usr/lib/evil /usr/local/bin/evil && echo ESCAPED",
         control="[[ ! -w /usr ]] && touch @HOME@/evil",
-        note="only root may; the control writes into the home",
+        note="only root may do this; the control writes into the home",
     ),
     Attack(
-        "reads who has which password",
+        "reads the password hashes",
         "cat /etc/shadow && echo ESCAPED; ls /etc/ssh /etc/cron.d /etc/sudoers && echo ESCAPED",
         control="ls /etc/cron.d && echo ESCAPED",
         note="shadow belongs to root; the control lists another part of /etc",
@@ -73,7 +73,7 @@ CASES = [
         "makes a hard link into the open door",
         "ln /run/claude-local/door/llama.sock sock && echo ESCAPED",
         control="ln @HOME@/.bashrc sock && echo ESCAPED",
-        note="there is no door without a jail; the control links another file",
+        note="without a jail there is no door; the control links another file",
     ),
     Attack(
         "moves the workspace away",
@@ -117,7 +117,7 @@ escaped(libc.mount(b"tmpfs", b"@HOME@", b"tmpfs", 0, None) == 0)"""),
         "replaces the open door",
         "rm -f /run/claude-local/door/llama.sock && echo ESCAPED; mv /run/claude-local/door /run/claude-local/d && echo ESCAPED; touch /run/claude-local/door/x && echo ESCAPED",
         control="touch @BASE@/x && rm @BASE@/x && echo ESCAPED",
-        note="there is no door without a jail; the control changes the wrapper's folder",
+        note="without a jail there is no door; the control changes the wrapper's folder",
     ),
     Attack(
         "changes the record of the session",

@@ -1,4 +1,4 @@
-"""Attacks on the kernel: calls that the jail refuses. Each is made with arguments that harm nothing."""
+"""Attacks on the kernel: system calls that the jail refuses, made with harmless arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jail.attack import Attack, python
 HERE = {"x86_64": X86_64, "aarch64": AARCH64}[os.uname().machine]
 REFUSED = '("EPERM", "ENOSYS", "EAFNOSUPPORT")'
 AS_ROOT = "unshare --user --map-root-user --mount --pid --fork bash"
-NOTE = "only root of a namespace gets further than EPERM, as the control does in one of its own"
+NOTE = "only root of a namespace gets further than EPERM; the control is root of a new one"
 
 
 def number(name: str) -> int:
@@ -18,16 +18,16 @@ def number(name: str) -> int:
 
 
 def refused(name: str, arguments: str = "") -> str:
-    """Says ESCAPED if the kernel looked at the arguments of the call."""
+    """Prints ESCAPED if the kernel examined the arguments of the call."""
     return python(f"escaped(call({number(name)}{arguments and ', ' + arguments}) not in {REFUSED})")
 
 
 def as_root(script: str) -> str:
-    """The same by the root of a new namespace of users."""
+    """The same script run by root of a new user namespace."""
     return f"{AS_ROOT} <<'ROOT'\n{script}ROOT\n"
 
 
-# The call and its arguments: nothing is at their addresses, no descriptor has their numbers.
+# System calls and arguments. The addresses and descriptors in them are invalid.
 ANYBODY = {
     "add_key": 'b"user", b"claude-local", b"x", 1, -2',
     "request_key": 'b"user", b"claude-local-none", 0, 0',
@@ -59,8 +59,8 @@ ROOTS = {
     "fsmount": "-1, 0, 0",
     "fspick": "-1, 0, 99",
 }  # fmt: skip
-# Not even root of a namespace may; a machine may have them switched off for everybody.
-NOBODY = (
+# Refused also to root of a namespace, or switched off on some machines.
+REFUSED_OUTSIDE_TOO = (
     "bpf",
     "userfaultfd",
     "kexec_load",
@@ -88,9 +88,9 @@ CASES = [
             f"calls {name}",
             f"{refused(name)}{FILTERED}",
             control=FILTERED,
-            note="outside it is refused too, for want of a capability; the control shows that no filter is there",
+            note="refused outside too, for lack of a capability; the control shows that there is no filter",
         )
-        for name in NOBODY
+        for name in REFUSED_OUTSIDE_TOO
         if name in HERE.forbidden
     ),
     Attack("makes a namespace of users", NEW_USERS),
@@ -106,7 +106,7 @@ CASES = [
             "escaped(call({'x86_64': 272}.get(os.uname().machine, 97), 0x10000000 | 1 << 40) not in ('EPERM', 'EINVAL'))"
         ),
         control=NEW_USERS,
-        note="newer kernels refuse bits that they do not know",
+        note="newer kernels refuse unknown bits",
     ),
     Attack(
         "makes a namespace of mounts",
@@ -127,7 +127,7 @@ CASES = [
             "escaped(call({'x86_64': 157}.get(os.uname().machine, 167), 23, 0) == '' and libc.prctl(23, 0) == 1)"
         ),
         control="grep -q CapBnd:.0000000000000000 /proc/self/status || echo ESCAPED",
-        note="the set that bounds them is not empty outside",
+        note="outside, the bounding set is not empty",
     ),
     Attack(
         "takes the filter away",
@@ -161,7 +161,7 @@ try:
 except OSError as error:
     escaped(error.errno != errno.EPERM)
 escaped(open("/proc/self/status").read().count("Seccomp:\\t0"))"""),
-        note="some kernels refuse TIOCSTI to everybody; then the control shows that no filter is there",
+        note="some kernels refuse TIOCSTI to all users; then the control shows that there is no filter",
     ),
     Attack(
         "types into the terminal with the high half set",
@@ -206,7 +206,7 @@ except OSError as error:
                 5,
                 "",
                 FILTERED,
-                "not every kernel has it; the control shows that no filter is there",
+                "not every kernel has it; the control shows that there is no filter",
             ),
             (
                 "key",
@@ -214,7 +214,7 @@ except OSError as error:
                 3,
                 "",
                 FILTERED,
-                "not every kernel has it; the control shows that no filter is there",
+                "not every kernel has it; the control shows that there is no filter",
             ),
             (
                 "bluetooth",
@@ -222,7 +222,7 @@ except OSError as error:
                 3,
                 "",
                 FILTERED,
-                "not every kernel has it; the control shows that no filter is there",
+                "not every kernel has it; the control shows that there is no filter",
             ),
             (
                 "xdp",
@@ -230,7 +230,7 @@ except OSError as error:
                 3,
                 "",
                 FILTERED,
-                "not every kernel has it; the control shows that no filter is there",
+                "not every kernel has it; the control shows that there is no filter",
             ),
             (
                 "raw IP",
@@ -270,13 +270,13 @@ escaped(os.path.exists(f"/proc/self/fd/{there}/../../.ssh"))"""),
         "reads the kernel's log",
         "dmesg && echo ESCAPED; cat /dev/kmsg /proc/kmsg 2>/dev/null && echo ESCAPED",
         control=FILTERED,
-        note="many machines keep it from ordinary users",
+        note="on many machines ordinary users may not read it",
     ),
     Attack(
         "reads where the kernel's parts are",
         "grep -qv '^0*  *[a-zA-Z]' /proc/kallsyms && grep -vq '^0000000000000000' /proc/kallsyms && echo ESCAPED; [[ -r /proc/kcore ]] && echo ESCAPED",
         control="[[ -e /proc/kallsyms || -e /proc/kcore ]] && echo ESCAPED",
-        note="kernels show ordinary users zeros",
+        note="kernels show zeros to ordinary users",
     ),
     Attack(
         "writes to the kernel's settings",
@@ -300,12 +300,12 @@ code.write(b"\\x53\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\x5b\\xc3")  # push rbx; m
 function = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
 escaped(function() == os.getpid())"""),
             control=FILTERED,
-            note="not every kernel has them; the control shows that no filter is there",
+            note="not every kernel has them; the control shows that there is no filter",
         ),
         Attack(
             "calls by the numbers of x32",
             python("escaped(call(0x40000000 | 39) != 'ENOSYS')"),
             control=FILTERED,
-            note="not every kernel has them; the control shows that no filter is there",
+            note="not every kernel has them; the control shows that there is no filter",
         ),
     ]

@@ -1,4 +1,4 @@
-"""Attacks by the network, of every family, and by sockets of this machine."""
+"""Attacks by the network, with every address family, and by local sockets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ with socket.socket(socket.{family}, socket.{kind}) as one:
 
 
 HTTP = "curl --silent --max-time 3 --noproxy '*'"
-OUTSIDE = "no network may be used here; the control shows that there is an interface besides loopback's"
+OUTSIDE = "the tests may not use the network; the control shows that there are interfaces"
 INTERFACE = "[[ $(ls /sys/class/net | wc -l) -gt 0 ]] && echo ESCAPED"
 CASES = [
     Attack("connects to a port of this machine", connect("AF_INET", '("127.0.0.1", @TCP@)')),
@@ -91,7 +91,7 @@ for port in (@TCP@, @SERVER@, 22, 80, 631, 2375, 5432, 8080, 8081, 11434):
         "connects to a socket in the home",
         connect("AF_UNIX", '"@HOME@/.agent.sock"'),
         control=connect("AF_UNIX", '"@SOCKET@"'),
-        note="it is there for its name; the control connects to the one that listens",
+        note="only the name matters; the control connects to a socket that listens",
     ),
     Attack("connects through a link to a socket", "ln -s @SOCKET@ s; " + connect("AF_UNIX", '"s"')),
     Attack(
@@ -129,12 +129,12 @@ escaped(len(open("/proc/net/dev").readlines()) > 3)"""),
         "changes the network's settings",
         "ip link set lo down && echo ESCAPED; ip addr add 10.0.0.1/8 dev lo && echo ESCAPED",
         control="unshare --user --map-root-user --net ip link set lo up && echo ESCAPED",
-        note="only root of a namespace may",
+        note="only root of a namespace may do this",
     ),
     Attack(
         "sends through a proxy of the environment",
         "env | grep -i _proxy= | grep -v '=$' && echo ESCAPED",
         control="https_proxy=http://127.0.0.1:@TCP@ bash -c 'env | grep -qi _proxy=' && echo ESCAPED",
-        note="the user of these tests has none",
+        note="the user of these tests has no proxy",
     ),
 ]

@@ -1,10 +1,10 @@
-"""Attacks on other processes, on devices and with what was inherited; and processes that outlive a session."""
+"""Attacks on other processes and devices, with inherited rights, and by processes that outlive a session."""
 
 from __future__ import annotations
 
 from jail.attack import Attack, python
 
-# Makes process 1 of the jail forget that it ends with bubblewrap: prctl(PR_SET_PDEATHSIG, 0) in its name.
+# Calls prctl(PR_SET_PDEATHSIG, 0) in process 1 of the jail, which then no longer ends with bubblewrap.
 FORGET_THE_PARENT = """
 import platform, time
 class Registers(ctypes.Structure):
@@ -19,7 +19,7 @@ def in_its_name(pid, number, first, second):
     registers = Registers()
     libc.ptrace(12, pid, None, ctypes.byref(registers))  # PTRACE_GETREGS
     saved = bytes(registers)
-    registers.rip -= 2  # it waits in a system call
+    registers.rip -= 2  # back to the system call in which it waits
     registers.rax, registers.orig_rax, registers.rdi, registers.rsi = number, 2**64 - 1, first, second
     libc.ptrace(13, pid, None, ctypes.byref(registers))  # PTRACE_SETREGS
     libc.ptrace(9, pid, None, None)  # PTRACE_SINGLESTEP
@@ -29,7 +29,7 @@ def in_its_name(pid, number, first, second):
     return True
 """
 
-# Waits until the session is over and the audit has looked, then leaves something.
+# Waits until the session and its audit are over, then writes a file.
 LATE_FOOTHOLD = """
 if os.fork() == 0:
     os.setsid()
@@ -45,7 +45,7 @@ if os.fork() == 0:
 LOOK_LATER = "for i in {1..12}; do sleep 0.1; [[ ! -e .envrc ]] || { . ./.envrc; break; }; done"
 KILL = "kill -9 @VICTIM@ && until grep -q State:.Z /proc/@VICTIM@/status; do :; done"
 
-# Before the jail is gone, dozens of processes try to be quicker than the audit.
+# While the jail ends, dozens of processes try to be faster than the audit.
 RACE = """
 import time
 for number in range(64):
@@ -66,7 +66,7 @@ for number in range(64):
 
 CASES = [
     Attack("kills a process of the user", KILL),
-    Attack("kills everything that it may", "kill -9 -1", control=KILL, note="spares the tests"),
+    Attack("kills everything that it may", "kill -9 -1", control=KILL, note="the control spares the tests"),
     Attack("stops a process of the user", "kill -STOP @VICTIM@ && kill -CONT @VICTIM@ && echo ESCAPED"),
     Attack(
         "sees processes of the user",
@@ -94,7 +94,7 @@ escaped(b"CANARY" in memory.read(end - begin))
         "joins the namespaces of a process",
         "nsenter --target @VICTIM@ --user true && echo ESCAPED; nsenter --target 1 --user --mount true && echo ESCAPED",
         control="unshare --user --map-root-user --uts sleep 9 & p=$!; sleep 0.3; nsenter --preserve-credentials --target $p --user --uts true && echo ESCAPED; kill $p",
-        note="only a namespace of one's own can be joined; the control joins one",
+        note="a user can join only their own namespaces; the control joins one",
     ),
     Attack(
         "asks sudo",
@@ -145,7 +145,7 @@ escaped(b"CANARY" in memory.read(end - begin))
         "kill -9 0; echo unreachable",
         then="",
         control="setsid --wait bash -c '(kill -9 0); echo alive' | grep -q alive || echo ESCAPED",
-        note="that the wrapper lives on is looked at in test_sessions.py",
+        note="test_sessions.py checks that the wrapper survives",
     ),
     Attack(
         "has power over process 1",
@@ -161,13 +161,13 @@ escaped(b"CANARY" in memory.read(end - begin))
         "leaves a core dump of its own making",
         "ulimit -c unlimited && echo ESCAPED",
         control="ulimit -c 0; ulimit -Hc; (ulimit -c 1000) 2>/dev/null || [[ $(ulimit -Hc) == 0 ]] && echo ESCAPED",
-        note="machines differ in the limit that they begin with",
+        note="machines have different default limits",
     ),
     Attack(
         "writes how the machine handles crashes",
         "{ echo '|/tmp/x' >/proc/sys/kernel/core_pattern; } 2>/dev/null && echo ESCAPED; [[ -w /proc/sys/kernel/core_pattern ]] && echo ESCAPED",
         control="[[ -e /proc/sys/kernel/core_pattern ]] && echo ESCAPED",
-        note="only root may; the control shows that it is there",
+        note="only root may do this; the control shows that the file exists",
     ),
     Attack(
         "learns the machine's name",

@@ -1,4 +1,4 @@
-"""Attacks by what a terminal shows and by what a session leaves on it."""
+"""Attacks on terminals of the user and of other sessions."""
 
 from __future__ import annotations
 

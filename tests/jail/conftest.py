@@ -1,4 +1,4 @@
-"""The machine that the attacks are tried on. A part that is missing fails the tests; nothing is skipped."""
+"""The machine that is attacked. If a program is missing, the tests fail; nothing is skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An ordinary user who may talk to Docker, with a home of their own and no Claude Code on the machine."""
+"""An ordinary user who may use Docker, with their own home, on a machine without Claude Code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 @dataclass
 class DockerUser:
-    """Renders and runs the wrapper. Where the tests run as root, sessions run as a user made for them."""
+    """Renders and runs the wrapper. If the tests run as root, sessions run as a user created for them."""
 
     uid: int
     gid: int
@@ -55,7 +55,7 @@ class DockerUser:
         }
 
     def render(self) -> None:
-        """Writes the user's build/, as root where it must be: the tests' Python may be out of their reach."""
+        """Writes the user's build/, if necessary as root: the user may not be able to run the tests' Python."""
         self.workspace.mkdir(parents=True, exist_ok=True)
         (self.home / "key").write_text(KEY)
         places = {
@@ -116,7 +116,7 @@ class DockerUser:
 
 @contextmanager
 def docker_user(server: Recorder, image: str) -> Iterator[DockerUser]:
-    """A user with an empty home, rendered for `server`. What runs for them afterwards is removed."""
+    """A user with an empty home, rendered for `server`. Removes their containers at the end."""
     entry, made = _account()
     folder = Path(tempfile.mkdtemp(prefix="claude-local-container-"))
     folder.chmod(0o755)
@@ -127,7 +127,7 @@ def docker_user(server: Recorder, image: str) -> Iterator[DockerUser]:
         yield user
     finally:
         for name in user.containers():
-            # One that is going already cannot be removed twice.
+            # Fails for a container that is already being removed.
             subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)  # a process of the case may still be dying
         if made:

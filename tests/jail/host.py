@@ -1,7 +1,7 @@
 """An ordinary user's machine to attack: a throw-away home with secrets, listeners and the rendered wrapper.
 
-Everything that a model must not reach is a canary: `effects` tells which of them were touched. Sessions and
-controls run as a user of their own where the tests run as root, and never as root.
+Everything that a model must not reach is a canary: `effects` lists the touched ones. Sessions and controls never run as
+root: if the tests do, a user is created for them.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from claude_local.checks.verify.recorder import Recorder
 from jail.listeners import Listeners
 from support.machine import CLIENT_FOLDERS, ROOT, Done
 
-USER = f"claude-local-{os.getpid()}"  # one for each run: they end the processes of theirs
+USER = f"claude-local-{os.getpid()}"  # one for each run, which kills all processes of its user at the end
 SECRET = "CANARY-5f1c7d"
 KEY = "CANARY-key-of-the-model-server"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 TIMEOUT_SECONDS = 150
 
-# Stands where Claude Code would: the script of an attack runs exactly where the model's commands run.
+# Replaces Claude Code: the script of an attack runs exactly where the model's commands would.
 STUB = """#!/bin/bash
 [[ ${1:-} != --version ]] || { printf '2.1.329 (stub)\\n'; exit; }
 eval "${!#}"
 """
 
-# What a home holds that is worth stealing or changing.
+# Files in the home that are worth stealing or changing.
 FILES = {
     ".ssh/id_ed25519": f"{SECRET} private key\n",
     ".aws/credentials": f"{SECRET} cloud\n",
@@ -59,7 +59,7 @@ class Account:
 
 
 def open_account() -> Account:
-    """A user of its own for root's tests; else the one who runs them."""
+    """A new user if the tests run as root; otherwise the current user."""
     if os.getuid():
         return Account(os.getuid(), os.getgid())
     subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/bash", USER], check=False)
@@ -68,7 +68,7 @@ def open_account() -> Account:
 
 
 def close_account(account: Account) -> None:
-    """Ends what still runs as the user, and removes it if `open_account` made it."""
+    """Kills the user's processes and removes the user, if `open_account` created it."""
     if account.made:
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -129,7 +129,7 @@ class Host:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What an attacker may know, by the names that scripts use: @HOME@ and so on."""
+        """Facts that an attacker may know, by their names in scripts: @HOME@ and so on."""
         return {
             "HOME": str(self.home),
             "WORK": str(self.work),
@@ -149,7 +149,7 @@ class Host:
         return script
 
     def render(self, **settings: str) -> None:
-        """Writes the wrapper and what belongs to it, for this home."""
+        """Renders the wrapper and its files for this home."""
         environment = {
             "PATH": SYSTEM_PATH,
             "HOME": str(self.home),
@@ -168,15 +168,15 @@ class Host:
         subprocess.run(["cp", "-a", self.base / "build", self.base / "rendered"], check=True)
 
     def give(self, path: Path) -> None:
-        """Makes the attacked user the owner of everything there."""
+        """Makes the attacked user the owner of `path` and everything below it."""
         if not os.getuid():
             owner = f"{self.account.uid}:{self.account.gid}"
             subprocess.run(["chown", "-hR", owner, str(path)], check=True)
 
     def fresh(self) -> None:
-        """A new home, an empty workspace, a new victim; from here on `effects` counts.
+        """A new home, an empty workspace, a new victim; `effects` counts from here on.
 
-        The wrapper is as rendered again: without a jail attacks on it work too.
+        Restores the rendered wrapper too, because without a jail attacks on it work.
         """
         remove(self.home)
         remove(self.base / "build")
@@ -195,13 +195,13 @@ class Host:
         self.start_watching()
 
     def start_watching(self, *ignored: Path) -> None:
-        """`effects` counts from here on; it leaves out the workspace and `ignored`."""
+        """`effects` counts from here on. It ignores the workspace and `ignored`."""
         self.ignored = (self.home / "projects", self.state_dir, self.client_dir, *ignored)
         self.before = dict(self.snapshot())
         self.listeners.collect()
 
     def snapshot(self) -> Iterator[tuple[str, str]]:
-        """What is in the home outside the workspace: path, and what it is."""
+        """Path and a description of each file in the home outside the workspace."""
         for folder, _, names in os.walk(self.home):
             if any(Path(folder).is_relative_to(path) for path in self.ignored):
                 continue
@@ -215,7 +215,7 @@ class Host:
                 )
 
     def effects(self, *outputs: str) -> list[str]:
-        """What was touched outside the workspace, and what got into `outputs`, in a few words each."""
+        """One short phrase for each thing touched outside the workspace and each secret in `outputs`."""
         after = dict(self.snapshot())
         found = [f"changed {name}" for name in after if after[name] != self.before.get(name)]
         found += [f"deleted {name}" for name in self.before.keys() - after.keys()]
@@ -227,7 +227,7 @@ class Host:
         return sorted(found)
 
     def real_claude(self, client: str) -> Path:
-        """A folder for the PATH with that version of Claude Code, which the attacked user may run."""
+        """A folder for the PATH with that version of Claude Code, executable for the attacked user."""
         folder = self.base / "real" / client
         if not folder.exists():
             folder.mkdir(parents=True)
@@ -247,7 +247,7 @@ class Host:
         extra: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
     ) -> Done:
-        """Runs a script in the jail, in Claude Code's place, by the generated wrapper."""
+        """Runs a script in the jail, in Claude Code's place, with the generated wrapper."""
         return self.run(self.wrapper_argv(script, *options), cwd=cwd, extra=extra, pass_fds=pass_fds)
 
     def unconfined(self, script: str, *, cwd: Path | None = None, pass_fds: Sequence[int] = ()) -> Done:
@@ -263,7 +263,7 @@ class Host:
         pass_fds: Sequence[int] = (),
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> Done:
-        """Runs a program as the attacked user to its end, in a session of its own."""
+        """Runs a program to its end as the attacked user, in a new process session."""
         with self.started(argv, cwd=cwd, extra=extra, pass_fds=pass_fds) as process:
             try:
                 out, error = process.communicate(timeout=timeout_seconds)
@@ -324,7 +324,7 @@ class Host:
 
 
 def remove(folder: Path) -> None:
-    """Deletes a folder, also one whose modes forbid it to its owner."""
+    """Deletes a folder, even if its modes forbid that to its owner."""
     if folder.exists():
         subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)  # a process of the case may still be dying

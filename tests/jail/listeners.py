@@ -1,4 +1,4 @@
-"""Sockets of this machine that nobody in a jail may reach: each connection is remembered."""
+"""Local sockets that must be unreachable from a jail. They record each connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Listeners:
         return self._port("UDP")
 
     def open(self, folder: Path) -> None:
-        """Begins to listen; the second time it only makes the socket's file again if it went away."""
+        """Begins to listen in `folder`. Later calls change nothing."""
         self.path = folder / "docker.sock"
         if not self._sockets:
             self._add("TCP", socket.socket(socket.AF_INET), ("127.0.0.1", 0))
@@ -43,7 +43,7 @@ class Listeners:
             self.path.chmod(0o777)
 
     def collect(self) -> list[str]:
-        """Names of the sockets that were reached since the last time: the kernel keeps who came."""
+        """Names of the sockets that were reached since the last call: the kernel queues connections."""
         self.hits = []
         while found := self._selector.select(0):
             for key, _ in found:
@@ -57,7 +57,7 @@ class Listeners:
             listener.close()
 
     def _add(self, name: str, listener: socket.socket, address: object) -> None:
-        listener.bind(address)  # type: ignore[arg-type]  # its type depends on the family
+        listener.bind(address)  # type: ignore[arg-type]  # the type depends on the family
         if listener.type == socket.SOCK_STREAM:
             listener.listen(16)
         self._sockets[name] = listener

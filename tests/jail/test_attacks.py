@@ -59,7 +59,7 @@ def test_an_attack_has_no_effect_outside_the_workspace(host: Host, attack: Attac
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_without_a_jail_it_works(host: Host, attack: Attack) -> None:
+def test_every_attack_works_without_a_jail(host: Host, attack: Attack) -> None:
     prepare(host, attack)
 
     done = host.unconfined(attack.control or attack.script)

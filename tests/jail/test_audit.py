@@ -1,4 +1,4 @@
-"""What the wrapper does with what a session left: the quarantine, its list, and the way back."""
+"""The audit after a session: the quarantine, the report, and restoring files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GIT = "git init -q . && echo a >a && git add a && git commit -q -m one"
 
 
 def aside(host: Host) -> dict[str, str]:
-    """What is in the quarantines: the path in the workspace, and the text."""
+    """The files in the quarantines: path in the workspace, and text."""
     found = {}
     for folder in sorted((host.state_dir / "quarantine").glob("*/")):
         for path in sorted(folder.rglob("*")):
@@ -34,7 +34,7 @@ def prepare(host: Host, script: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_what_is_new_is_put_aside_and_told(host: Host) -> None:
+def test_new_files_are_put_aside_and_named(host: Host) -> None:
     done = host.session(
         "mkdir -p sub/.vscode; echo evil >sub/.vscode/tasks.json; echo evil >.envrc; echo fine >file"
     )
@@ -51,7 +51,7 @@ def test_what_is_new_is_put_aside_and_told(host: Host) -> None:
     ]
 
 
-def test_what_was_changed_comes_back_as_it_was(host: Host) -> None:
+def test_a_changed_file_is_restored(host: Host) -> None:
     prepare(host, "mkdir a; echo fine >a/.envrc; chmod 640 a/.envrc")
 
     host.session("mv a b; mkdir a; echo evil >a/.envrc")
@@ -61,7 +61,7 @@ def test_what_was_changed_comes_back_as_it_was(host: Host) -> None:
     assert (host.work / "a/.envrc").stat().st_mode & 0o777 == 0o640
 
 
-def test_what_can_be_read_only_is_read_only(host: Host) -> None:
+def test_existing_files_that_programs_obey_are_read_only(host: Host) -> None:
     prepare(host, f"{GIT}; echo fine >.envrc; mkdir .vscode; echo fine >.vscode/tasks.json")
 
     done = host.session(
@@ -73,7 +73,7 @@ def test_what_can_be_read_only_is_read_only(host: Host) -> None:
     assert done.stderr == ""
 
 
-def test_a_session_that_leaves_nothing_says_nothing(host: Host) -> None:
+def test_a_harmless_session_prints_nothing(host: Host) -> None:
     prepare(host, GIT)
 
     done = host.session(
@@ -94,7 +94,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_what_starts_nothing_stays(host: Host, name: str) -> None:
+def test_a_repository_that_starts_nothing_stays(host: Host, name: str) -> None:
     done = host.session(f"set -e; {HARMLESS[name]}")
 
     assert done.returncode == 0, done.stderr
@@ -160,7 +160,7 @@ KEYS = {
 
 
 def test_a_key_that_may_start_something_puts_the_configuration_aside(host: Host) -> None:
-    """One repository for each key, in one session: they do not influence each other."""
+    """One session with one repository for each key: they do not influence each other."""
     lines = [
         f"git init -q r{i}; git -C r{i} config '{key}' '{value}'"
         for i, (key, value) in enumerate(KEYS.items())
@@ -214,7 +214,7 @@ def test_names_in_the_list_of_quarantines_are_shown_without_control_characters(h
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_what_was_put_aside_comes_back(host: Host) -> None:
+def test_files_in_the_quarantine_can_be_restored(host: Host) -> None:
     host.session("mkdir -p $'a\\nb\\n/.vscode'; echo x >$'a\\nb\\n/.vscode/tasks.json'; ln -s y .envrc")
 
     done = host.run([str(host.wrapper), "quarantine", "restore", name_of_quarantine(host)])
@@ -223,10 +223,10 @@ def test_what_was_put_aside_comes_back(host: Host) -> None:
     assert (host.work / "a\nb\n/.vscode/tasks.json").read_text() == "x\n"
     assert (host.work / ".envrc").readlink() == Path("y")
     assert aside(host) == {}
-    assert host.run([str(host.wrapper), "quarantine"]).stderr == "claude-local: nothing was put aside\n"
+    assert host.run([str(host.wrapper), "quarantine"]).stderr == "claude-local: the quarantine is empty\n"
 
 
-def test_what_came_back_does_not_replace_what_is_there(host: Host) -> None:
+def test_restoring_does_not_replace_a_file(host: Host) -> None:
     host.session("echo evil >.envrc")
     (host.work / ".envrc").write_text("mine")
 
@@ -234,10 +234,10 @@ def test_what_came_back_does_not_replace_what_is_there(host: Host) -> None:
 
     assert (host.work / ".envrc").read_text() == "mine"
     assert aside(host) == {".envrc": "evil\n"}
-    assert ".envrc is there again already" in done.stderr
+    assert ".envrc already exists again" in done.stderr
 
 
-def test_nothing_comes_back_through_a_link_that_a_later_session_made(host: Host) -> None:
+def test_nothing_is_restored_through_a_link_that_a_later_session_made(host: Host) -> None:
     host.session("mkdir a; echo evil >a/.zlogin; mkdir -p b/c; echo evil >b/c/.zlogin")
     host.session("rmdir a; ln -s @HOME@ a; rm -r b; ln -s @HOME@/projects b; mkdir -p ../c")
     host.start_watching()
@@ -246,12 +246,12 @@ def test_nothing_comes_back_through_a_link_that_a_later_session_made(host: Host)
 
     assert host.effects() == []
     assert not (host.home / "projects/c").exists()
-    assert "is elsewhere now" in done.stderr
+    assert "leads through a link now" in done.stderr
 
 
 @pytest.mark.parametrize("folder", [".", "a", ".."])
-def test_nothing_comes_back_while_a_session_could_exchange_folders(host: Host, folder: str) -> None:
-    """A session in the same workspace, in a part of it, or around it."""
+def test_nothing_is_restored_while_a_session_runs_there(host: Host, folder: str) -> None:
+    """The session's workspace is the same, a part of it, or contains it. It could replace folders by links."""
     host.session("mkdir a; echo evil >a/.zlogin; echo evil >.envrc")
     name = name_of_quarantine(host)
     place = (host.work / folder).resolve()
@@ -274,8 +274,8 @@ def test_nothing_comes_back_while_a_session_could_exchange_folders(host: Host, f
         "claude-local: end it first",
     ]
     assert after.stderr.splitlines() == [
-        f"claude-local: the last session in {place} was cut off, and nobody looked yet at what it left",
-        "claude-local: start claude-local there once, which looks first",
+        f"claude-local: the last session in {place} was cut off and has not been audited yet",
+        "claude-local: start claude-local there once, which audits first",
     ]
     assert (host.work / "a/.zlogin").read_text() == "evil\n"
     assert aside(host) == {}
@@ -320,8 +320,8 @@ def test_breaking_hard_links_keeps_text_and_mode_of_odd_names(host: Host) -> Non
     assert facts == dict.fromkeys(("a\nb", "-n", " ", "'"), ("x\n", 1, 416))
 
 
-def test_what_cannot_be_put_aside_is_told(host: Host) -> None:
-    """A quarantine on a full or broken disk, for instance; here a file is in its place."""
+def test_files_that_cannot_be_put_aside_are_named(host: Host) -> None:
+    """As on a full or broken disk; here a file is in the quarantine's place."""
     (host.state_dir / "quarantine").write_text("")
     host.give(host.state_dir)
 
@@ -336,14 +336,14 @@ def test_what_cannot_be_put_aside_is_told(host: Host) -> None:
 LISTED = {
     "a build file": ("echo x >Makefile", "Makefile"),
     "a build file deep in the tree": ("mkdir a; echo x >a/package.json", "a/package.json"),
-    "an executable": ("echo x >run; chmod +x run", "run can be run"),
+    "an executable": ("echo x >run; chmod +x run", "run is executable"),
     "a link that leads out": (
         "ln -s ../../.bashrc l",
         "l is a link that leads out of the workspace, to @HOME@/.bashrc",
     ),
     "a setuid file": ("cp /bin/true t; chmod 4755 t", "t has special permissions (4755)"),
-    "a pipe": ("mkfifo p", "p is no ordinary file"),
-    "a socket": ("python3 -c 'import socket; socket.socket(1).bind(\"s\")'", "s is no ordinary file"),
+    "a pipe": ("mkfifo p", "p is not a regular file"),
+    "a socket": ("python3 -c 'import socket; socket.socket(1).bind(\"s\")'", "s is not a regular file"),
     "a module that starts with Python": (
         "mkdir -p v/site-packages; echo x >v/site-packages/x.pth",
         "v/site-packages/x.pth",
@@ -352,7 +352,7 @@ LISTED = {
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_what_a_user_runs_on_purpose_is_listed_and_stays(host: Host, name: str) -> None:
+def test_files_that_a_user_runs_on_purpose_are_listed_and_stay(host: Host, name: str) -> None:
     script, line = LISTED[name]
 
     done = host.session(script)
@@ -368,7 +368,7 @@ def test_a_link_inside_is_not_listed(host: Host) -> None:
 
 
 @pytest.mark.parametrize("kind", ["links", "programs", "repositories", "plants"])
-def test_thousands_of_files_do_not_make_the_audit_endless(host: Host, kind: str) -> None:
+def test_the_audit_of_thousands_of_files_ends(host: Host, kind: str) -> None:
     script = {
         "links": "/usr/bin/python3 -c 'import os; [os.symlink(os.path.abspath(chr(97)), str(i)) for i in range(20000)]'",
         "programs": "touch p{1..5000}; chmod +x p*",
@@ -382,7 +382,7 @@ def test_thousands_of_files_do_not_make_the_audit_endless(host: Host, kind: str)
     assert len(done.stderr.splitlines()) < 30
 
 
-def test_a_session_in_another_folder_does_not_look_here(host: Host) -> None:
+def test_a_session_in_another_folder_does_not_audit_this_one(host: Host) -> None:
     other = host.home / "projects" / "else"
     other.mkdir()
     host.give(other)
@@ -402,7 +402,7 @@ def test_a_session_in_another_folder_does_not_look_here(host: Host) -> None:
     assert not record.exists()
 
 
-def test_a_deep_tree_is_looked_at(host: Host) -> None:
+def test_a_deep_tree_is_audited(host: Host) -> None:
     done = host.session("for i in {1..30}; do mkdir $(printf 'd%.0s' {1..120}); cd d*; done; echo x >.envrc")
 
     assert done.returncode == 0

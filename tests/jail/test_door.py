@@ -1,4 +1,4 @@
-"""The only way out of the jail, attacked over its socket: what gets through, and as whom."""
+"""The only way out of the jail, attacked over its socket: which requests get through, and with which headers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Door:
     process: subprocess.Popen[bytes]
 
     def send(self, raw: bytes, *, timeout_seconds: float = 20, end: bool = False) -> bytes:
-        """All that the door answers until it hangs up or falls silent. `end`: nothing more will be sent."""
+        """Everything that the door answers until it hangs up or `timeout_seconds` pass. `end`: closes our side."""
         with self.connect(timeout_seconds) as connection:
             connection.sendall(raw)
             if end:
@@ -43,7 +43,7 @@ class Door:
     def connect(self, timeout_seconds: float = 20) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(timeout_seconds)
-        # A path of the tests may be longer than the 107 bytes of a socket's address.
+        # The path may be longer than the 107 bytes of a socket address.
         folder = os.open(self.socket_file.parent, os.O_PATH)
         connection.connect(f"/proc/self/fd/{folder}/{self.socket_file.name}")
         os.close(folder)
@@ -67,7 +67,7 @@ def _read_all(connection: socket.socket) -> bytes:
 
 
 def status_in(answer: bytes) -> int:
-    """The status of an answer; 0 for a connection that was closed without one."""
+    """The status of an answer; 0 if the connection was closed without an answer."""
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else 0
 
 
@@ -102,7 +102,7 @@ def one_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 @pytest.fixture
 def door(one_door: Door) -> Door:
-    """The same door for every test, with a model server that remembers nothing."""
+    """The same door for every test; the recorded requests of the model server are cleared."""
     assert one_door.process.poll() is None
     one_door.model.requests.clear()
     return one_door
@@ -193,7 +193,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_no_plain_request_does_not_reach_the_model_server(door: Door, name: str) -> None:
+def test_a_malformed_request_does_not_reach_the_model_server(door: Door, name: str) -> None:
     answer = door.send(HOSTILE[name], end=True)
 
     assert status_in(answer) in (0, 400, 403, 405, 408, 414, 431, 501)
@@ -201,7 +201,7 @@ def test_what_is_no_plain_request_does_not_reach_the_model_server(door: Door, na
     assert door.status_of("POST", "/v1/messages", body=MESSAGE) == 200  # it still serves
 
 
-def test_a_request_behind_another_is_looked_at_by_itself(door: Door) -> None:
+def test_a_request_behind_another_is_checked_separately(door: Door) -> None:
     first = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(MESSAGE), MESSAGE)
 
     answer = door.send(first + SMUGGLED, timeout_seconds=1)
@@ -210,7 +210,7 @@ def test_a_request_behind_another_is_looked_at_by_itself(door: Door) -> None:
     assert answer.count(b"HTTP/1.1 403") == 1
 
 
-def test_chunks_count_where_a_length_is_given_too_and_what_follows_is_a_request_of_its_own(
+def test_chunks_win_over_a_length_and_the_rest_is_a_separate_request(
     door: Door,
 ) -> None:
     both = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -253,7 +253,7 @@ FORGED = [
 
 
 @pytest.mark.parametrize("header", FORGED)
-def test_no_header_that_speaks_for_somebody_gets_through(door: Door, header: str) -> None:
+def test_no_header_that_identifies_the_sender_gets_through(door: Door, header: str) -> None:
     door.status_of("POST", "/v1/messages", f"{header}: forged\r\n{header.lower()}: forged too\r\n", MESSAGE)
 
     (request,) = door.model.requests
@@ -261,7 +261,7 @@ def test_no_header_that_speaks_for_somebody_gets_through(door: Door, header: str
     assert request.raw.count(KEY) == 1
 
 
-def test_the_host_is_the_servers_own(door: Door) -> None:
+def test_the_host_header_is_that_of_the_server(door: Door) -> None:
     raw = b"GET /v1/models HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
 
     door.send(raw)
@@ -269,13 +269,13 @@ def test_the_host_is_the_servers_own(door: Door) -> None:
     assert "evil.example" not in door.model.requests[0].raw
 
 
-def test_no_protocol_is_changed(door: Door) -> None:
+def test_no_protocol_upgrade_gets_through(door: Door) -> None:
     door.status_of("GET", "/v1/models", "Upgrade: websocket\r\nConnection: Upgrade\r\n")
 
     assert not any("websocket" in request.raw for request in door.model.requests)
 
 
-def test_one_who_writes_slowly_blocks_nobody(door: Door) -> None:
+def test_slow_clients_do_not_block_others(door: Door) -> None:
     slow = [door.connect() for _ in range(20)]
     for connection in slow:
         connection.sendall(b"POST /v1/messages HTTP/1.1\r\nHost")
@@ -287,14 +287,14 @@ def test_one_who_writes_slowly_blocks_nobody(door: Door) -> None:
     for other in others:
         other.start()
     for other in others:
-        other.join(9)  # before the slow ones are sent away
+        other.join(9)  # before the door closes the slow connections
 
     assert answers == [200] * 5
     for connection in slow:
         connection.close()
 
 
-def test_one_who_never_ends_a_request_is_sent_away(door: Door) -> None:
+def test_an_endless_request_is_closed(door: Door) -> None:
     answer = door.send(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n", timeout_seconds=30)
 
     assert status_in(answer) == 408

@@ -1,6 +1,6 @@
-"""Which editor a session sees: with --ide one that has the workspace open, and else none.
+"""Which editor a session sees: with --ide one that has the workspace open, otherwise no editor.
 
-The editor opens any file of the user's for whoever connects, and no proxy stands before it.
+The editor opens any file of the user for any program that connects, and there is no proxy before it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ASK = 'exec 3<>"/dev/tcp/127.0.0.1/${CLAUDE_CODE_SSE_PORT:-9}" && read -r answer
 
 @contextmanager
 def editor(host: Host, text: str) -> Iterator[str]:
-    """The port of an editor with this lock file, which greets whoever connects."""
+    """The port of an editor with this lock file. It greets each connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
@@ -88,7 +88,7 @@ def test_a_folder_whose_name_json_escapes_is_found(host: Host) -> None:
     assert (done.returncode, done.stdout) == (0, "the editor\n"), done.stderr
 
 
-# Whatever a session could try: the port, the socket file beside the door's, the lock file with the token.
+# All ways that a session could try: the port, the socket file beside the door's, the lock file with the token.
 REACH = f"""cat ~/.claude/ide/* @HOME@/.claude/ide/* ~/.claude-local/ide/* 2>/dev/null
 for port in @EDITOR@ "${{CLAUDE_CODE_SSE_PORT:-9}}"; do (CLAUDE_CODE_SSE_PORT=$port; {ASK}) 2>/dev/null; done
 socat -T 2 - UNIX-CONNECT:/run/claude-local/door/editor.sock 2>/dev/null
@@ -110,7 +110,7 @@ def test_without_ide_no_way_leads_to_the_editor(host: Host, options: tuple[str, 
 
 
 def test_with_ide_the_attack_reaches_the_editor(host: Host) -> None:
-    """What the help says of --ide: the session drives the editor."""
+    """As the help of --ide says, the session controls the editor."""
     facts = {"workspaceFolders": [str(host.work)], "authToken": TOKEN}
     with editor(host, json.dumps(facts)) as port:
         done = host.session(REACH.replace("@EDITOR@", port), "--ide")

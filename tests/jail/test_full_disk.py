@@ -1,4 +1,4 @@
-"""The disk of the state folder is full: a list that is not whole must not make the user's files look new."""
+"""The disk of the state folder is full: an incomplete list must not make the user's files look new."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from support.machine import ROOT, Done
 
 pytestmark = pytest.mark.tools
 
-SMALL_KIB = 96  # a record in which nothing is large takes some ten pages of 4 KiB
+SMALL_KIB = 96  # a small record takes some ten pages of 4 KiB
 LARGE_KIB = 16 * 1024
 MANY = "for i in {1..1500}; do mkdir d$i; echo x >d$i/.envrc; done"  # their list is larger than SMALL_KIB
 
 
 @contextmanager
 def small_state_dir(host: Host, size_kib: int = SMALL_KIB) -> Iterator[None]:
-    """The state folder on a disk of its own."""
+    """The state folder on a small disk."""
     if os.getuid():
         pytest.fail("only root's tests can make a small disk: sudo scripts/test")
     subprocess.run(["mount", "-t", "tmpfs", "none", host.state_dir], check=True)
@@ -44,14 +44,14 @@ def prepare(host: Host, script: str) -> None:
 
 
 def files(host: Host) -> dict[str, bytes]:
-    """The workspace's files and what is in them."""
+    """The workspace's files and their contents."""
     return {
         str(path.relative_to(host.work)): path.read_bytes() for path in host.work.rglob("*") if path.is_file()
     }
 
 
 def quarantined(host: Host) -> int:
-    """How many files are in quarantines."""
+    """The number of files in quarantines."""
     return sum(path.is_file() for path in host.state_dir.glob("quarantine/*/**/*"))
 
 
@@ -62,9 +62,9 @@ def records(host: Host) -> list[str]:
 def assert_refused(host: Host, done: Done) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        "claude-local: no list of what is in this folder, which is needed after the session: "
+        "claude-local: cannot list the files of this folder, which the audit after the session needs: "
         f"cannot write into {host.state_dir}: No space left on device",
-        f"claude-local: make room (how much there is: df -h {host.state_dir}), "
+        f"claude-local: free disk space (check: df -h {host.state_dir}), "
         f"or choose another folder: CLAUDE_LOCAL_STATE_DIR, then cd '{ROOT}' && invoke render",
     ]
     assert records(host) == []
@@ -91,7 +91,7 @@ def test_copies_that_do_not_fit_stop_the_start(host: Host) -> None:
 
 @pytest.mark.parametrize("size_kib", range(4, 40, 4))
 def test_a_disk_without_room_for_a_record_names_the_disk(host: Host, size_kib: int) -> None:
-    """Whatever is the first that does not fit: no session begins that could not be looked at."""
+    """Whichever file is the first that does not fit: a session that could not be audited does not begin."""
     prepare(host, "git init -q . && echo x >.envrc")
 
     with small_state_dir(host, size_kib):
@@ -102,7 +102,7 @@ def test_a_disk_without_room_for_a_record_names_the_disk(host: Host, size_kib: i
         assert quarantined(host) == 0
 
 
-def test_what_did_not_fit_afterwards_is_looked_at_by_the_next_start(host: Host) -> None:
+def test_an_audit_that_failed_on_a_full_disk_is_repeated_at_the_next_start(host: Host) -> None:
     prepare(host, "echo mine >.envrc; mkdir .vscode; echo mine >.vscode/tasks.json")
     before = files(host)
     with small_state_dir(host):
@@ -116,16 +116,14 @@ def test_what_did_not_fit_afterwards_is_looked_at_by_the_next_start(host: Host) 
         assert quarantined(host) == 1500
         assert records(host) == []
     reason = (
-        f"claude-local: what the session in {host.work} left was not looked at: "
+        f"claude-local: the session in {host.work} could not be audited: "
         f"cannot write into {host.state_dir}: No space left on device"
     )
     step = (
-        f"claude-local: do not use what it left; make room (how much there is: df -h {host.state_dir}) "
-        "and start claude-local here again, which looks first"
+        f"claude-local: do not use what it left; free disk space (check: df -h {host.state_dir}) "
+        "and start claude-local here again, which audits first"
     )
-    again = (
-        "claude-local: the last session in this folder was not looked at to the end; looking at what it left"
-    )
+    again = "claude-local: the audit of the last session in this folder did not finish; auditing it again"
     assert (first.returncode, first.stderr.splitlines()) == (7, [reason, step])
     assert (second.returncode, second.stdout) == (1, "")
     assert second.stderr.splitlines() == [again, reason, step]
@@ -139,7 +137,7 @@ def test_what_did_not_fit_afterwards_is_looked_at_by_the_next_start(host: Host) 
     assert record
 
 
-def test_a_folder_that_may_not_be_read_is_no_full_disk(host: Host) -> None:
+def test_an_unreadable_folder_is_not_taken_for_a_full_disk(host: Host) -> None:
     prepare(host, "mkdir closed; echo x >closed/.envrc; chmod 0 closed; echo x >.envrc; chmod 0 .envrc")
 
     done = host.session("echo it runs")
@@ -147,7 +145,7 @@ def test_a_folder_that_may_not_be_read_is_no_full_disk(host: Host) -> None:
     assert (done.returncode, done.stdout) == (0, "it runs\n"), done.stderr
 
 
-def test_a_workspace_that_a_session_closed_is_looked_at(host: Host) -> None:
+def test_a_workspace_that_a_session_made_unreadable_is_audited(host: Host) -> None:
     done = host.session("echo evil >.envrc; chmod 0 .")
 
     assert done.returncode == 0, done.stderr
@@ -155,7 +153,7 @@ def test_a_workspace_that_a_session_closed_is_looked_at(host: Host) -> None:
 
 
 def write_record(host: Host, **lists: bytes) -> None:
-    """As of a session that was cut off, with what of its lists reached the disk."""
+    """Writes the record of a session that was cut off, with the given contents of its lists."""
     record = host.state_dir / "sessions" / "999999999-1"
     (record / "old").mkdir(parents=True)
     (record / "workspace").write_text(str(host.work))
@@ -178,8 +176,8 @@ def test_after_a_power_failure_a_lost_list_moves_nothing(host: Host, text: bytes
     assert (done.returncode, done.stdout) == (0, "it runs\n")
     assert (quarantined(host), records(host), (host.work / ".envrc").read_text()) == (0, [], "mine\n")
     assert done.stderr.splitlines() == [
-        "claude-local: the last session in this folder was cut off; looking at what it left",
-        "claude-local: the list of what was here before is lost, as after a power failure: nothing is put aside",
+        "claude-local: the last session in this folder was cut off; auditing what it left",
+        "claude-local: the list of files from before the session is lost, as after a power failure: nothing is put aside",
         "claude-local: changed in this session; read them before you build, test or run:",
         "  .vscode",
     ]

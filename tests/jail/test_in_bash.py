@@ -1,7 +1,7 @@
 """The attacks as commands of the real Claude Code in `--sandbox bash`, with a yes to every question.
 
-That mode is weaker, and the lists here say where: its sandbox holds what commands change and reach, not all that
-they can read or see. Left out is what needs a step of the user before or after, which the mode does not look at.
+That mode is weaker, and the lists here say where: its sandbox limits what commands can change and reach, but not all
+that they can read or see. Attacks that need a step of the user before or after are left out: the mode has no audit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ READS_THE_KEY = {
         "finds the user's secrets in a login shell",
     },
 }
-"""The server's key is in the environment of Claude Code and in a file that its user can read."""
+"""These read the server's key, which is in Claude Code's environment and in a file that its user can read."""
 
 SEES_MORE = {
     "files": {
@@ -67,11 +67,11 @@ SEES_MORE = {
         "outlives others when memory is short",
     },
 }
-"""Nothing is hidden, no call of the kernel is refused, nothing is limited: the attack says so, and no more."""
+"""These only report that something is visible, not limited, or not refused by the kernel."""
 
 
 class Commands:
-    """A model that asks for one attack after the other, and looks after each at what it has done."""
+    """A model that runs one attack after the other, and records the effects of each."""
 
     def __init__(self, host: Host, attacks: list[Attack]) -> None:
         self.host = host
@@ -89,7 +89,7 @@ class Commands:
             return [{"type": "text", "text": "done"}]
         self.running = self.waiting.pop(0)
         home = self.host.home
-        self.host.start_watching(home / ".cache", home / ".npm")  # Claude Code's own notes
+        self.host.start_watching(home / ".cache", home / ".npm")  # Claude Code itself writes there
         script = self.host.fill_in(self.running.script)
         command = f"(mkdir -p d; cd d; {script}\n) </dev/null; chmod -R u+rwX d; rm -rf d"
         arguments = {"command": command, "description": "x", "timeout": COMMAND_MILLISECONDS}
@@ -110,7 +110,7 @@ def _last_result(messages: list[dict[str, Any]]) -> str:
 
 
 def effects_of(host: Host, attacks: list[Attack]) -> dict[str, list[str]]:
-    """What each attack has done, in one session of the real Claude Code."""
+    """The effects of each attack, in one session of the real Claude Code."""
     commands = Commands(host, attacks)
     program, configuration = host.base / "say_yes.py", host.base / "yes.json"
     shutil.copy2(say_yes.__file__, program)
@@ -139,6 +139,6 @@ def test_a_command_changes_and_reaches_nothing_outside_and_sees_much(host: Host,
     assert effects.keys() == {attack.name for attack in attacks}
     done = {effect for all_of_one in effects.values() for effect in all_of_one}
     assert [effect for effect in done if not effect.startswith("said ")] == []
-    told = {name for name, all_of_one in effects.items() if all_of_one}
-    assert told - SEES_MORE.get(group, set()) - READS_THE_KEY.get(group, set()) == set()
-    assert READS_THE_KEY.get(group, set()) - told == set()
+    worked = {name for name, all_of_one in effects.items() if all_of_one}
+    assert worked - SEES_MORE.get(group, set()) - READS_THE_KEY.get(group, set()) == set()
+    assert READS_THE_KEY.get(group, set()) - worked == set()

@@ -1,6 +1,6 @@
-"""The attacks in `--sandbox container`: many in one session each, because a container takes a second to start.
+"""The attacks in `--sandbox container`: many in each session, because a container takes a second to start.
 
-The image has no Claude Code, only the stub in its place; nor git, so that attacks by git are those of the jail.
+The image has a stub instead of Claude Code, and no git: attacks by git run only in the jail.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GROUPS = {
     "exhaustion": cases_exhaustion.CASES,
 }
 
-# These end the session, or need a workspace of their own. What is different on purpose has a reason.
+# ALONE: these end the session, or need their own workspace. DIFFERENT: different on purpose, with the reason.
 ALONE = {
     "kills everything that it may",
     "ends the session but not itself",
@@ -56,19 +56,19 @@ DIFFERENT = {
     "finds /sys": "Docker mounts it read-only",
     "learns the machine's name": "Docker's name is set too; /proc/sys is read-only",
     "sees the machine's devices": "Docker makes some more",
-    "writes to the kernel's settings": "looked at in test_in_docker.py",
-    "sees other users' files in /tmp": "the folder of the tests is there by the mounts",
+    "writes to the kernel's settings": "tested in test_in_docker.py",
+    "sees other users' files in /tmp": "the mounts make the folder of the tests visible",
     "finds the socket of Docker": "the image has folders in /run",
-    "starts bubblewrap in the jail": "the image has none",
-    "takes every file number of a scratch place": "Docker sets no number; the memory limit holds",
-    "fills the rest of the tree": "looked at in test_in_docker.py",
+    "starts bubblewrap in the jail": "the image does not contain bubblewrap",
+    "takes every file number of a scratch place": "Docker sets no limit of inodes; the memory limit applies",
+    "fills the rest of the tree": "tested in test_in_docker.py",
     "asks for a name": "an empty resolv.conf is there",
-    "reads who has which password": "the image has a list of its own",
+    "reads the password hashes": "the image has its own users",
     "opens the terminal of the user": "Docker makes /dev/console only with a terminal",
-    "sees other homes": "the image's own are empty",
-    "takes memory without end": "Docker holds the memory that is used, not what is asked for",
-    "locks memory without end": "Docker holds the memory that is used",
-    "forks without end": "looked at in test_in_docker.py; here it would end the others",
+    "sees other homes": "the image's own homes are empty",
+    "takes memory without end": "Docker limits the memory that is used, not the memory that is requested",
+    "locks memory without end": "Docker limits the memory that is used",
+    "forks without end": "tested in test_in_docker.py; here it would end the other attacks",
     "sees interfaces of this machine": "an empty network has devices for tunnels",
     "hears the machine's netlink": "an empty network has devices for tunnels",
 }
@@ -99,7 +99,7 @@ def stub_image(test_image: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def contained(host: Host, stub_image: str) -> Iterator[Host]:
-    """The attacked machine in container mode; its user may talk to Docker."""
+    """The attacked machine in container mode; its user may use Docker."""
     host.mode = "container"
     host.groups = (Path("/var/run/docker.sock").stat().st_gid,) if not os.getuid() else ()
     host.render(client_image=stub_image)
@@ -110,7 +110,7 @@ def contained(host: Host, stub_image: str) -> Iterator[Host]:
 
 
 def in_one_session(attacks: list[Attack]) -> str:
-    """All scripts, each in a folder of its own, with its name before and after what it says."""
+    """All scripts in one, each in its own folder and preceded by its name."""
     parts = []
     for attack in attacks:
         begin = f"echo BEGIN {shlex.quote(attack.name)} | tee /dev/stderr"
@@ -144,7 +144,7 @@ LEFT = [
 
 
 @pytest.mark.parametrize("attack", LEFT, ids=lambda attack: attack.name)
-def test_what_a_container_leaves_is_looked_at(contained: Host, attack: Attack) -> None:
+def test_files_that_a_container_leaves_are_audited(contained: Host, attack: Attack) -> None:
     if attack.before:
         contained.unconfined(attack.before)
     contained.start_watching()

@@ -31,7 +31,7 @@ FEW_PACKAGES = "git ripgrep jq less python3"
 CERTIFICATES = Path(os.environ.get("NODE_EXTRA_CA_CERTS", "/etc/ssl/certs/ca-certificates.crt"))
 IN_PIECES = ["--output-format", "json"]
 
-# Stands where Claude Code is: the last argument is a script, which runs where the model's commands would.
+# Replaces Claude Code: the last argument is a script, which runs where the model's commands would.
 STUB = """FROM {image}
 USER root
 RUN printf '#!/bin/bash\\neval "${{!#}}"\\n' >/usr/local/bin/claude
@@ -100,7 +100,7 @@ def inspect(name: str) -> dict[str, Any]:
 
 
 def started(user: DockerUser, script: str = "") -> subprocess.Popen[bytes]:
-    """A session that runs until it is ended. It has done `script` already."""
+    """A session that has run `script` and then runs until it is killed."""
     process = user.start(f"{script}\necho >started; sleep 1000")
     wait_until(lambda: (user.workspace / "started").exists() or process.poll() is not None)
     assert process.poll() is None
@@ -125,7 +125,7 @@ def test_claude_code_answers_through_the_door_and_the_key_stays_outside(
 
 
 @pytest.mark.real_cli
-def test_what_claude_code_writes_belongs_to_the_user(real_user: DockerUser, server: Recorder) -> None:
+def test_files_that_claude_code_writes_belong_to_the_user(real_user: DockerUser, server: Recorder) -> None:
     file = real_user.workspace / "made.txt"
     command = "git init -q . && git commit -q --allow-empty -m first && rg -c made made.txt"
     server.script = play(
@@ -164,7 +164,7 @@ def test_the_screen_follows_its_terminal_and_ctrl_z_does_not_freeze_it(real_user
 
 
 def play(*uses: dict[str, Any]) -> Callable[[Recorded], list[dict[str, Any]]]:
-    """A model that uses these tools one after the other, whatever comes back, and then says ok."""
+    """A model that uses these tools one after the other, whatever the results, and then answers ok."""
 
     def script(request: Recorded) -> list[dict[str, Any]]:
         done = json.dumps(request.json()["messages"]).count('"type": "tool_result"')
@@ -212,7 +212,7 @@ def test_a_missing_image_names_the_command_that_builds_it(user: DockerUser) -> N
     ]
 
 
-def test_an_image_of_somebody_else_is_refused(user: DockerUser) -> None:
+def test_an_image_that_is_not_ours_is_refused(user: DockerUser) -> None:
     user.image = BASE
     user.render()
 
@@ -234,15 +234,15 @@ def test_an_image_of_somebody_else_is_refused(user: DockerUser) -> None:
         ),
         (
             "Docker Desktop name=seccomp,profile=unconfined",
-            "Docker Desktop runs containers in a machine of its own",
+            "Docker Desktop runs containers in a virtual machine",
         ),
         (
             "Fedora Linux 41 name=seccomp,profile=default name=selinux",
-            "this Docker keeps containers from your files",
+            "this Docker blocks containers from your files",
         ),
     ],
 )
-def test_a_docker_that_could_not_give_the_user_their_files_is_refused(
+def test_a_docker_without_access_to_the_users_files_is_refused(
     user: DockerUser, facts: str, reason: str
 ) -> None:
     programs = user.home / "programs"
@@ -257,7 +257,7 @@ def test_a_docker_that_could_not_give_the_user_their_files_is_refused(
     assert done.stderr.startswith(f"claude-local: {reason}")
 
 
-def test_a_docker_that_does_not_answer_is_told_with_the_way_on(user: DockerUser) -> None:
+def test_a_docker_that_does_not_answer_is_reported_with_the_next_step(user: DockerUser) -> None:
     user.extra["DOCKER_HOST"] = "unix:///nonexistent.sock"
 
     done = user.claude_local("true")
@@ -328,7 +328,7 @@ tried("home", lambda: open(os.environ["HOME"] + "/key"))
 """
 
 
-def test_the_kernel_refuses_what_namespaces_leave_open(user: DockerUser) -> None:
+def test_the_kernel_refuses_calls_that_namespaces_allow(user: DockerUser) -> None:
     (user.workspace / "probe.py").write_text(PROBE)
 
     done = user.claude_local(
@@ -374,13 +374,13 @@ def test_no_secret_of_the_environment_or_of_docker_settings_reaches_the_session(
 
 
 def test_input_output_and_exit_code_are_passed_on(user: DockerUser) -> None:
-    done = user.claude_local("cat; echo told >&2; exit 37", stdin="given\n")
+    done = user.claude_local("cat; echo problem >&2; exit 37", stdin="given\n")
 
-    assert (done.stdout, done.stderr, done.returncode) == ("given\n", "told\n", 37)
+    assert (done.stdout, done.stderr, done.returncode) == ("given\n", "problem\n", 37)
 
 
 @pytest.mark.parametrize("reason", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_a_killed_wrapper_leaves_no_container_and_the_next_session_looks_at_its_files(
+def test_a_killed_wrapper_leaves_no_container_and_the_next_session_audits_its_files(
     user: DockerUser, reason: signal.Signals
 ) -> None:
     process = started(user, "echo '{}' >.mcp.json")
@@ -396,7 +396,7 @@ def test_a_killed_wrapper_leaves_no_container_and_the_next_session_looks_at_its_
     assert not (user.workspace / ".mcp.json").exists()
 
 
-def test_a_container_that_nobody_removed_goes_before_the_next_session_begins(user: DockerUser) -> None:
+def test_a_container_left_behind_is_removed_before_the_next_session_begins(user: DockerUser) -> None:
     process = started(user)
     (name,) = user.containers()
     for entry in Path("/proc").glob("[0-9]*/cmdline"):  # the process that would remove it, first
@@ -411,7 +411,7 @@ def test_a_container_that_nobody_removed_goes_before_the_next_session_begins(use
     assert (done.returncode, user.containers()) == (0, [])
 
 
-def test_what_other_programs_would_obey_is_put_aside(user: DockerUser) -> None:
+def test_files_that_other_programs_would_obey_are_put_aside(user: DockerUser) -> None:
     subprocess.run(["git", "init", "--quiet", str(user.workspace)], check=True)
     (user.workspace / ".envrc").write_text("export OLD=1\n")
     user.own(user.workspace)
@@ -430,7 +430,7 @@ def test_what_other_programs_would_obey_is_put_aside(user: DockerUser) -> None:
 
 @contextmanager
 def mounted(user: DockerUser, *folders: str) -> Iterator[None]:
-    """File systems of the machine, which Docker sees, in folders of the workspace."""
+    """Mounts file systems in folders of the workspace, in the machine's namespace, where Docker sees them."""
     if os.getuid():
         pytest.fail("only root's tests can mount: sudo scripts/test")
     places = [user.workspace / folder for folder in folders]
@@ -448,7 +448,7 @@ def mounted(user: DockerUser, *folders: str) -> Iterator[None]:
 ODD = "a, \"b'\n"
 
 
-def test_what_is_mounted_below_the_workspace_is_read_only_and_named(user: DockerUser) -> None:
+def test_mounts_below_the_workspace_are_read_only_and_named(user: DockerUser) -> None:
     with mounted(user, "sub", "sub/deep", ODD):
         done = user.claude_local('for d in * sub/deep; do echo evil >"$d/.envrc"; done; echo fine >file')
         found = sorted(path.name for path in user.workspace.rglob(".envrc"))
@@ -460,7 +460,7 @@ def test_what_is_mounted_below_the_workspace_is_read_only_and_named(user: Docker
     assert (user.workspace / "file").read_text() == "fine\n"
 
 
-def test_what_is_mounted_during_a_session_does_not_reach_it_and_is_named(user: DockerUser) -> None:
+def test_a_mount_made_during_a_session_does_not_reach_it_and_is_named(user: DockerUser) -> None:
     """The mount hides from the audit what the session writes under it, until it is unmounted."""
     for name in ("ready", "go"):
         os.mkfifo(user.workspace / name)
@@ -484,10 +484,13 @@ def test_what_is_mounted_during_a_session_does_not_reach_it_and_is_named(user: D
             in_it = list((user.workspace / "late").iterdir())
 
     assert (out, in_it) == ("file\n", [])
-    assert "  late was mounted during the session: read what is in it, and under it" in errors.splitlines()
+    assert (
+        "  late was mounted during the session: check the files in it, and those that it hides"
+        in errors.splitlines()
+    )
 
 
-def test_a_workspace_that_is_exchanged_at_the_last_moment_is_not_used(user: DockerUser) -> None:
+def test_a_workspace_that_is_replaced_at_the_last_moment_is_not_used(user: DockerUser) -> None:
     programs = user.home / "programs"
     programs.mkdir()
     aside = user.home / "aside"
@@ -502,11 +505,11 @@ def test_a_workspace_that_is_exchanged_at_the_last_moment_is_not_used(user: Dock
     done = user.claude_local("echo >reached")
 
     assert done.returncode == 1
-    assert "claude-local: the workspace has just changed its meaning; start again" in done.stderr
+    assert "claude-local: the path of the workspace now leads to another folder; start again" in done.stderr
     assert (list(user.workspace.iterdir()), list(aside.iterdir())) == ([], [])
 
 
-def test_a_session_that_needs_too_much_memory_is_ended_and_told(user: DockerUser) -> None:
+def test_a_session_that_needs_too_much_memory_is_ended_with_a_message(user: DockerUser) -> None:
     config = user.home / "build" / "config.bash"
     config.write_text(config.read_text().replace("readonly MEMORY_MIB='8192'", "readonly MEMORY_MIB='64'"))
 

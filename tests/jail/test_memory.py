@@ -1,4 +1,4 @@
-"""Who holds a session's memory: systemd's user manager where it can, else each process's own limit."""
+"""What limits a session's memory: systemd's user manager if it can, otherwise a limit for each process."""
 
 from __future__ import annotations
 
@@ -18,15 +18,12 @@ from support.machine import Done
 pytestmark = pytest.mark.tools
 
 OWN_LIMIT = f"{8192 * 1024}\n"  # of each process, in KiB
-TOLD = (
-    "claude-local: systemd does not hold this session's memory, "
-    "so each of its processes has a limit of its own: {}"
-)
+WARNING = "claude-local: systemd does not limit this session's memory, so each process has its own limit: {}"
 
 
 @contextmanager
 def dead_socket(host: Host) -> Iterator[dict[str, str]]:
-    """What a user's manager leaves that was killed: a socket without anybody behind it."""
+    """A socket without a listener, as a killed user manager leaves it."""
     place = host.base / "dead" / "systemd" / "private"
     place.parent.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -43,23 +40,23 @@ def at_a_terminal(argv: list[str]) -> list[str]:
 
 
 def screen(done: Done) -> list[str]:
-    """What was printed at a terminal, without the sequences that put a terminal in order."""
+    """The lines printed at a terminal, without the sequences that reset the terminal."""
     return re.sub(r"\x1b\[[?0-9]*[a-z]", "", done.stdout).splitlines()
 
 
-def test_a_user_manager_holds_memory_and_processes_of_the_whole_session(host: Host) -> None:
+def test_a_user_manager_limits_memory_and_processes_of_the_whole_session(host: Host) -> None:
     fifo = host.work / "fifo"
     os.mkfifo(fifo)
     host.give(fifo)
-    script = "echo begun >fifo; read <fifo; rm fifo; ulimit -d; echo told >&2; exit 7"
+    script = "echo begun >fifo; read <fifo; rm fifo; ulimit -d; echo problem >&2; exit 7"
     with user_manager(host) as manager, manager.started(host.wrapper_argv(script)) as process:
         fifo.read_text()
         limits = manager.limits("memory.limit_in_bytes", "memory.max", "pids.max")
-        fifo.write_text("go on\n")
+        fifo.write_text("continue\n")
         out, error = process.communicate(timeout=100)
 
     assert sorted(limits.values()) == ["1024", str(8192 << 20)]
-    assert (process.returncode, out, error) == (7, b"unlimited\n", b"told\n")
+    assert (process.returncode, out, error) == (7, b"unlimited\n", b"problem\n")
 
 
 def test_a_session_in_a_scope_that_fails_does_not_run_again(host: Host) -> None:
@@ -79,13 +76,13 @@ def test_a_session_in_a_scope_has_the_terminal(host: Host) -> None:
     assert (done.returncode, limit) == (7, "unlimited")
 
 
-def test_a_user_manager_that_may_not_hold_memory_leaves_it_to_each_process(host: Host) -> None:
-    with user_manager(host, holds_memory=False) as manager:
+def test_a_user_manager_that_may_not_limit_memory_leaves_it_to_each_process(host: Host) -> None:
+    with user_manager(host, limits_memory=False) as manager:
         done = manager.run(host.wrapper_argv("ulimit -d"))
         shown = manager.run(at_a_terminal(host.wrapper_argv("true")))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, OWN_LIMIT, "")
-    assert screen(shown) == [TOLD.format("it may not hold memory")]
+    assert screen(shown) == [WARNING.format("it may not limit memory")]
 
 
 def test_a_property_that_systemd_does_not_know_leaves_memory_to_each_process(host: Host) -> None:
@@ -100,7 +97,7 @@ def test_a_property_that_systemd_does_not_know_leaves_memory_to_each_process(hos
 
     assert (done.returncode, done.stdout, done.stderr) == (0, OWN_LIMIT, "")
     assert screen(shown) == [
-        TOLD.format("Unknown assignment: FromTheFuture=kill"),
+        WARNING.format("Unknown assignment: FromTheFuture=kill"),
         OWN_LIMIT.strip(),
     ]
 
@@ -113,10 +110,10 @@ def test_a_dead_user_manager_leaves_memory_to_each_process(host: Host) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, OWN_LIMIT, "")
     (line,) = screen(shown)
     assert shown.returncode == 1
-    assert line.startswith(TOLD.format("Failed to connect to "))
+    assert line.startswith(WARNING.format("Failed to connect to "))
 
 
-def test_without_a_user_manager_nothing_is_said(host: Host) -> None:
+def test_without_a_user_manager_nothing_is_printed(host: Host) -> None:
     done = host.run(at_a_terminal(host.wrapper_argv("ulimit -d")))
 
     assert (done.returncode, screen(done)) == (0, [OWN_LIMIT.strip()])

@@ -1,6 +1,6 @@
 """Mounts below the folders that a session may write: `find -xdev` skips them, so they are read-only.
 
-Each session runs in a mount namespace of its own, made by root, which disappears with what was mounted in it.
+Each session runs in a new mount namespace, made by root, which disappears together with its mounts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from support.machine import Done
 
 pytestmark = pytest.mark.tools
 
-# Arguments: uid, gid, what root mounts, what root looks at afterwards, then the program that runs as the user.
+# Arguments: uid, gid, root's commands before and after, then the program that runs as the user.
 IN_NAMESPACE = """set -e
 owned() { setpriv --reuid="$uid" --regid="$gid" --clear-groups -- "$@"; }
 tmpfs() { owned mkdir -p -- "$1"; mount -t tmpfs -o "mode=755,uid=$uid,gid=$gid" none "$1"; }
@@ -36,7 +36,7 @@ EVIL = "touch @HOME@/escaped"
 
 @dataclass(frozen=True)
 class Case:
-    """A mount, an attack on it, and what it names on standard error."""
+    """A mount, an attack on it, and its name in the message."""
 
     mount: str
     attack: str
@@ -118,7 +118,7 @@ CASES = {
 def in_namespace(
     host: Host, mount: str, argv: list[str], look: str = "", *, shared: bool = False, folder: str = "@WORK@"
 ) -> tuple[Done, str]:
-    """Runs a program as the attacked user where root has mounted something; and what root sees afterwards."""
+    """Runs a program as the attacked user after root's mounts. Returns also what root sees afterwards."""
     if os.getuid():
         pytest.fail("only root's tests can mount: sudo scripts/test")
     account = host.account
@@ -140,7 +140,7 @@ def in_namespace(
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_mounted_below_is_read_only_and_named(host: Host, name: str) -> None:
+def test_mounts_below_are_read_only_and_named(host: Host, name: str) -> None:
     case = CASES[name]
     prepared = (
         f"mkdir -p {host.client_dir}/plans; chown {host.account.uid} {host.client_dir}/plans; {case.mount}"
@@ -159,7 +159,7 @@ def test_what_is_mounted_below_is_read_only_and_named(host: Host, name: str) -> 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_without_a_jail_it_is_written(host: Host, name: str) -> None:
+def test_without_a_jail_mounts_are_written(host: Host, name: str) -> None:
     case = CASES[name]
     prepared = (
         f"mkdir -p {host.client_dir}/plans; chown {host.account.uid} {host.client_dir}/plans; {case.mount}"
@@ -188,28 +188,28 @@ def test_a_mount_that_cannot_be_reached_refuses_the_start(host: Host) -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        f"claude-local: {host.work} is no workspace: what is mounted at {host.work}/closed/x cannot be reached",
+        f"claude-local: {host.work} cannot be a workspace: the mount at {host.work}/closed/x cannot be reached",
         "claude-local: unmount it, or go to another folder",
     ]
 
 
-# The user's machine, as systemd sets it up, passes mounts on to namespaces that are open already.
+# By systemd's default, a machine propagates mounts to namespaces that exist already.
 MEANWHILE = """owned mkdir sub sub2; owned mkfifo ready go
 { read -r _ <ready; mount -t tmpfs -o "mode=755,uid=$uid" none sub; mount -t tmpfs none sub2; echo >go; } & true"""
 WRITE = "echo >ready; read -r _ <go; { echo evil >sub/.envrc; } 2>/dev/null; rm ready go"
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_what_is_mounted_during_a_session_is_named_afterwards(host: Host, shared: bool) -> None:
-    """It cannot be kept out: bubblewrap's mounts follow those of the machine."""
+def test_a_mount_made_during_a_session_is_named_afterwards(host: Host, shared: bool) -> None:
+    """It cannot be prevented: bubblewrap's mounts follow those of the machine."""
     done, seen = in_namespace(host, MEANWHILE, host.wrapper_argv(WRITE), "ls -A sub", shared=shared)
 
     assert done.returncode == 0
     expected = [
         "claude-local: changed in this session; read them before you build, test or run:",
-        "  sub was mounted during the session: read what is in it, and under it",
+        "  sub was mounted during the session: check the files in it, and those that it hides",
         *(["  sub/.envrc"] if shared else []),
-        "  sub2 was mounted during the session: read what is in it, and under it",
+        "  sub2 was mounted during the session: check the files in it, and those that it hides",
     ]
     assert done.stderr.splitlines() == expected
     assert seen == (".envrc\n" if shared else "")

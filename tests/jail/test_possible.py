@@ -1,4 +1,4 @@
-"""What must still work in the jail: a jail that nothing can be done in protects nobody."""
+"""Work that must be possible in the jail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORKTREE = (
     f"mkdir ../main && cd ../main && {GIT} && git branch b && rmdir @WORK@ && git worktree add -q @WORK@ b"
 )
 
-# What is done, what the user had done before, and what is printed.
+# By name: the session's script, the user's commands before it, and the output.
 POSSIBLE = {
     "edit a file": ("echo x >f && sed -i s/x/y/ f && cat f", "", "y\n"),
     "make, move and delete folders": ("mkdir -p a/b && mv a c && rm -r c/b && ls", "", "c\n"),
@@ -117,7 +117,7 @@ def test_a_package_can_be_installed_from_a_local_cache_into_a_new_virtual_enviro
         archive.writestr("tiny-1.dist-info/RECORD", "")
     host.give(host.work)
     pip = next(Path(sys.prefix).glob("lib/python*/site-packages/pip"))
-    shutil.copytree(pip, host.work / "wheels" / "pip")  # as ensurepip would; Debian's Python may have none
+    shutil.copytree(pip, host.work / "wheels" / "pip")  # as ensurepip would, which Debian's Python may lack
     host.give(host.work)
 
     done = host.session(
@@ -142,7 +142,7 @@ def test_git_status_is_the_same_before_and_after_a_session(host: Host) -> None:
     ) == (before, before)
 
 
-def test_the_talk_is_kept_and_the_rest_is_not(host: Host) -> None:
+def test_conversations_are_kept_and_the_rest_is_not(host: Host) -> None:
     host.session(
         "mkdir -p ~/.claude-local/projects/p && echo talk >~/.claude-local/projects/p/a.jsonl; echo x >>~/.claude-local/history.jsonl; echo x >~/.claude-local/other"
     )
@@ -155,7 +155,7 @@ def test_the_talk_is_kept_and_the_rest_is_not(host: Host) -> None:
 
 
 def script_for(tools: list[dict[str, object]]) -> object:
-    """A model that uses these tools one after the other, then ends. Subagents end at once."""
+    """A model that uses these tools one after the other, then ends. Subagents end immediately."""
     left = list(tools)
 
     def answer(request: Recorded) -> list[dict[str, object]]:
@@ -169,7 +169,7 @@ def script_for(tools: list[dict[str, object]]) -> object:
 
 
 def run_real(host: Host, client: str, tools: list[dict[str, object]], *options: str) -> tuple[str, Recorder]:
-    """A session of the real Claude Code with a scripted model; what it told the model at the end."""
+    """Runs the real Claude Code with a scripted model. Returns its output with all requests, and the server."""
     folder = host.real_claude(client)
     with Recorder(script_for(tools)) as server:  # type: ignore[arg-type]  # blocks are plain data
         host.render(external_url=server.url)

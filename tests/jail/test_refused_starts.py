@@ -1,4 +1,4 @@
-"""A start that is refused: nobody takes what the user does afterwards for something that a session left."""
+"""Refused starts: files that the user makes afterwards must not be taken for a session's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USERS_OWN = "mkdir .vscode && echo mine >.vscode/tasks.json && echo mine >.envrc
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason that is found when the record is open already, and how it goes away."""
+    """A reason that is found after the record was made, and its repair."""
 
     name: str
     prepare: str
@@ -23,7 +23,7 @@ class Refusal:
     repair: str
     folder: str = "@WORK@"
     programs: tuple[str, ...] = ()
-    """Stand before the machine's own; what they do is in `prepare`, in the folder @BASE@/odd."""
+    """Come before the machine's own; `prepare` writes them into the folder @BASE@/odd."""
 
 
 def program(name: str, script: str) -> str:
@@ -41,7 +41,7 @@ REFUSALS = [
     Refusal(
         "a worktree's .git in another folder",
         f"git init -q ../../other && cd ../../other && {COMMIT} && git worktree add -q ../tree && cp ../tree/.git @WORK@",
-        "its .git leads to a repository that does not know it",
+        "its .git points to a repository that does not list it as a worktree",
         "rm .git",
     ),
     Refusal(
@@ -67,13 +67,13 @@ REFUSALS = [
     Refusal(
         "a workspace that becomes a link meanwhile",
         program("haproxy", 'mv @WORK@ @WORK@2; ln -s @WORK@2 @WORK@; exec /usr/sbin/haproxy "$@"'),
-        "its path has just changed its meaning",
+        "its path now leads to another folder",
         "rm ../haproxy; rm @WORK@ && mv @WORK@2 @WORK@",
     ),
     Refusal(
         "a workspace that goes away meanwhile",
         program("haproxy", 'mv @WORK@ @WORK@2; exec /usr/sbin/haproxy "$@"'),
-        "its path has just changed its meaning",
+        "its path now leads to another folder",
         "rm @HOME@/projects/haproxy; mv @WORK@2 @WORK@",
     ),
 ]
@@ -101,8 +101,8 @@ def test_a_refused_start_leaves_no_record(host: Host, refusal: Refusal) -> None:
     assert (folder / ".envrc").read_text() == (folder / ".vscode" / "tasks.json").read_text() == "mine\n"
 
 
-def test_a_start_that_is_killed_leaves_nothing_that_is_looked_at(host: Host) -> None:
-    """As by the power: not even the record could go."""
+def test_a_killed_start_leaves_nothing_to_audit(host: Host) -> None:
+    """As in a power failure: not even the record could be deleted."""
     prepared = host.unconfined(program("haproxy", "kill -KILL $PPID; sleep 1"))
     assert prepared.returncode == 0, prepared.stderr
     path = {"PATH": f"{host.home}/projects:{host.environment['PATH']}"}

@@ -1,4 +1,4 @@
-"""What a session inherits and leaves: descriptors, signals, exit codes, processes, records, the key."""
+"""Things that a session inherits or leaves: descriptors, signals, exit codes, processes, records, the key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.machine import ROOT
 
 pytestmark = pytest.mark.tools
 
-# Uses every descriptor above 2: reads and writes it, and climbs out where it is a folder.
+# Uses every descriptor above 2: reads it, writes it, and climbs out of folders.
 USE_DESCRIPTORS = """
 for fd in /proc/self/fd/*; do
   n=${fd##*/}
@@ -94,7 +94,7 @@ def test_a_signal_to_the_group_stays_inside_and_the_audit_follows(host: Host) ->
     assert not (host.work / ".envrc").exists()
 
 
-def test_nothing_of_a_session_is_left_running(host: Host) -> None:
+def test_no_process_of_a_session_is_left_running(host: Host) -> None:
     before = running(host)
 
     host.session("for i in {1..50}; do (setsid sleep 1000 >/dev/null 2>&1 &); done")
@@ -115,7 +115,7 @@ def running(host: Host) -> set[str]:
 
 
 def started_session(host: Host, script: str) -> Iterator[int]:
-    """Runs until the script has written into the pipe `go`; gives the wrapper's number."""
+    """Runs until the script has written into the pipe `go`; yields the wrapper's process number."""
     pipe = host.work / "go"
     os.mkfifo(pipe)
     host.give(pipe)
@@ -127,7 +127,7 @@ def started_session(host: Host, script: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_a_killed_wrapper_leaves_nothing_running_and_the_next_start_looks(
+def test_a_killed_wrapper_leaves_nothing_running_and_the_next_start_audits(
     host: Host, number: signal.Signals
 ) -> None:
     before = running(host)
@@ -141,12 +141,12 @@ def test_a_killed_wrapper_leaves_nothing_running_and_the_next_start_looks(
     done = host.session("true")
 
     assert left == set()
-    assert "the last session in this folder was cut off; looking at what it left" in done.stderr
+    assert "the last session in this folder was cut off; auditing what it left" in done.stderr
     assert not (host.work / ".envrc").exists()
 
 
 def test_a_process_that_outlived_a_killed_wrapper_ends_at_the_next_start(host: Host) -> None:
-    """It has taken from process 1 the wish to end with bubblewrap."""
+    """It has removed the death signal that ends process 1 with bubblewrap."""
     before = running(host)
     (host.work / "forget.py").write_text(f"{PRELUDE}{FORGET_THE_PARENT}in_its_name(1, 157, 1, 0)\n")
     host.give(host.work)
@@ -167,13 +167,13 @@ def test_a_process_that_outlived_a_killed_wrapper_ends_at_the_next_start(host: H
     assert running(host) - before == set()
 
 
-def test_the_record_goes_with_its_session(host: Host) -> None:
+def test_the_record_is_deleted_after_its_session(host: Host) -> None:
     host.session("true")
 
     assert list((host.state_dir / "sessions").iterdir()) == []
 
 
-def test_a_record_that_somebody_deleted_is_told(host: Host) -> None:
+def test_a_deleted_record_is_reported(host: Host) -> None:
     pipe = host.work / "go"
     os.mkfifo(pipe)
     host.give(pipe)
@@ -185,12 +185,12 @@ def test_a_record_that_somebody_deleted_is_told(host: Host) -> None:
 
     assert process.returncode == 1
     assert error.decode().splitlines() == [
-        f"claude-local: the record of this session is gone from {host.state_dir}, so nobody can tell what it left",
-        f"claude-local: look yourself before you use what is in {host.work}: git status --ignored",
+        f"claude-local: the record of this session was deleted from {host.state_dir}, so it cannot be audited",
+        f"claude-local: check the files in {host.work} yourself before you use them: git status --ignored",
     ]
 
 
-def test_what_the_state_folder_holds_is_for_the_user_alone(host: Host) -> None:
+def test_only_the_user_can_read_the_state_folder(host: Host) -> None:
     host.session("echo evil >.envrc")
 
     modes = {path.stat().st_mode & 0o077 for path in host.state_dir.rglob("*") if path.is_dir()}
@@ -244,7 +244,7 @@ SWITCH_ANSWERS = {
         b'{"error": {"code": "x", "message": "no profile", "hint": ""}}',
         ["claude-local-switch: no profile"],
     ),
-    "nobody listens": (
+    "no answer": (
         b"",
         [
             "claude-local-switch: the management server does not answer",
@@ -255,7 +255,7 @@ SWITCH_ANSWERS = {
 
 
 def read_request(connection: socket.socket) -> None:
-    """Reads a whole request: who hangs up before it has arrived is told so by the door."""
+    """Reads a whole request: to a server that hangs up earlier, the door reacts differently."""
     received = b""
     while not received.endswith(b"}"):
         piece = connection.recv(10000)
@@ -263,9 +263,9 @@ def read_request(connection: socket.socket) -> None:
         received += piece
 
 
-def test_why_a_switch_is_not_possible_is_told_in_the_words_of_the_api(host: Host) -> None:
-    """What the API answers while it cannot work; here a server says it, as the real one needs Docker to break."""
-    told = {}
+def test_a_switch_that_fails_is_reported_in_the_words_of_the_api(host: Host) -> None:
+    """A small server gives the API's error answers: the real API would need a broken Docker."""
+    shown = {}
     with socket.create_server(("127.0.0.1", 0)) as server:
         host.render(management_port=str(server.getsockname()[1]))
         server.settimeout(100)
@@ -281,15 +281,15 @@ def test_why_a_switch_is_not_possible_is_told_in_the_words_of_the_api(host: Host
                         if body:
                             connection.sendall(head % len(body) + body)
                     _, error = process.communicate(timeout=100)
-                    told[name] = error.decode().splitlines()
+                    shown[name] = error.decode().splitlines()
         finally:
             host.render()
 
-    assert told == {name: lines for name, (_, lines) in SWITCH_ANSWERS.items()}
+    assert shown == {name: lines for name, (_, lines) in SWITCH_ANSWERS.items()}
 
 
-def test_an_answer_with_hostile_headers_harms_nobody(host: Host) -> None:
-    """Raw bytes from the model server: what HAProxy does not understand, it does not pass on."""
+def test_an_answer_with_hostile_headers_is_not_passed_on(host: Host) -> None:
+    """Raw bytes from the model server: HAProxy does not pass on what it cannot parse."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\nX: \x1b[31m\r\n evil: folded\r\nContent-Length: 5\r\n\r\nok"
     with socket.create_server(("127.0.0.1", 0)) as server:
         host.render(external_url=f"http://127.0.0.1:{server.getsockname()[1]}")

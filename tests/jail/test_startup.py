@@ -1,4 +1,4 @@
-"""Where a session begins: odd workspaces, and what of the start itself a workspace could use."""
+"""The start of a session: odd workspaces, and attacks by a workspace on the start itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLACES = [
     Place("the whole machine", "/", "true", "it is the whole machine"),
     Place("the home", "@HOME@", "true", "it is or contains your home folder"),
     Place("above the home", "@BASE@", "true", "it is or contains your home folder"),
-    Place("/tmp", "/tmp", "true", "/tmp is no workspace"),
+    Place("/tmp", "/tmp", "true", "/tmp cannot be a workspace"),
     Place("/var/tmp", "/var/tmp", "true", "every program of this machine writes there"),
     Place("/dev/shm", "/dev/shm", "true", "every program of this machine writes there"),
     Place("the system", "/usr/lib", "true", "it belongs to the system"),
@@ -118,13 +118,13 @@ PLACES = [
         "a .git that leads to another repository",
         GOOD,
         f"{HARMLESS} && git init -q @HOME@/other && echo 'gitdir: @HOME@/other/.git' >{GOOD}/.git",
-        "its .git leads to a repository that does not know it",
+        "its .git points to a repository that does not list it as a worktree",
     ),
     Place(
         "a .git that claims another's worktree",
         GOOD,
         f"{HARMLESS} && cd @HOME@/other && git init -q && git commit -q --allow-empty -m x && git worktree add -q ../tree && cp @HOME@/tree/.git {GOOD}/.git",
-        "its .git leads to a repository that does not know it",
+        "its .git points to a repository that does not list it as a worktree",
     ),
     Place(
         "a file with a name outside",
@@ -142,7 +142,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
-def test_an_odd_workspace_is_refused_with_a_reason(host: Host, place: Place) -> None:
+def test_an_unsuitable_workspace_is_refused_with_a_reason(host: Host, place: Place) -> None:
     prepared = host.unconfined(place.prepare)
     assert prepared.returncode == 0, prepared.stderr
     host.start_watching()
@@ -175,7 +175,8 @@ def test_a_folder_of_another_user_is_refused(host: Host) -> None:
     done = host.session("echo it runs", cwd=foreign)
 
     assert (
-        done.stderr.splitlines()[0] == f"claude-local: {foreign} is no workspace: it belongs to another user"
+        done.stderr.splitlines()[0]
+        == f"claude-local: {foreign} cannot be a workspace: it belongs to another user"
     )
 
 
@@ -203,7 +204,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_workspace_with_an_odd_name_works_and_is_looked_at(host: Host, name: str) -> None:
+def test_a_workspace_with_an_odd_name_works_and_is_audited(host: Host, name: str) -> None:
     folder = host.home / "projects" / name
     folder.mkdir()
     host.give(host.home / "projects")
@@ -230,7 +231,7 @@ PIPES = [
 
 
 @pytest.mark.parametrize("name", PIPES)
-def test_a_pipe_in_the_place_of_a_file_blocks_nobody(host: Host, name: str) -> None:
+def test_a_pipe_in_the_place_of_a_file_does_not_block(host: Host, name: str) -> None:
     prepared = host.unconfined(
         f"set -e; case {name} in .git/*) git init -q . ;; esac; rm -rf {name}; mkfifo {name}"
     )
@@ -243,7 +244,7 @@ def test_a_pipe_in_the_place_of_a_file_blocks_nobody(host: Host, name: str) -> N
     assert not (host.work / "sub" / ".git" / "config").exists()
 
 
-def test_a_configuration_that_is_a_pipe_does_not_block_the_look_at_the_others(host: Host) -> None:
+def test_a_configuration_that_is_a_pipe_does_not_block_the_audit(host: Host) -> None:
     script = "mkdir objects refs; echo 'ref: refs/heads/x' >HEAD; mkfifo config; git init -q sub; git -C sub config user.name x"
 
     done = host.session(script)
@@ -252,8 +253,8 @@ def test_a_configuration_that_is_a_pipe_does_not_block_the_look_at_the_others(ho
     assert not (host.work / "config").exists()
 
 
-def test_a_workspace_that_is_exchanged_while_a_session_begins_is_refused_or_meant(host: Host) -> None:
-    """The folder's name is a link to other places, by turns, as fast as one can."""
+def test_a_workspace_that_is_replaced_while_a_session_begins_is_not_mixed_up(host: Host) -> None:
+    """The path is a link that changes between two places as fast as possible."""
     exchange = "i=0; while :; do ln -sfn @HOME@/projects/a l; ln -sfn @HOME@/other l; done"
     prepared = host.unconfined("mkdir ../a && cd .. && ln -s a l")
     assert prepared.returncode == 0
@@ -262,13 +263,13 @@ def test_a_workspace_that_is_exchanged_while_a_session_begins_is_refused_or_mean
     with host.started(["bash", "-c", host.fill_in(exchange)], cwd=host.home / "projects"):
         for _ in range(10):
             done = host.unconfined(f"cd ../l && exec {host.wrapper} 'cat notes.txt; echo evil >planted'")
-            told = "is no workspace" in done.stderr or "No such file" in done.stderr
+            refused = "cannot be a workspace" in done.stderr or "No such file" in done.stderr
             assert done.returncode in (0, 1)
-            assert told or done.returncode == 0, done.stderr
+            assert refused or done.returncode == 0, done.stderr
 
 
 def test_programs_of_the_workspace_do_not_run_outside(host: Host) -> None:
-    """A virtual environment that is active puts the workspace's programs first."""
+    """An active virtual environment puts the workspace's programs first."""
     evil = f"#!/bin/sh\ntouch {host.home}/escaped\n"
     folder = host.work / ".venv" / "bin"
     folder.mkdir(parents=True)
@@ -308,7 +309,7 @@ def test_modules_of_the_workspace_do_not_run_outside(host: Host) -> None:
     config = host.base / "build" / "config.bash"
     text = config.read_text()
     line = next(line for line in text.splitlines() if line.startswith("readonly PYTHON="))
-    config.write_text(text.replace(line, "readonly PYTHON=/usr/bin/python3"))  # which all may start
+    config.write_text(text.replace(line, "readonly PYTHON=/usr/bin/python3"))  # which every user may run
 
     host.run([str(host.wrapper), "status"])
     control = host.unconfined("/usr/bin/python3 -m invoke")

@@ -1,4 +1,4 @@
-"""Claude Code's screen inside the jail, at a real terminal: it behaves as without one."""
+"""Claude Code's screen inside the jail, at a real terminal: it behaves as without a jail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.session import enter
 from support.terminal import WAIT_SECONDS, Terminal
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.embedded, pytest.mark.tools]
-# After Ctrl-C: what was not answered stands in the line again, to be changed.
+# After Ctrl-C, the unanswered prompt is in the input line again.
 ASK_AGAIN = re.compile(r"─\s*\n❯\sthink\s*\n─")
 BOTH_CLIENTS = pytest.mark.parametrize("client", ["new", "old"])
 
@@ -28,7 +28,7 @@ def started(machine: Machine) -> Machine:
 
 
 def run_in_bash(terminal: Terminal, machine: Machine, option: str, script: str) -> Path:
-    """Runs a script in whose `$0` the wrapper is; the workspace that it runs in."""
+    """Runs a script whose `$0` is the wrapper. Returns its workspace."""
     workspace = machine.home / "workspace"
     workspace.mkdir()
     argv = ["bash", option, script, *machine.claude_argv()]
@@ -57,12 +57,12 @@ def test_ctrl_z_gives_the_shell_back_and_fg_returns(started: Machine, client: st
 
 
 @BOTH_CLIENTS
-def test_ctrl_c_interrupts_an_answer_and_the_session_goes_on(machine: Machine, client: str) -> None:
-    asked, go_on = threading.Event(), threading.Event()
+def test_ctrl_c_interrupts_an_answer_and_the_session_continues(machine: Machine, client: str) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
 
     def think(_request: Recorded) -> list[dict[str, Any]]:
         asked.set()
-        go_on.wait(WAIT_SECONDS)
+        may_answer.wait(WAIT_SECONDS)
         return [{"type": "text", "text": "at last"}]
 
     with Recorder(script=think) as model, Terminal(columns=110, rows=30) as terminal:
@@ -75,7 +75,7 @@ def test_ctrl_c_interrupts_an_answer_and_the_session_goes_on(machine: Machine, c
         assert asked.wait(WAIT_SECONDS), terminal.screen()
         terminal.keys("C-c")
         screen = terminal.wait_for_match(ASK_AGAIN)
-        go_on.set()
+        may_answer.set()
         terminal.press_until("C-c", "exit code: 0")
 
     assert "trust this folder" not in screen  # the first launch went straight to the prompt

@@ -1,7 +1,7 @@
-"""A real `systemd --user` of the attacked user, on a machine that was not booted with systemd too.
+"""A real `systemd --user` of the attacked user, also on machines that were not booted with systemd.
 
-It runs in a mount namespace, where it finds what it takes for a booted system, and below control groups of its own,
-which belong to the user: the rest of the machine does not see it.
+It runs in a mount namespace that looks like a booted system, and in new control groups that belong to the user. The
+rest of the machine is not affected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HIERARCHIES = (
     "unified",
     "memory",
     "pids",
-)  # one for all (version 2), or one for each (version 1)
+)  # version 2 has one hierarchy for all controllers, version 1 one for each
 
 START = """
 for place in "${@:3}"; do echo $$ >"$place/cgroup.procs"; done
@@ -36,20 +36,20 @@ exec setpriv --reuid="$1" --regid="$2" --clear-groups /lib/systemd/systemd --use
 
 
 class UserManager:
-    """The manager, and what its sessions need to find it."""
+    """The manager, and the environment in which sessions find it."""
 
-    def __init__(self, host: Host, *, holds_memory: bool) -> None:
+    def __init__(self, host: Host, *, limits_memory: bool) -> None:
         self.host = host
         self.runtime_dir = host.base / "runtime"
         self.extra = {"XDG_RUNTIME_DIR": str(self.runtime_dir)}
         name = f"claude-local-{os.getpid()}"
-        names = [folder for folder in HIERARCHIES if holds_memory or folder != "memory"]
+        names = [folder for folder in HIERARCHIES if limits_memory or folder != "memory"]
         roots = [Path("/sys/fs/cgroup", folder) for folder in names]
         self.groups = [root / name for root in roots if (root / "cgroup.procs").exists()]
 
     @contextmanager
     def started(self, argv: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-        """A program as from a login of the user: in the control groups that the user's manager may use."""
+        """Starts a program as in a login of the user: in control groups that the user's manager may use."""
         stopped = ["bash", "-c", 'kill -STOP $$; exec "$@"', "bash", *argv]
         with self.host.started(stopped, extra=self.extra) as process:
             os.waitid(os.P_PID, process.pid, os.WSTOPPED)
@@ -59,32 +59,32 @@ class UserManager:
             yield process
 
     def run(self, argv: list[str]) -> Done:
-        """Runs such a program to its end."""
+        """The same, to its end."""
         with self.started(argv) as process:
             out, error = process.communicate(timeout=WAIT_SECONDS)
         return Done(argv, process.returncode, out.decode(), error.decode())
 
     def limits(self, *names: str) -> dict[str, str]:
-        """What the kernel holds in the one scope that runs now: the files of these names."""
+        """The kernel's limits of the one running scope: the contents of the files with these names."""
         found = [path for group in self.groups for path in group.glob("app.slice/run-*.scope/*")]
         return {path.name: path.read_text().strip() for path in found if path.name in names}
 
 
 @contextmanager
-def user_manager(host: Host, *, holds_memory: bool = True) -> Iterator[UserManager]:
-    """The user's manager from here to there; its scopes and control groups go with it.
+def user_manager(host: Host, *, limits_memory: bool = True) -> Iterator[UserManager]:
+    """Runs the user's manager; removes it, its scopes and its control groups at the end.
 
-    Without `holds_memory` it may not use the kernel's controller of memory, as on machines that do not lend it.
+    Without `limits_memory` it may not use the kernel's memory controller, as on machines that do not delegate it.
     """
     if os.getuid():
         pytest.fail("only root's tests can start a user's systemd: sudo scripts/test")
-    manager = UserManager(host, holds_memory=holds_memory)
+    manager = UserManager(host, limits_memory=limits_memory)
     manager.runtime_dir.mkdir(mode=0o700)
     for group in manager.groups:
         (group / "login").mkdir(parents=True)
         host.give(group)
         control = group / "cgroup.subtree_control"
-        if control.exists() and not holds_memory:
+        if control.exists() and not limits_memory:
             os.chown(control, 0, 0)
     host.give(manager.runtime_dir)
     uid, gid = str(host.account.uid), str(host.account.gid)

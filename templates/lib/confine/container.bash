@@ -1,12 +1,12 @@
-# --sandbox container: the same confinement in Docker, where user namespaces are off or Claude Code is not installed.
+# --sandbox container: the same confinement in Docker, for machines without user namespaces or without Claude Code.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 readonly CLIENT_SETTINGS=jail
 readonly IMAGE_CLAUDE=/usr/local/bin/claude
 readonly IMAGE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-# Docker's own settings can put these into every container; their values may hold passwords.
+# Docker's own settings can put these into every container; their values may contain passwords.
 readonly PROXY_VARIABLES=(HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy ftp_proxy all_proxy no_proxy)
-# Docker would end the connection at Ctrl-P Ctrl-Q; nobody types this.
+# Keys that end Docker's connection: unlikely ones, instead of Ctrl-P Ctrl-Q.
 readonly DETACH_KEYS='ctrl-^,ctrl-_,ctrl-^,ctrl-_,ctrl-^'
 container_name='' leash=''
 container=() # arguments of docker create
@@ -20,16 +20,16 @@ check_requirements() {
 show() {
   local source=$2 target=${3:-$2} how=''
   [[ $1 == rw ]] || how=,readonly
-  # Docker reads them as CSV: in quotes, a comma may be part of a name.
+  # Docker parses this as CSV: quotes allow a comma in a name.
   container+=(--mount "type=bind,\"source=${source//\"/\"\"}\",\"target=${target//\"/\"\"}\"$how")
 }
 
-# scratch MIB MODE PATH: adds to container a place in memory that ends with the session.
+# scratch MIB MODE PATH: adds to container a folder in memory that is gone after the session.
 scratch() {
   container+=(--tmpfs "$3:rw,exec,nosuid,nodev,size=$1m,mode=$2,uid=$EUID,gid=${GROUPS[0]}")
 }
 
-# Adds to container the workspace, which `inside-container` compares with what was checked, and a file to copy.
+# Adds to container the workspace, which `inside-container` compares with the checked folder, and a file to copy.
 show_workspace() {
   show ro "$CLIENT_DIR/.claude.json" /run/claude-local/claude.json
   scratch "$HOME_MIB" 0700 "$CLIENT_DIR/cache"
@@ -45,18 +45,18 @@ run_session() {
   run_in_own_group
 }
 
-# A Docker whose containers can have our user's files and no more, and an image of ours.
+# Dies unless Docker can give containers our user's files, and only those, and the image is ours.
 check_docker() {
   local facts version
-  local instead='or use another way: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (none)'
+  local instead='or use another mode: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (unconfined)'
   local build="build it: $CHECKOUT_TASK build-client-image"
-  type -P docker >/dev/null || die 'docker is missing, which runs the container' 'install it: sudo apt install docker.io' "$instead"
+  type -P docker >/dev/null || die 'docker, which runs the container, is not installed' 'install it: sudo apt install docker.io' "$instead"
   facts=$(docker info --format '{{.OperatingSystem}}{{range .SecurityOptions}} {{.}}{{end}}' 2>&1) \
     || die "Docker does not answer: ${facts##*$'\n'}" 'start it: sudo systemctl start docker (and be in the group docker, which is as good as root)' "$instead"
   case $facts in
-    *'Docker Desktop'*) die 'Docker Desktop runs containers in a machine of its own, which the door to the model does not reach' "$instead" ;;
-    *name=rootless*) die 'this Docker is rootless: what a session writes would not belong to you' 'such a machine has user namespaces: --sandbox jail' ;;
-    *name=selinux*) die 'this Docker keeps containers from your files by SELinux labels, which we do not change' "$instead" ;;
+    *'Docker Desktop'*) die 'Docker Desktop runs containers in a virtual machine, which the door to the model cannot reach' "$instead" ;;
+    *name=rootless*) die 'this Docker is rootless: files that a session writes would not belong to you' 'this machine has user namespaces: use --sandbox jail' ;;
+    *name=selinux*) die 'this Docker blocks containers from your files by SELinux labels, which claude-local does not change' "$instead" ;;
   esac
   version=$(docker image inspect --format '{{index .Config.Labels "claude-local.claude"}}' "$CLIENT_IMAGE" 2>/dev/null) \
     || die "there is no image $CLIENT_IMAGE" "$build"
@@ -65,7 +65,7 @@ check_docker() {
   [[ $HOME != *:* && $CLIENT_DIR != *:* ]] || die 'Docker cannot mount over a path with a colon' "$instead"
 }
 
-# Sets container_name. Makes the container, which does not run yet. From here on it goes when this script goes.
+# Sets container_name and creates the container without starting it. From here on, it is removed when this script ends.
 create_container() {
   local name
   container_name=claude-local-${record##*/}
@@ -73,24 +73,24 @@ create_container() {
   hold_leash
   write_container_files
 
-  # New namespaces for everything, no network, no capabilities, no way to more rights, nothing to write to.
+  # New namespaces for everything, no network, no capabilities, no new privileges, a read-only root.
   container=(--name "$container_name" --label "claude-local.workspace=$workspace" --pull never --init
     --user "$EUID:${GROUPS[0]}" --userns host --network none --ipc private --hostname claude-local
     --read-only --cap-drop ALL --security-opt no-new-privileges --log-driver none --no-healthcheck)
-  # A terminal only where both ends are one: output for a pipe must stay as it is.
+  # A terminal only if input and output both are one: a terminal would change output for a pipe.
   if [[ ! -t 0 ]]; then
     container+=(--interactive)
   elif [[ -t 1 ]]; then
     container+=(--interactive --tty)
   fi
 
-  # What it may use.
+  # Limits and scratch folders.
   container+=(--pids-limit "$PROCESSES" --memory "${MEMORY_MIB}m" --memory-swap "${MEMORY_MIB}m" --oom-score-adj 500
     --shm-size "${SHARED_MEMORY_MIB}m")
   scratch "$TEMPORARY_MIB" 1777 /tmp
   scratch "$TEMPORARY_MIB" 1777 /var/tmp
 
-  # Who it is, and no names of other machines.
+  # Its user, and no names of other machines.
   for name in passwd group resolv.conf; do
     show ro "$record/$name" "/etc/$name"
   done
@@ -98,7 +98,7 @@ create_container() {
   show ro "$record/seccomp" /run/claude-local/seccomp
   show_session
 
-  # The environment: only what is on our list.
+  # The environment: only the variables on our list.
   container+=(--env-file "$record/environment")
   for name in "${PROXY_VARIABLES[@]}"; do
     container+=(--env "$name=")
@@ -112,15 +112,15 @@ refuse_container() {
   local reason
   check_workspace_again
   reason=$(tail --lines 1 "$record/docker.log")
-  die "the container cannot start: $reason" 'or use another way: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (none)'
+  die "the container cannot start: $reason" 'or use another mode: --sandbox jail (bubblewrap), --sandbox bash (weaker), --sandbox off (unconfined)'
 }
 
-# Sets leash. A process beside us waits for our end, however that comes, and then removes the container.
+# Sets leash. A separate process waits until this script ends, for whatever reason, and then removes the container.
 hold_leash() {
   exec {leash}> >(close_descriptors && exec setsid "$LIBEXEC/leash" "$container_name" >/dev/null 2>&1)
 }
 
-# The files that are made for this container.
+# Writes the files that are made for this container.
 write_container_files() {
   local entry user
   user=$(id --user --name)
@@ -132,7 +132,7 @@ write_container_files() {
   write_filter >"$record/seccomp"
   for entry in "${environment[@]}"; do
     case $entry in
-      *$'\n'* | SHELL=* | LANG=* | LANGUAGE=* | LC_*) ;; # the image has one shell and one language
+      *$'\n'* | SHELL=* | LANG=* | LANGUAGE=* | LC_*) ;; # the image has only one shell and one language
       PATH=*) printf '%s:%s\n' "$entry" "$IMAGE_PATH" ;;
       *) printf '%s\n' "$entry" ;;
     esac
@@ -140,15 +140,15 @@ write_container_files() {
   printf '%s\n' SHELL=/bin/bash LANG=C.UTF-8 "CLAUDE_LOCAL_WORKSPACE=$(stat --dereference --format %d:%i "/proc/$$/fd/$workspace_fd")" >>"$record/environment"
 }
 
-# Becomes Docker's client, which connects the terminal. Its arguments are the container's already.
+# Becomes Docker's client, which connects the terminal. The container already has its arguments.
 enter() {
   local input=(--interactive)
-  [[ ! -t 0 || -t 1 ]] || input=() # a terminal that nobody reads from
+  [[ ! -t 0 || -t 1 ]] || input=() # only input is a terminal: the session has none, and does not read from it
   close_descriptors
   exec docker start --attach "${input[@]}" --detach-keys "$DETACH_KEYS" "$container_name"
 }
 
-# The container must be gone before anybody looks at what it left.
+# Removes the container, which must be gone before the audit.
 finish() {
   local state=''
   ((code == 0)) || state=$(docker container inspect --format '{{.State.Status}} {{.State.OOMKilled}}' "$container_name" 2>/dev/null) || true
@@ -157,6 +157,6 @@ finish() {
     *\ true) say "the session needed more memory than its $MEMORY_MIB MiB and was ended" ;;
   esac
   docker rm --force --volumes "$container_name" >/dev/null 2>"$record/docker.log" \
-    || die "the container $container_name cannot be removed: $(tail --lines 1 "$record/docker.log")" 'what the session left is looked at when the next one begins here'
+    || die "the container $container_name cannot be removed: $(tail --lines 1 "$record/docker.log")" 'the next session here audits what this one left'
   printf 'done\n' >&"$leash"
 }

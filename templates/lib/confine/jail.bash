@@ -11,8 +11,8 @@ jail=() # bubblewrap's arguments
 check_requirements() {
   check_claude
   check_version
-  bwrap=$(type -P bwrap) || die 'bubblewrap is missing, which confines the session' 'install it: sudo apt install bubblewrap' \
-    'or use another way: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (none)'
+  bwrap=$(type -P bwrap) || die 'bubblewrap, which confines the session, is not installed' 'install it: sudo apt install bubblewrap' \
+    'or use another mode: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (unconfined)'
   claude_file=$(realpath -- "$claude")
   check_door
 }
@@ -26,18 +26,18 @@ show() {
   fi
 }
 
-# scratch MIB MODE PATH: adds to jail a place in memory that ends with the session.
+# scratch MIB MODE PATH: adds to jail a folder in memory that is gone after the session.
 scratch() {
   jail+=(--size "$(($1 << 20))" --perms "$2" --tmpfs "$3")
 }
 
-# Adds to jail the folder that was checked, by its open descriptor, and a copy of a file that Claude Code may change.
+# Adds to jail the checked folder, by its open descriptor, and a copy of a file that Claude Code may change.
 show_workspace() {
   jail+=(--file "$CLAUDE_JSON_FD" "$CLIENT_DIR/.claude.json")
   jail+=(--bind-fd "$workspace_fd" "$workspace")
 }
 
-# The jail must be able to begin before anything is promised. It never falls back to something weaker.
+# Checks first that the jail can start. There is no automatic fallback to a weaker mode.
 prepare() {
   build_jail
   probe_jail
@@ -56,12 +56,12 @@ finish() {
 build_jail() {
   local name
 
-  # New namespaces for everything, the network too; no more of them inside; it ends with this script.
+  # New namespaces for everything, also the network; no further ones inside; it ends with this script.
   jail=(--unshare-all --unshare-user --disable-userns --cap-drop ALL --die-with-parent --hostname claude-local)
-  # A session without a terminal of its own gets a session of its own; with one, resize and Ctrl-Z need ours.
+  # Without the terminal it gets a new process session. With the terminal, resize and Ctrl-Z need ours.
   is_in_foreground || jail+=(--new-session)
 
-  # The system: programs and libraries, and the parts of /etc that name users and time zones.
+  # The system: programs, libraries, and a few files of /etc such as users and time zone.
   jail+=(--ro-bind /usr /usr)
   for name in bin sbin lib lib32 lib64 libx32; do
     if [[ -L /$name ]]; then
@@ -75,17 +75,17 @@ build_jail() {
   done
   jail+=(--ro-bind "$JAIL_DIR/hosts" /etc/hosts)
 
-  # Kernel interfaces of its own; scratch places that end with the session.
+  # Its own kernel interfaces; scratch folders that are gone after the session.
   jail+=(--proc /proc --dev /dev)
   jail+=(--size "$((SHARED_MEMORY_MIB << 20))" --perms 1777 --tmpfs /dev/shm --remount-ro /dev)
   jail+=(--size "$((TEMPORARY_MIB << 20))" --perms 1777 --tmpfs /tmp --size "$((TEMPORARY_MIB << 20))" --perms 1777 --tmpfs /var/tmp)
 
-  # Claude Code itself, and everything of this machine that the session may see.
+  # Claude Code itself, and all files of this machine that the session may see.
   jail+=(--ro-bind "$claude_file" "$INSIDE_CLAUDE")
   show_session
   jail+=(--remount-ro / --chdir "$workspace")
 
-  # The environment: only what is on our list.
+  # The environment: only the variables on our list.
   jail+=(--clearenv)
   for name in "${environment[@]}"; do
     jail+=(--setenv "${name%%=*}" "${name#*=}")
@@ -101,11 +101,11 @@ probe_jail() {
 }
 
 explain_refusal() {
-  local how="or use another way: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (none)"
+  local how="or use another mode: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (unconfined)"
   local -i allowed=1
   [[ ! -r /proc/sys/user/max_user_namespaces ]] || allowed=$(</proc/sys/user/max_user_namespaces)
   if [[ -r /proc/sys/kernel/apparmor_restrict_unprivileged_userns && $(</proc/sys/kernel/apparmor_restrict_unprivileged_userns) == 1 ]]; then
-    die "the jail cannot start: this Ubuntu keeps user namespaces from bubblewrap ($1)" \
+    die "the jail cannot start: this Ubuntu does not let bubblewrap use user namespaces ($1)" \
       "allow it: $APPARMOR_REMEDY" "$how"
   elif ((allowed == 0)); then
     die "the jail cannot start: user namespaces are switched off ($1)" 'allow them: sudo sysctl user.max_user_namespaces=15000' "$how"
@@ -117,17 +117,17 @@ explain_refusal() {
   die "the jail cannot start: $1" "$how"
 }
 
-# Room for what bubblewrap tells of a jail: where it cannot tell, what it began waits forever.
+# Reserves disk space for bubblewrap's facts about the jail: if it cannot write them, its child waits forever.
 keep_room() {
   printf '%512s' '' 2>/dev/null 1<>"$record/jail.json" || refuse_full_disk
 }
 
-# enter PROGRAM…: becomes bubblewrap, with no environment and no descriptor but those that it needs.
+# enter PROGRAM…: becomes bubblewrap, with an empty environment and only the descriptors that it needs.
 enter() {
   exec 7<>"$record/jail.json" 8<"$CLIENT_DIR/.claude.json" 9< <(write_filter)
   [[ -z $scope ]] || exec 6>&2 2>"$record/scope.log"
   close_descriptors ${scope:+"$ERROR_FD"} "$INFO_FD" "$CLAUDE_JSON_FD" "$FILTER_FD" "$workspace_fd"
-  # Whatever becomes scarce, the kernel shall end this first.
+  # If memory runs out, the kernel kills this first.
   printf 500 2>/dev/null >/proc/self/oom_score_adj || true
   if [[ -n $scope ]]; then
     exec systemd-run --user --scope --quiet --property "MemoryMax=${MEMORY_MIB}M" --property MemorySwapMax=0 \
@@ -141,8 +141,8 @@ has_user_scope() {
   [[ -S ${XDG_RUNTIME_DIR:-/nonexistent}/systemd/private ]] && type -P systemd-run >/dev/null
 }
 
-# Sets scope. Runs the session where systemd holds its memory, or else without that. Nothing is tried first, which would take time:
-# where systemd refuses, bubblewrap has told of nothing and nothing has run.
+# Sets scope. Runs the session in a scope in which systemd limits its memory; if systemd refuses, runs it without one.
+# A test run beforehand would take time. It is not needed: if bubblewrap has written no facts, nothing has run.
 run_held() {
   local code=0 reason=''
   if has_user_scope; then
@@ -152,8 +152,8 @@ run_held() {
     [[ $code == 1 && -f $record/jail.json && $(<"$record/jail.json") != *child-pid* ]] || return "$code"
     scope='' code=0
     reason=$(tail --lines 1 "$record/scope.log")
-    # For a program that reads our output it is no error.
-    [[ ! -t 2 ]] || say "systemd does not hold this session's memory, so each of its processes has a limit of its own: ${reason//[[:cntrl:]]/ }"
+    # Only for a person: a program that reads our output could take this for an error.
+    [[ ! -t 2 ]] || say "systemd does not limit this session's memory, so each process has its own limit: ${reason//[[:cntrl:]]/ }"
   fi
   run_in_own_group "$@"
 }

@@ -1,4 +1,4 @@
-# --sandbox bash and off: Claude Code runs as the user, and at most confines its own commands.
+# --sandbox bash and off: Claude Code runs as the user; with bash, it confines its own commands.
 # Copied to build/ by `invoke render`: change it in templates/.
 
 readonly CLIENT_SETTINGS=$sandbox
