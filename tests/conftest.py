@@ -52,13 +52,17 @@ def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
         own.end_all()
 
 
-LONG_FILES = ("test_patience.py", "test_in_docker.py", "test_in_bash.py", "test_attacks.py", "test_faults.py")
+LONG_FILES = (
+    *("test_wrapper.py", "test_attacks.py", "test_patience.py", "test_in_docker.py", "test_in_bash.py"),
+    *("test_faults.py", "test_plan.py", "test_audit.py", "test_verify_sandbox.py", "test_api.py"),
+)
 """Files that take minutes each: they begin first, so that no worker is alone with one at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts long files first and leaves everything else in its order."""
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+    order = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.hookimpl(hookwrapper=True)

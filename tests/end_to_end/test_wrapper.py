@@ -74,6 +74,7 @@ def test_a_context_below_64k_uses_the_lean_tools_with_a_warning(machine: Machine
     )
 
 
+@pytest.mark.timeout(900)  # it fills a context of 40,960 tokens, as fast as the CPU is free
 @pytest.mark.embedded
 @BOTH_CLIENTS
 def test_a_session_past_its_window_compacts_and_continues(machine: Machine, client: str) -> None:
