@@ -43,10 +43,10 @@ def pull(c: Context, model: str, record: bool = False, force: bool = False) -> N
 )
 def models(c: Context, prune: bool = False, yes: bool = False, json: bool = False) -> None:
     """List model files: on disk, missing, or used by no profile."""
-    from claude_local.models import inventory, model_report
+    from claude_local.models import disk_inventory, model_report
 
     settings = read_settings()
-    seen = inventory.inventory(settings, read_profiles(settings))
+    seen = disk_inventory.inventory(settings, read_profiles(settings))
     model_report.show_inventory(seen, as_json=json)
     if prune and seen.deletable:
         model_report.prune(settings, seen, ask=not yes)

@@ -13,8 +13,8 @@ from claude_local.foundation.gguf_header import GgufHeader, read_model
 from claude_local.foundation.plain_text import harmless
 from claude_local.machine.settings import Settings
 from claude_local.machine.terminal import confirm, data, say
-from claude_local.models import inventory
-from claude_local.models.inventory import Inventory
+from claude_local.models import disk_inventory
+from claude_local.models.disk_inventory import Inventory
 from claude_local.models.pull import Pulled
 from claude_local.profiles.profile import Profile
 
@@ -70,4 +70,4 @@ def prune(settings: Settings, seen: Inventory, *, ask: bool) -> None:
     """Deletes the files that no profile names; with `ask` only if the user confirms."""
     question = f"delete these {len(seen.deletable)} file(s)?"
     if not ask or confirm(question, hint="delete them without asking: invoke models --prune --yes"):
-        say(f"freed: {figures.size(inventory.prune(settings, seen.deletable))}")
+        say(f"freed: {figures.size(disk_inventory.prune(settings, seen.deletable))}")

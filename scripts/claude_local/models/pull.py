@@ -18,8 +18,8 @@ from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.machine.settings import Settings
 from claude_local.models import checksums, hub
+from claude_local.models.download_lock import Counted, locked, partial_path, size_of
 from claude_local.models.model_files import Wanted, wanted_files
-from claude_local.models.partial_file import Counted, locked, partial_path, size_of
 from claude_local.profiles.profile import Profile
 
 

@@ -12,7 +12,7 @@ import pytest
 from claude_local.foundation.errors import UserError
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.models import checksums
-from claude_local.models.inventory import Extra, inventory, prune
+from claude_local.models.disk_inventory import Extra, inventory, prune
 from claude_local.profiles.profile import Profile
 from support.gguf_files import SHAPES, write_header_only
 from support.machine import Machine, error_of
