@@ -16,17 +16,17 @@ STOPPING = replace(READY, work=Work("stop", None, since=0.0, process_id=1))
 @pytest.mark.parametrize(
     ("now", "line"),
     [
-        (READY, "the model keeps running. Again: invoke dashboard; stop: invoke down"),
+        (READY, "the model keeps running. Dashboard: invoke dashboard; stop: invoke down"),
         (
             replace(STOPPED, state="unloaded"),
-            "the model keeps running. Again: invoke dashboard; stop: invoke down",
+            "the model keeps running. Dashboard: invoke dashboard; stop: invoke down",
         ),
-        (STOPPED, "no model runs. Start one: invoke up; again: invoke dashboard"),
+        (STOPPED, "no model runs. Start one: invoke up; dashboard: invoke dashboard"),
         (
             replace(STOPPED, state="failed"),
-            "the model has failed. See: invoke status; take it away: invoke down",
+            "the model has failed. Reason: invoke status; clean up: invoke down",
         ),
-        (STOPPING, "`stop` continues. See: invoke status; again: invoke dashboard"),
+        (STOPPING, "`stop` continues. Status: invoke status; dashboard: invoke dashboard"),
     ],
 )
 def test_leaving_the_dashboard_prints_what_keeps_running(now: Snapshot, line: str) -> None:

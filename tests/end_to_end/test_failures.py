@@ -61,7 +61,7 @@ def test_a_missing_model_file_is_reported_with_the_download_and_the_old_model_ke
     done = machine.invoke("switch", "--model", "gpt-oss-20b")
 
     message, hints = error_of(done)
-    assert message.startswith("profile `gpt-oss-20b` has no model file: ")
+    assert message.startswith("the model file of profile `gpt-oss-20b` is missing: ")
     assert hints == ["download it: invoke pull gpt-oss-20b"]
     after = machine.status()
     assert (after["profile"], after["state"]) == ("demo", "ready")
@@ -175,8 +175,9 @@ def test_without_docker_the_embedded_engine_is_chosen_with_the_reason_shown(mach
     done = machine.invoke("up", "--model", "demo")
 
     assert done.returncode == 0, done.stderr
-    assert "engine: llama-server inside Python (xllamacpp), on the CPU (Docker Engine does not answer)" in (
-        done.stderr.splitlines()
+    assert (
+        "engine: llama-server inside Python (xllamacpp), on the CPU; chosen because Docker Engine does not answer"
+        in (done.stderr.splitlines())
     )
     assert machine.status()["engine"] == "embedded"
 
@@ -222,7 +223,8 @@ def test_another_engine_is_not_started_beside_the_running_one(machine: Machine) 
     done = machine.invoke("up", "--model", "demo", "--engine", "docker")
 
     message, hints = error_of(done)
-    assert (message, hints) == ("the embedded engine is running", ["stop it first: invoke down"])
+    assert message == "a model is already running with the engine `embedded`, and `docker` was chosen"
+    assert hints == ["stop that model first: invoke down"]
     assert machine.status()["engine"] == "embedded"
 
 
@@ -236,7 +238,7 @@ def test_while_a_model_runs_a_purge_is_refused_but_its_dry_run_works(machine: Ma
     message, _ = error_of(machine.invoke("uninstall-claude-local", "--purge"))
 
     assert str(machine.home / "bin" / "claude-local") in shown
-    assert message == "the embedded engine is running"
+    assert message == "a model is running with the engine `embedded`"
 
 
 @pytest.mark.docker

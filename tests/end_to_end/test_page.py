@@ -152,7 +152,8 @@ def test_a_refusal_is_shown_beside_the_list_and_stop_asks_first(machine: Machine
     open_page(page, machine)
     page.fill("#model-filter", "qwen3.8-27b")
     page.click("#model-list button")
-    expect(page.locator("#notice")).to_contain_text("Qwen3.8-27B-UD-Q4_K_XL.gguf is missing")
+    expect(page.locator("#notice")).to_contain_text("is missing: ")
+    expect(page.locator("#notice")).to_contain_text("/Qwen3.8-27B-UD-Q4_K_XL.gguf")
 
     page.click("#stop")
     page.click("dialog button >> text=Cancel")

@@ -126,7 +126,7 @@ readonly JAIL_ENVIRONMENT=(
 )
 readonly SYSTEM_PROGRAMS='/usr/sbin:/sbin:/usr/local/sbin' # often not in a user's PATH
 readonly APPARMOR_REMEDY='sudo apt install apparmor-profiles && sudo cp /usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/ && sudo apparmor_parser --replace /etc/apparmor.d/bwrap-userns-restrict'
-readonly BIND_FD_REMEDY='install bubblewrap 0.10 or newer; Debian 12 has --bind-fd in its 0.8 too'
+readonly BIND_FD_REMEDY='bubblewrap 0.10 or newer is needed (0.8 of Debian 12 also works); if your distribution has an older one: --sandbox container'
 readonly PROCESSES='1024'
 readonly OPEN_FILES='4096'
 readonly MEMORY_MIB='8192'

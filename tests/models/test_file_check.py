@@ -51,7 +51,7 @@ def test_a_missing_model_is_reported_with_the_command_to_get_it(settings: Settin
         check_model_file(settings, profile(repo="owner/name"))
 
     file = settings.models_dir / "a.gguf"
-    assert caught.value.message == f"profile `p` has no model file: {file} is missing"
+    assert caught.value.message == f"the model file of profile `p` is missing: {file}"
     assert caught.value.hint == "download it: invoke pull p"
 
 
@@ -76,12 +76,14 @@ def test_a_missing_shard_or_projector_is_reported(settings: Settings) -> None:
     for name in ("a-00001-of-00002.gguf", "a-00002-of-00002.gguf", "eyes.gguf"):
         with pytest.raises(UserError) as caught:
             check_model_file(settings, sharded)
-        messages.append(caught.value.message.split(": ")[1])
+        messages.append(caught.value.message)
         (settings.models_dir / name).write_bytes(b"GGUF")
 
     check_model_file(settings, sharded)
     names = ("a-00001-of-00002.gguf", "a-00002-of-00002.gguf", "eyes.gguf")
-    assert messages == [f"{settings.models_dir / name} is missing" for name in names]
+    assert messages == [
+        f"the model file of profile `p` is missing: {settings.models_dir / name}" for name in names
+    ]
 
 
 def test_the_size_of_a_sharded_model_is_that_of_all_shards(settings: Settings) -> None:
@@ -128,7 +130,7 @@ def test_a_partial_download_is_reported_with_the_command_to_complete_it(
 def test_a_folder_is_not_a_model_file(settings: Settings) -> None:
     (settings.models_dir / "a.gguf").mkdir()
 
-    with pytest.raises(UserError, match=r"a\.gguf is missing$"):
+    with pytest.raises(UserError, match=r"is missing: .*/a\.gguf$"):
         check_model_file(settings, profile())
 
 
@@ -195,7 +197,7 @@ def test_a_file_that_changed_after_its_check_must_be_checked_again(settings: Set
     check_model_file(settings, profile(sha256=sha256))
 
     assert caught.value.message == f"{file} has changed since its checksum was computed"
-    assert caught.value.hint == "compute it again: invoke pull p"
+    assert caught.value.hint == "check it again, without a download: invoke pull p"
 
 
 def test_a_file_without_a_cached_or_expected_checksum_is_accepted(settings: Settings) -> None:

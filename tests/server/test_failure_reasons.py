@@ -79,11 +79,14 @@ def test_missing_memory_is_given_in_gigabytes_with_the_card() -> None:
         "[40001] 0.00.200.100 E llama_model_load: error loading model: unable to allocate CUDA0 buffer",
     ]
 
-    assert reason_in(lines) == "out of memory: needs 21.3 GB, 19.8 GB free on GPU 0"
+    assert (
+        reason_in(lines)
+        == "out of memory on GPU 0: no room for a buffer of 21.3 GB (19.8 GB were free before loading)"
+    )
 
 
 def test_missing_memory_is_reported_even_without_the_lines_on_free_memory() -> None:
-    assert reason_in([NO_ROOM]) == "out of memory: needs 21.3 GB, more than is free on GPU 0"
+    assert reason_in([NO_ROOM]) == "out of memory on GPU 0: no room for a buffer of 21.3 GB"
 
 
 def test_without_any_error_the_given_reason_comes_before_the_last_lines() -> None:

@@ -178,7 +178,7 @@ DRAWINGS = {
     "failed": Drawing(
         _with(
             state="failed",
-            reason="out of memory: needs 21.3 GB, 19.8 GB free on GPU 0",
+            reason="out of memory on GPU 0: no room for a buffer of 21.3 GB (19.8 GB were free before loading)",
             slot_uses=(),
             turns=(),
         ),
@@ -236,8 +236,8 @@ DRAWINGS = {
     "refused-with-a-hint": Drawing(
         replace(
             SCENE,
-            notice="profile `glm-4.7-flash-q4` has no model file: /home/me/claude-local/models/"
-            "GLM-4.7-Flash-UD-Q4_K_XL.gguf is missing\nhint: download it: invoke pull glm-4.7-flash-q4",
+            notice="the model file of profile `glm-4.7-flash-q4` is missing: /home/me/claude-local/models/"
+            "GLM-4.7-Flash-UD-Q4_K_XL.gguf\nhint: download it: invoke pull glm-4.7-flash-q4",
         ),
         sizes=((30, 8), (60, 20), (80, 24)),
     ),

@@ -46,7 +46,9 @@ def uninstall_claude_local(c: Context, purge: bool = False, dry_run: bool = Fals
     settings = read_settings()
     engine = registry.running(settings) if purge and not dry_run else None
     if engine and engine.is_ours:
-        raise UserError(f"the {engine.name} engine is running", hint="stop it first: invoke down")
+        raise UserError(
+            f"a model is running with the engine `{engine.name}`", hint="stop that model first: invoke down"
+        )
     for line in uninstall.uninstall(settings, os.environ, purge=purge, dry_run=dry_run):
         print(line)
 

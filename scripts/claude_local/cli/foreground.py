@@ -22,7 +22,7 @@ def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *,
     """Writes build/, starts the model, waits until it answers and says what is true then."""
     build_folder.refresh(settings, profiles)
     engine, why = registry.choose(settings)
-    terminal.say(f"engine: {engine.describe()} ({why})")
+    terminal.say(f"engine: {engine.describe()}; chosen because {why}")
     server_process.check(settings)
     with watch_loading(profile.name) as loading:
         up_down.up(settings, engine, Request(profile, profiles, force=force), loading.observer)
@@ -68,9 +68,9 @@ def dashboard(settings: Settings, environment: Mapping[str, str], layout: str = 
 def farewell(now: Snapshot) -> str:
     """What keeps running after the dashboard was closed, and the next commands."""
     if now.work:
-        return f"`{now.work.purpose}` continues. See: invoke status; again: invoke dashboard"
+        return f"`{now.work.purpose}` continues. Status: invoke status; dashboard: invoke dashboard"
     if now.state == "stopped":
-        return "no model runs. Start one: invoke up; again: invoke dashboard"
+        return "no model runs. Start one: invoke up; dashboard: invoke dashboard"
     if now.state == "failed":
-        return "the model has failed. See: invoke status; take it away: invoke down"
-    return "the model keeps running. Again: invoke dashboard; stop: invoke down"
+        return "the model has failed. Reason: invoke status; clean up: invoke down"
+    return "the model keeps running. Dashboard: invoke dashboard; stop: invoke down"

@@ -1,4 +1,4 @@
-"""Builds the image with Claude Code and common tool chains from `client_image_pins` through build/client-image/."""
+"""Builds the image with Claude Code and common tool chains from `claude_image_pins` through build/client-image/."""
 
 from __future__ import annotations
 

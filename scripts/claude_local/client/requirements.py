@@ -20,7 +20,10 @@ APPARMOR_REMEDY = (
 )
 """Lets bubblewrap create user namespaces on Ubuntu 24.04 and newer."""
 
-BIND_FD_REMEDY = "install bubblewrap 0.10 or newer; Debian 12 has --bind-fd in its 0.8 too"
+BIND_FD_REMEDY = (
+    "bubblewrap 0.10 or newer is needed (0.8 of Debian 12 also works); "
+    "if your distribution has an older one: --sandbox container"
+)
 """--bind-fd is in bubblewrap since 0.10.0; Debian added it to 0.8.0 (changelog of 0.8.0-2+deb12u1)."""
 
 

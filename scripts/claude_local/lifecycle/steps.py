@@ -25,6 +25,7 @@ from claude_local.server.engines.engine import Engine
 from claude_local.server.llama_http import own_server
 
 LOG_LINES = 8
+CHANGE_MODEL = "choose another model (invoke profiles) or change this profile"
 
 
 class RecoverySteps:
@@ -135,7 +136,7 @@ def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> S
         if now.state == "loading":
             last_sign_of_life = time.monotonic()
         elif now.state == "unloaded" and silence > UNLOADED_LIMIT_SECONDS:
-            raise _failure(engine, profile, _why_unloaded(now))
+            raise _failure(engine, profile, _why_unloaded(now), hint=_after_unloading(now))
         elif silence > SILENCE_LIMIT_SECONDS:
             raise _failure(engine, profile, f"the engine has been `{now.state}` for {silence:.0f} s")
         if progress is not no_progress and time.monotonic() - shown_at >= POLL_SECONDS:
@@ -151,9 +152,13 @@ def _why_unloaded(now: Snapshot) -> str:
     return "llama-server unloaded it without giving a reason"
 
 
-def _failure(engine: Engine, profile: Profile, reason: str) -> EngineFailed:
+def _after_unloading(now: Snapshot) -> str:
+    return "end that client and try again" if now.loaded_profile else CHANGE_MODEL
+
+
+def _failure(engine: Engine, profile: Profile, reason: str, hint: str = CHANGE_MODEL) -> EngineFailed:
     return EngineFailed(
         f"`{profile.name}` did not load: {reason}",
         details="\n".join(engine.log_lines(tail=LOG_LINES, follow=False)),
-        hint="choose another model (invoke profiles) or change this profile",
+        hint=hint,
     )

@@ -28,7 +28,10 @@ def up(settings: Settings, engine: Engine, request: Request, observer: Observer 
         _recover(settings, request.profiles, observer)
         current = registry.running(settings)
         if current and current.name != engine.name:
-            raise UserError(f"the {current.name} engine is running", hint="stop it first: invoke down")
+            raise UserError(
+                f"a model is already running with the engine `{current.name}`, and `{engine.name}` was chosen",
+                hint="stop that model first: invoke down",
+            )
         if current and current.snapshot().state == "failed":
             current.stop()  # the remains of an engine that died
         _switch(settings, engine, request, observer)

@@ -98,7 +98,7 @@ class Settings:
         words={False: "off"},
     )
     management_token_file: Path | None = setting(
-        optional_path, "", "file with a secret, required for every request that changes something"
+        optional_path, "", "file with a secret, required for POST, `/logs` and `/events`"
     )
     client_image: str = setting(
         word, "claude-local/client:latest", "image with Claude Code for `--sandbox container`"

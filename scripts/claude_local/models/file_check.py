@@ -25,7 +25,7 @@ def _check_file(settings: Settings, profile: Profile, wanted: Wanted) -> None:
     file = wanted.target
     if not file.is_file():
         raise UserError(
-            f"profile `{profile.name}` has no model file: {file} is missing",
+            f"the model file of profile `{profile.name}` is missing: {file}",
             hint=_how_to_get(profile, settings),
         )
     with file.open("rb") as opened:
@@ -52,7 +52,7 @@ def _check_sha256(settings: Settings, wanted: Wanted, expected: str) -> None:
     if checksums.has_changed(settings.state_dir, wanted.target):
         raise UserError(
             f"{wanted.target} has changed since its checksum was computed",
-            hint=f"compute it again: invoke pull {wanted.profile}",
+            hint=f"check it again, without a download: invoke pull {wanted.profile}",
         )
 
 

@@ -29,18 +29,19 @@ def reason_in(lines: list[str], otherwise: str = "") -> str:
 
 
 def _out_of_memory(lines: list[str]) -> str:
-    """`out of memory: needs 21.3 GB, 19.8 GB free on GPU 0`; "" for any other reason.
+    """`out of memory on GPU 0: no room for a buffer of 21.3 GB (…)`; "" for any other reason.
 
     Reads the lines of llama.cpp's CUDA backend. The free memory is that at the start of the load, so it may
-    be more than the amount needed: other buffers were allocated first.
+    be more than this one buffer: others were allocated first.
     """
     missing = [match for line in lines if (match := NO_ROOM.search(line))]
     if not missing:
         return ""
     gpu = missing[-1]["gpu"]
     free = [float(match["mib"]) for line in lines if (match := FREE.search(line)) and match["gpu"] == gpu]
-    room = f"{free[-1] / MIB_PER_GB:.1f} GB free on GPU {gpu}" if free else f"more than is free on GPU {gpu}"
-    return f"out of memory: needs {float(missing[-1]['mib']) / MIB_PER_GB:.1f} GB, {room}"
+    room = f" ({free[-1] / MIB_PER_GB:.1f} GB were free before loading)" if free else ""
+    size = float(missing[-1]["mib"]) / MIB_PER_GB
+    return f"out of memory on GPU {gpu}: no room for a buffer of {size:.1f} GB{room}"
 
 
 def _without_prefix(line: str) -> str:

@@ -124,7 +124,7 @@ def test_a_check_that_hangs_is_reported_and_the_others_are_shown(host: Host) -> 
             Finding(
                 "warning",
                 "no answer within 0.05 s",
-                "try again; if it happens again, restart that program or service",
+                "try again; if it happens again, restart the program or service of this row",
             ),
         ),
         doctor.Result("quick", Finding("ok", "here")),
@@ -218,7 +218,7 @@ def test_a_stopped_docker_is_an_error(host: Host, tmp_path: Path) -> None:
         "error",
         f"Docker Engine does not answer: Cannot connect to the Docker daemon at {stopped}. "
         "Is the docker daemon running?",
-        "sudo systemctl start docker; or run without Docker: --engine embedded",
+        "sudo systemctl start docker  # or without Docker: invoke up --engine embedded",
     )
 
 
@@ -270,7 +270,7 @@ def test_an_old_compose_plugin_is_an_error(host: Host, tmp_path: Path) -> None:
         (
             "27.5.1",
             "warning",
-            "27.5.1 works, but before 28 other machines on your network may reach ports on 127.0.0.1",
+            "27.5.1 works, but Docker older than 28 lets other machines on your network reach ports on 127.0.0.1",
         ),
         ("29.0.2", "ok", "29.0.2"),
     ],
@@ -416,7 +416,7 @@ def test_disabled_user_namespaces_are_reported_with_the_line_that_enables_them(h
     assert findings_of(done)["bubblewrap"] == Finding(
         "warning",
         "sessions cannot be confined: user namespaces are off (user.max_user_namespaces is 0)",
-        "sudo sysctl --write user.max_user_namespaces=15000, and the same line in /etc/sysctl.d/",
+        "echo user.max_user_namespaces=15000 | sudo tee /etc/sysctl.d/60-claude-local.conf && sudo sysctl --system",
     )
 
 

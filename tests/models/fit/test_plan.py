@@ -230,8 +230,8 @@ def test_a_model_larger_than_cards_and_ram_does_not_fit(settings: Settings) -> N
     found = plan.verdict(settings, big_model(settings, 120), hardware=TWO_CARDS, quick=True)
 
     assert found.outcome == "does not fit"
-    assert found.text.startswith("does not fit: CPU lacks ")
-    with pytest.raises(UserError, match="`big` does not fit: CPU lacks") as caught:
+    assert found.text.startswith("does not fit: RAM is ")
+    with pytest.raises(UserError, match="`big` does not fit: RAM is") as caught:
         plan.check(found)
     assert caught.value.hint.endswith('start it anyway: --force (API: `"force": true`)')
 
@@ -378,7 +378,10 @@ def test_norms_that_stay_in_ram_do_not_count_as_offloaded() -> None:
 
     assert judge((card, ram), embedding_bytes=500 * MIB) == ("fits", "", MIB)
     assert judge((card, replace(ram, weights_bytes=GIB)), embedding_bytes=0) == ("offloads", "", GIB)
-    assert judge((replace(card, free_bytes=11 * GIB), ram), 0)[:2] == ("does not fit", "CUDA0 lacks 1.1 GB")
+    assert judge((replace(card, free_bytes=11 * GIB), ram), 0)[:2] == (
+        "does not fit",
+        "CUDA0 is 1.1 GB short",
+    )
 
 
 @pytest.mark.docker
@@ -486,7 +489,7 @@ def test_a_start_refuses_a_model_that_does_not_fit_and_force_tries_it(settings: 
     def steps(*, force: bool) -> Steps:
         return Steps(free, EmbeddedEngine(free), Request(huge, {"huge": huge}, force=force))
 
-    with pytest.raises(UserError, match=r"^`huge` does not fit: CPU lacks ") as caught:
+    with pytest.raises(UserError, match=r"^`huge` does not fit: RAM is \d+\.\d GB short") as caught:
         steps(force=False).check("huge")
     steps(force=True).check("huge")
 
@@ -528,7 +531,7 @@ def test_up_reports_that_a_model_does_not_fit_and_starts_nothing(machine: Machin
 
     message, hints = error_of(machine.invoke("up", "--model", "huge"))
 
-    assert message.startswith("`huge` does not fit: CPU lacks ")
+    assert message.startswith("`huge` does not fit: RAM is ")
     assert "start it anyway: --force" in hints[-1]
     assert machine.status()["state"] == "stopped"
 

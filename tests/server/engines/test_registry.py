@@ -69,7 +69,7 @@ def test_an_engine_requested_by_name_is_never_replaced(
 def test_an_engine_requested_by_name_is_chosen(tmp_path: Path) -> None:
     engine, why = registry.choose(settings_with(tmp_path, ENGINE="embedded"))
 
-    assert (engine.name, why) == ("embedded", "chosen")
+    assert (engine.name, why) == ("embedded", "it was requested")
 
 
 def names_in(node: ast.AST) -> Iterator[str]:

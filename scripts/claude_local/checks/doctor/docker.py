@@ -14,7 +14,7 @@ OLDEST_ENGINE = (20, 10)
 SAFE_ENGINE = (28,)
 """Before version 28, other machines on the same network could reach ports published on 127.0.0.1."""
 OLDEST_COMPOSE = (2,)
-ENGINE_REMEDY = "sudo systemctl start docker; or run without Docker: --engine embedded"
+ENGINE_REMEDY = "sudo systemctl start docker  # or without Docker: invoke up --engine embedded"
 GROUP_REMEDY = "sudo usermod --append --groups docker $USER, then log in again"
 
 
@@ -76,7 +76,10 @@ def _engine_version(reported: str) -> Finding:
             "error", f"{reported} is too old; {dotted(OLDEST_ENGINE)} or newer is needed", "update Docker"
         )
     if version < SAFE_ENGINE:
-        text = f"{reported} works, but before 28 other machines on your network may reach ports on 127.0.0.1"
+        text = (
+            f"{reported} works, but Docker older than 28 "
+            "lets other machines on your network reach ports on 127.0.0.1"
+        )
         remedy = "update Docker to 28 or newer; until then the API key protects the model"
         return Finding("warning", text, remedy)
     return Finding("ok", reported)

@@ -113,7 +113,9 @@ def _look(host: Host, check: Check, found: dict[str, Finding]) -> None:
 
 def _timed_out(check: Check) -> Finding:
     text = f"no answer within {check.timeout_seconds:g} s"
-    return Finding("warning", text, "try again; if it happens again, restart that program or service")
+    return Finding(
+        "warning", text, "try again; if it happens again, restart the program or service of this row"
+    )
 
 
 def _show_table(results: Sequence[Result]) -> None:

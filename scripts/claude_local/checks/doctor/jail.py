@@ -25,19 +25,25 @@ PROBE = (
     *("--remount-ro", "/", "--chdir", "/", "/usr/bin/true"),
 )
 
+PROBE_REMEDY = (
+    "if this machine is itself a container, start it with user namespaces and an unmasked /proc; "
+    "otherwise see docs/jail.md"
+)
+
 # A setting of the kernel, the value that forbids user namespaces, and the line that helps.
 FORBIDDEN_BY = (
     (
         "proc/sys/user/max_user_namespaces",
         "0",
         "user namespaces are off (user.max_user_namespaces is 0)",
-        "sudo sysctl --write user.max_user_namespaces=15000, and the same line in /etc/sysctl.d/",
+        "echo user.max_user_namespaces=15000 | sudo tee /etc/sysctl.d/60-claude-local.conf && sudo sysctl --system",
     ),
     (
         "proc/sys/kernel/unprivileged_userns_clone",
         "0",
         "user namespaces are for root only (kernel.unprivileged_userns_clone is 0)",
-        "sudo sysctl --write kernel.unprivileged_userns_clone=1, and the same line in /etc/sysctl.d/",
+        "echo kernel.unprivileged_userns_clone=1 | sudo tee /etc/sysctl.d/60-claude-local.conf"
+        " && sudo sysctl --system",
     ),
     (
         "proc/sys/kernel/apparmor_restrict_unprivileged_userns",
@@ -68,7 +74,7 @@ def _why_not(host: Host, said: str) -> Finding:
         if host.text(path) == value:
             return Finding("warning", f"sessions cannot be confined: {text}", remedy)
     text = f"sessions cannot be confined: {said}"
-    return Finding("warning", text, "in a container: allow user namespaces and an unmasked /proc for it")
+    return Finding("warning", text, PROBE_REMEDY)
 
 
 def socat(host: Host) -> Finding:

@@ -106,7 +106,9 @@ def capability(host: Host) -> Finding:
     image = image_facts(host)
     known = [gpu for gpu in reading.gpus if gpu.compute_capability]
     if not known:
-        return Finding("info", f"the cards do not report it: {reading.problem or 'no answer'}")
+        return Finding(
+            "info", f"the cards do not report their compute capability: {reading.problem or 'no answer'}"
+        )
     without = [gpu for gpu in known if not covers(image.architectures, gpu.compute_capability or "")]
     if without:
         names = ", ".join(f"{gpu.name} ({gpu.compute_capability})" for gpu in without)

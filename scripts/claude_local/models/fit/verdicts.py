@@ -123,9 +123,10 @@ def judge(devices: Sequence[Device], embedding_bytes: int) -> tuple[Outcome, str
     in_ram = sum(device.weights_bytes for device in devices if device.name == CPU)
     offloaded = max(0, in_ram - embedding_bytes) if cards else 0
     if short:
-        lacks = ", ".join(
-            f"{device.name} lacks {-(device.margin_bytes or 0) / GB:.1f} GB" for device in short
+        missing = ", ".join(
+            f"{'RAM' if device.name == CPU else device.name} is {-(device.margin_bytes or 0) / GB:.1f} GB short"
+            for device in short
         )
-        return "does not fit", lacks, offloaded
+        return "does not fit", missing, offloaded
     # llama-fit-params counts in whole MiB, and the norms of offloaded experts stay on their card.
     return ("offloads" if offloaded > 2 * MIB else "fits"), "", offloaded

@@ -45,7 +45,7 @@ class DockerEngine:
         self.settings = settings
 
     def describe(self) -> str:
-        return f"llama-server in Docker, on {self._devices()} (image {self.settings.image})"
+        return f"llama-server in Docker, on {self._devices()}, image {self.settings.image}"
 
     def why_unavailable(self) -> EngineUnavailable | None:
         return docker_client.why_unavailable()
@@ -95,7 +95,8 @@ class DockerEngine:
                 return self._bring_back_others(router, profile)
         raise EngineFailed(
             f"llama-server did not make `{profile.name}` the active model",
-            hint="a client may keep loading the model by its own name: end that client and try again",
+            hint="a client may keep requesting another profile by name instead of `local-llama`: "
+            "end that client and try again",
         )
 
     def _start_container(self, profile: Profile) -> None:
@@ -214,7 +215,7 @@ class DockerEngine:
     def _devices(self) -> str:
         with docker_client.connected() as client:
             has_nvidia = "nvidia" in client.info().get("Runtimes", {})
-        return "the NVIDIA cards" if has_nvidia else "the CPU, as Docker has no NVIDIA runtime"
+        return "the NVIDIA cards" if has_nvidia else "the CPU (Docker has no NVIDIA runtime)"
 
     def _container(self) -> Any | None:
         try:

@@ -58,7 +58,7 @@ class EmbeddedEngine:
             return None
         return EngineUnavailable(
             "the embedded engine needs the package xllamacpp",
-            hint="install the requirements: pip install --require-hashes -r requirements.txt",
+            hint="scripts/quickstart installs it into .venv; then: source .venv/bin/activate",
         )
 
     def why_silent(self) -> str | None:

@@ -41,12 +41,12 @@ def choose(settings: Settings) -> tuple[Engine, str]:
     if wanted := named(settings, settings.engine):
         if problem := wanted.why_unavailable():
             raise problem
-        return wanted, "chosen"
+        return wanted, "it was requested"
     problems: list[EngineUnavailable] = []
     for engine in reversed(ours(settings)):
         problem = engine.why_unavailable()
         if problem is None:
-            return engine, problems[0].message if problems else "available"
+            return engine, problems[0].message if problems else "it is available"
         problems.append(problem)
     raise problems[-1]
 
