@@ -21,7 +21,7 @@ STOPPING = replace(READY, work=Work("stop", None, since=0.0, process_id=1))
             replace(STOPPED, state="unloaded"),
             "the model keeps running. Dashboard: invoke dashboard; stop: invoke down",
         ),
-        (STOPPED, "no model runs. Start one: invoke up; dashboard: invoke dashboard"),
+        (STOPPED, "no model is running. Start one: invoke up; dashboard: invoke dashboard"),
         (
             replace(STOPPED, state="failed"),
             "the model has failed. Reason: invoke status; clean up: invoke down",

@@ -380,5 +380,5 @@ def test_quitting_without_a_model_does_not_claim_that_one_is_running(api_alone: 
         terminal.keys("q")
         screen = terminal.wait_for("exit code: 0")
 
-    assert "no model runs. Start one: invoke up; dashboard: invoke dashboard" in screen
+    assert "no model is running. Start one: invoke up; dashboard: invoke dashboard" in screen
     assert "keeps running" not in screen

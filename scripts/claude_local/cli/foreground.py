@@ -57,9 +57,12 @@ def down(settings: Settings) -> None:
 
 def dashboard(settings: Settings, environment: Mapping[str, str], layout: str = "auto") -> None:
     """Shows the dashboard until the person leaves it; stops everything if they choose that."""
-    client = session.client_of(settings)
+    drawing, client = (
+        session.look_of(environment, layout),
+        session.client_of(settings),
+    )  # a wrong layout starts nothing
     server_process.start(settings)
-    if session.run(client, session.look_of(environment, layout)).stop_model:
+    if session.run(client, drawing).stop_model:
         down(settings)
     else:
         terminal.say(farewell(status.pulse(settings)))
@@ -70,7 +73,7 @@ def farewell(now: Snapshot) -> str:
     if now.work:
         return f"`{now.work.purpose}` continues. Status: invoke status; dashboard: invoke dashboard"
     if now.state == "stopped":
-        return "no model runs. Start one: invoke up; dashboard: invoke dashboard"
+        return "no model is running. Start one: invoke up; dashboard: invoke dashboard"
     if now.state == "failed":
         return "the model has failed. Reason: invoke status; clean up: invoke down"
     return "the model keeps running. Dashboard: invoke dashboard; stop: invoke down"
