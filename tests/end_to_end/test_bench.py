@@ -61,5 +61,5 @@ def test_a_claude_that_fails_leaves_nothing_behind(machine: Machine, tmp_path: P
 def test_bench_without_an_option_names_the_benchmark(machine: Machine) -> None:
     message, hints = error_of(machine.invoke("bench"))
 
-    assert message == "what shall be measured?"
+    assert message == "nothing to measure"
     assert hints == ["there is one benchmark: invoke bench --client"]

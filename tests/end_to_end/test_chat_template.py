@@ -47,7 +47,7 @@ def test_with_that_line_a_session_with_tools_works(machine: Machine, engine: str
 
     def answer(request: Recorded) -> list[dict[str, Any]]:
         """A scripted answer, after the real server has accepted the same request."""
-        server.post("/v1/messages", {**request.json(), "stream": False, "max_tokens": 1})
+        server.post("/v1/messages", {**request.json(), "stream": False, "max_tokens": 1}, timeout_seconds=240)
         if "what the file says" in request.raw:
             return [{"type": "text", "text": "read it"}]
         use = {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {"file_path": str(file)}}

@@ -94,8 +94,8 @@ WEAKER = {
     "the environment is passed on": ("lib/confine/jail.bash", 'exec -c "$bwrap"', 'exec "$bwrap"'),
     "the workspace is not checked afterwards": (
         "bin/claude-local",
-        '! "$LIBEXEC/audit" after "$record" ||',
-        "",
+        '(set -e && run_audit after "$record")',
+        "true",
     ),
     "the door lets every request through": (
         "jail/door.cfg.j2",
