@@ -9,6 +9,30 @@ NO_ROOM = re.compile(r"allocating (?P<mib>[\d.]+) MiB on device (?P<gpu>\d+): \w
 FREE = re.compile(r"using device [A-Za-z]+(?P<gpu>\d+) .* - (?P<mib>\d+) MiB free")
 MIB_PER_GB = 1e9 / 2**20
 
+NO_CODE = re.compile(r"no kernel image is available|kernel image is invalid|no device code available")
+CUDA_CARD = re.compile(r"current device: (?P<gpu>\d+)")
+CARDS = (
+    re.compile(r"using device [A-Za-z]+(?P<gpu>\d+) \((?P<name>[^)]+)\)"),
+    re.compile(r"Device (?P<gpu>\d+): (?P<name>[^,]+), compute capability (?P<capability>\d+\.\d+)"),
+)
+
+# From what explains everything to what only says that something failed. Within a kind, the first line counts:
+# the others follow from it.
+KINDS = (
+    r"unsupported toolchain|driver version is insufficient|unsupported display driver",
+    r"out of memory|failed to allocate|unable to allocate|cannot allocate memory|bad_alloc|not enough (memory|space)",
+    r"unknown (model )?(architecture|pre-tokenizer)|unsupported (model )?(architecture|version)",
+    r"corrupted or incomplete|not within the file bounds|invalid magic|bad magic|no such file|permission denied"
+    r"|missing tensor|tensor '[^']*' (not found|has wrong)|wrong number of tensors|key not found|wrong shape",
+    r"CUDA error|cublas error|vk::|HIP error|device lost|illegal memory access",
+    r"error loading model: ",
+    r"invalid argument|unknown argument|error while handling argument|error parsing|failed to parse",
+    r"",
+    r"\w+ failed$|failed to load model|failed to (open|create|initialize)|model loading error|GGML_ASSERT|terminate"
+    r"|encountered an error while|failed to fit|exiting",
+)
+HARMLESS = re.compile(r"mlock|mmap failed|huge pages|warning: ")
+
 
 def reason_in(lines: list[str], otherwise: str = "") -> str:
     """The line of a router's log with the reason for the last failure, else `otherwise` or the last lines.
@@ -20,12 +44,46 @@ def reason_in(lines: list[str], otherwise: str = "") -> str:
     if models:
         last = models[-1]["port"]
         lines = [match["text"] for match in models if match["port"] == last]
-    if words := _out_of_memory(lines):
+    if words := _out_of_memory(lines) or _no_code_for_card(lines):
         return words
-    wrong = [line for line in lines if " E " in line or "error" in line.lower()]
+    wrong = [line for line in lines if _is_wrong(line)]
     if otherwise and not wrong:
         return otherwise
-    return " / ".join(_without_prefix(line) for line in (wrong[:1] or lines[-2:]))
+    return " / ".join(_without_prefix(line) for line in (sorted(wrong, key=_kind)[:1] or lines[-2:]))
+
+
+def _is_wrong(line: str) -> bool:
+    if " W " in line or " I " in line:
+        return "error" in line.lower() and " W " not in line
+    return " E " in line or bool(re.search(r"error| failed", line, re.IGNORECASE))
+
+
+def _kind(line: str) -> int:
+    """How much a line explains: its place in KINDS, where a line that only repeats a failure is the last."""
+    general = len(KINDS) - 1
+    for place, pattern in enumerate(KINDS):
+        if pattern and re.search(pattern, line, re.IGNORECASE):
+            return general if HARMLESS.search(line) else place
+    return general - 1
+
+
+def _no_code_for_card(lines: list[str]) -> str:
+    """`this image has no code for GPU 0 (NVIDIA …)`; "" for any other reason."""
+    if not any(NO_CODE.search(line) for line in lines):
+        return ""
+    cards: dict[str, dict[str, str]] = {}
+    for line in lines:
+        for match in filter(None, (pattern.search(line) for pattern in CARDS)):
+            cards.setdefault(match["gpu"], {}).update(match.groupdict())
+    current = next((match["gpu"] for line in lines if (match := CUDA_CARD.search(line))), "0")
+    known = cards.get(current, {})
+    capability = known.get("capability", "")
+    name = ", ".join(filter(None, [known.get("name", ""), capability and f"compute capability {capability}"]))
+    build = f'invoke build-image --architectures "{capability.replace(".", "")}-real"' if capability else ""
+    return (
+        f"this image has no code for GPU {current}{f' ({name})' if name else ''}; "
+        f"build one for it: {build or 'invoke build-image'}"
+    )
 
 
 def _out_of_memory(lines: list[str]) -> str:

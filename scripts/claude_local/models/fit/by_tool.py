@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from claude_local.foundation.docker_failures import first_match
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.plain_text import first_line
 from claude_local.machine.processes import Answer, ask
@@ -197,6 +198,8 @@ def _tokens(name: str, value: str) -> Sequence[str]:
 
 
 def _unavailable(answer: Answer) -> FitUnavailable:
+    if cause := first_match(answer.errors):
+        return FitUnavailable(cause.sentence, hint=cause.hint)
     lines = [line for line in answer.errors.splitlines() if " E " in line or "rror" in line]
     said = lines[-1] if lines else first_line(answer.errors)
     return FitUnavailable(f"llama-fit-params gave no answer: {answer.problem or said}")
