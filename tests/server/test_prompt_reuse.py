@@ -111,7 +111,8 @@ SLOT, TASK = "0.01.0 I slot function: id  0 | task -1 | ", "0.01.0 I slot functi
 
 def turn_lines(*, read: int, total: int) -> list[str]:
     return [
-        TASK + f"prompt eval time =   100.00 ms /   {read} tokens (0 ms per token, 5880.00 tokens per second)",
+        TASK
+        + f"prompt eval time =   100.00 ms /   {read} tokens (0 ms per token, 5880.00 tokens per second)",
         TASK + "       eval time =   100.00 ms /    11 tokens (0 ms per token, 110.00 tokens per second)",
         TASK + f"stop processing: n_tokens = {total}, truncated = 0",
     ]

@@ -16,26 +16,27 @@ CARDS = (
     re.compile(r"Device (?P<gpu>\d+): (?P<name>[^,]+), compute capability (?P<capability>\d+\.\d+)"),
 )
 
-# From what explains everything to what only says that something failed. Within a kind, the first line counts:
-# the others follow from it.
-KINDS = (
+TELLING = (
     r"unsupported toolchain|driver version is insufficient|unsupported display driver",
     r"out of memory|failed to allocate|unable to allocate|cannot allocate memory|bad_alloc|not enough (memory|space)",
     r"unknown (model )?(architecture|pre-tokenizer)|unsupported (model )?(architecture|version)",
     r"corrupted or incomplete|not within the file bounds|invalid magic|bad magic|no such file|permission denied"
     r"|missing tensor|tensor '[^']*' (not found|has wrong)|wrong number of tensors|key not found|wrong shape",
-    r"CUDA error|cublas error|vk::|HIP error|device lost|illegal memory access",
-    r"error loading model: ",
     r"invalid argument|unknown argument|error while handling argument|error parsing|failed to parse",
-    r"",
-    r"\w+ failed$|failed to load model|failed to (open|create|initialize)|model loading error|GGML_ASSERT|terminate"
-    r"|encountered an error while|failed to fit|exiting",
+    r"(CUDA|HIP|cublas|vulkan) error: |vk::|device lost|what\(\):",
+    r"error loading model: ",
 )
-HARMLESS = re.compile(r"mlock|mmap failed|huge pages|warning: ")
+"""The kinds of lines that explain a failure, the best first. Within a kind the first line counts."""
+REPEATING = re.compile(
+    r"\w+ failed$|failed to load model|model loading error|GGML_ASSERT|terminate called|encountered an error while"
+    r"|failed to fit|exiting|mlock|mmap failed",
+    re.IGNORECASE,
+)
+"""Lines that only repeat that something failed, or that a load survives."""
 
 
 def reason_in(lines: list[str], otherwise: str = "") -> str:
-    """The line of a router's log with the reason for the last failure, else `otherwise` or the last lines.
+    """The line of a router's log that tells most about the last failure, else `otherwise` or the last lines.
 
     The router puts `[port] ` before the lines of a model's process. Its own lines also report every profile
     without a file, which is not a failure.
@@ -53,18 +54,17 @@ def reason_in(lines: list[str], otherwise: str = "") -> str:
 
 
 def _is_wrong(line: str) -> bool:
-    if " W " in line or " I " in line:
-        return "error" in line.lower() and " W " not in line
-    return " E " in line or bool(re.search(r"error| failed", line, re.IGNORECASE))
+    if " W " in line:
+        return False
+    return " E " in line or "what():" in line or bool(re.search(r"error| failed$", line, re.IGNORECASE))
 
 
 def _kind(line: str) -> int:
-    """How much a line explains: its place in KINDS, where a line that only repeats a failure is the last."""
-    general = len(KINDS) - 1
-    for place, pattern in enumerate(KINDS):
-        if pattern and re.search(pattern, line, re.IGNORECASE):
-            return general if HARMLESS.search(line) else place
-    return general - 1
+    """How much a line explains; less is better."""
+    if REPEATING.search(line):
+        return len(TELLING) + 1
+    found = (kind for kind, pattern in enumerate(TELLING) if re.search(pattern, line, re.IGNORECASE))
+    return next(found, len(TELLING))
 
 
 def _no_code_for_card(lines: list[str]) -> str:
@@ -103,4 +103,4 @@ def _out_of_memory(lines: list[str]) -> str:
 
 
 def _without_prefix(line: str) -> str:
-    return re.sub(r"^[\d.]+ [A-Z] \S*\s+", "", line)
+    return re.sub(r"^[\d.]+ [A-Z] \S*\s+", "", line).strip()
