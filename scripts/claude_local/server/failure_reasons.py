@@ -73,8 +73,8 @@ def _no_code_for_card(lines: list[str]) -> str:
         return ""
     cards: dict[str, dict[str, str]] = {}
     for line in lines:
-        for match in filter(None, (pattern.search(line) for pattern in CARDS)):
-            cards.setdefault(match["gpu"], {}).update(match.groupdict())
+        for card in filter(None, (pattern.search(line) for pattern in CARDS)):
+            cards.setdefault(card["gpu"], {}).update(card.groupdict())
     current = next((match["gpu"] for line in lines if (match := CUDA_CARD.search(line))), "0")
     known = cards.get(current, {})
     capability = known.get("capability", "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from claude_local.foundation.docker_failures import first_match
 from claude_local.foundation.errors import UserError
-from claude_local.foundation.plain_text import first_line
+from claude_local.foundation.plain_text import docker_fields, first_line
 from claude_local.machine.processes import Answer, ask
 from claude_local.machine.settings import Settings
 from claude_local.models.fit.verdicts import CPU, CPU_MARGIN_MIB, MIB, Device
@@ -165,7 +165,8 @@ class _Asked:
 
     def _run(self, options: Mapping[str, str]) -> Answer:
         cards = ["--gpus", "all", "--env", "CUDA_DEVICE_ORDER=PCI_BUS_ID"] if self.with_cards else []
-        mount = f"type=bind,source={self.settings.models_dir},target={flags.CONTAINER_MODELS_DIR},readonly"
+        folder, target = self.settings.models_dir.resolve(), flags.CONTAINER_MODELS_DIR
+        mount = docker_fields("type=bind", f"source={folder}", f"target={target}", "readonly")
         argv = [
             *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL"),
             *("--pull", "never", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108  inside the container
