@@ -73,12 +73,12 @@ def test_a_value_that_is_no_proxy_is_named_without_its_password(
 def test_no_proxy_means_what_it_means_to_curl(listed: str) -> None:
     with running(b"", lambda *_: response("200 OK", b"proxy")) as proxy:
         environment = {"http_proxy": proxy.url, "no_proxy": listed}
-        # A direct connection ends at a port without a listener.
+        # A direct connection ends at an address without a listener.
         argv = [
             "curl",
             "--silent",
-            "--connect-to",
-            "hub.example.com:80:127.0.0.1:9",
+            "--resolve",
+            "hub.example.com:80:127.0.0.9",
             "http://hub.example.com/",
         ]
         said = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False).stdout

@@ -88,7 +88,7 @@ def test_a_refused_token_is_named_for_a_private_file(machine: Machine, hub: Hub)
     [
         ("HF_ENDPOINT", "hub.example", "HF_ENDPOINT is not the address of a model hub: `hub.example`"),
         ("HF_HUB_ETAG_TIMEOUT", "soon", "HF_HUB_ETAG_TIMEOUT is not a number of seconds: `soon`"),
-        ("SSL_CERT_FILE", "/nope/ca.pem", "SSL_CERT_FILE does not lead to certificates: /nope/ca.pem: No such file or directory"),
+        ("SSL_CERT_FILE", "/no.pem", "SSL_CERT_FILE does not lead to certificates: /no.pem: No such file or directory"),
         ("HTTPS_PROXY", "socks4://a:1", "HTTPS_PROXY names a proxy of the kind `socks4`, which is not supported"),
         ("HF_TOKEN", "hf a", "the token in HF_TOKEN has a character that no token has"),
         ("HF_TOKEN_PATH", "/", "no token can be read from /: Is a directory"),
@@ -99,12 +99,12 @@ def test_a_refused_token_is_named_for_a_private_file(machine: Machine, hub: Hub)
 def test_a_wrong_variable_is_named(
     machine: Machine, hub: Hub, variable: str, value: str, expected: str | None
 ) -> None:
-    machine.extra[variable] = value
+    machine.extra |= {"HF_ENDPOINT": hub.url, variable: value}
 
     message, hints = error_of(machine.invoke("pull", "some"))
 
     assert expected is None or message == expected
-    assert variable in message
+    assert variable in message or value in message
     assert hints
 
 
