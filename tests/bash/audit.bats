@@ -48,7 +48,7 @@ put_aside() {
   ln "$BATS_TEST_TMPDIR/outside" notes
   run --separate-stderr "$AUDIT" before "$RECORD"
   [ "$status" -eq 1 ]
-  [[ "$stderr" == "claude-local: 1 file(s) here have other names outside $WORKSPACE, for instance notes"* ]]
+  [[ "$stderr" == "claude-local: 1 file(s) here are hard links to files outside $WORKSPACE, for instance notes"* ]]
   run --separate-stderr "$AUDIT" before "$RECORD" yes
   [ "$status" -eq 0 ]
   [ "$(stat --format %h notes)" -eq 1 ]
@@ -58,7 +58,8 @@ put_aside() {
   mkdir "$RECORD/before"
   run --separate-stderr "$AUDIT" before "$RECORD"
   [ "$status" -eq 1 ]
-  [[ "$stderr" == 'claude-local: cannot list the files of this folder, which the audit after the session needs: '* ]]
+  [[ "$stderr" == 'claude-local: cannot list the files of this folder, which the audit after the session needs: the list is incomplete'$'\n'* ]]
+  [[ "$stderr" == *$'\n''claude-local: start claude-local again while no other program changes files here' ]]
 }
 
 @test "after: an empty commit is not reported" {
@@ -82,7 +83,7 @@ put_aside() {
   [ "$(cat .envrc)" = fine ]
   [ ! -e sub/.mcp.json ]
   [ "$(put_aside)" = $'.envrc evil\nsub/.mcp.json evil' ]
-  [[ "$stderr" == 'claude-local: 2 file(s) that other programs would obey were put aside:'* ]]
+  [[ "$stderr" == 'claude-local: 2 file(s) that other programs run or follow without asking were moved out of the workspace:'* ]]
   [[ "$stderr" == *$'\n  Makefile' ]]
   rm -r "$STATE_DIR"/quarantine/*-1*
 }
