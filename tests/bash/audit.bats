@@ -110,6 +110,18 @@ put_aside() {
   [[ "$stderr" == *$'\n  .envrc' ]]
 }
 
+@test "after: what is removed from the repository has its own block" {
+  mkdir "$BATS_TEST_TMPDIR/refs"
+  printf '%s\0' "$BATS_TEST_TMPDIR/refs" >"$RECORD/repository"
+  "$AUDIT" before "$RECORD"
+  until [ "$BATS_TEST_TMPDIR/refs/main" -nt "$RECORD/stamp" ]; do ln -sf /dev/null "$BATS_TEST_TMPDIR/refs/link" && touch "$BATS_TEST_TMPDIR/refs/main"; done
+  ln -sf /dev/null "$BATS_TEST_TMPDIR/refs/link"
+  run --separate-stderr "$AUDIT" after "$RECORD"
+  [ "$status" -eq 0 ]
+  [ ! -L "$BATS_TEST_TMPDIR/refs/link" ]
+  [ "$stderr" = "claude-local: removed from the repository, because git would have followed them:"$'\n'"  $BATS_TEST_TMPDIR/refs/link" ]
+}
+
 @test "after: an audit that cannot write its list fails, and moves nothing" {
   "$AUDIT" before "$RECORD"
   echo evil >.envrc
@@ -117,5 +129,6 @@ put_aside() {
   run --separate-stderr "$AUDIT" after "$RECORD"
   [ "$status" -eq 1 ]
   [ -e .envrc ]
-  [[ "$stderr" == *' could not be audited: '* ]]
+  [[ "$stderr" == *' could not be audited: the list is incomplete'$'\n'* ]]
+  [[ "$stderr" == *$'\n''claude-local: do not use what it left; start claude-local here again, which audits first' ]]
 }

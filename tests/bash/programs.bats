@@ -52,6 +52,7 @@ setup() {
   done
   run "$LIBEXEC/quarantine" delete
   [ "$status" -eq 1 ]
+  [ "$output" = 'claude-local: usage: claude-local quarantine [list | restore NAME]' ]
 }
 
 @test "the installed command starts the one in build/, through a link and from anywhere" {

@@ -294,7 +294,9 @@ def test_a_server_of_another_user_gets_no_request(
 ) -> None:
     shown, asked = ask_beside_another(machine, *LISTENERS[where], folder=None if has_ss else tmp_path)
 
-    assert shown == f"claude-local: another user's program listens on {machine.url}: it could read your prompts"
+    assert (
+        shown == f"claude-local: another user's program listens on {machine.url}: it could read your prompts"
+    )
     assert asked == ""
 
 

@@ -234,7 +234,10 @@ def test_restoring_does_not_replace_a_file(host: Host) -> None:
 
     assert (host.work / ".envrc").read_text() == "mine"
     assert aside(host) == {".envrc": "evil\n"}
-    assert ".envrc exists in the workspace and was not overwritten; the file in quarantine is still " in done.stderr
+    assert (
+        ".envrc exists in the workspace and was not overwritten; the file in quarantine is still "
+        in done.stderr
+    )
 
 
 def test_nothing_is_restored_through_a_link_that_a_later_session_made(host: Host) -> None:

@@ -18,7 +18,9 @@ from support.machine import Done
 pytestmark = pytest.mark.tools
 
 OWN_LIMIT = f"{8192 * 1024}\n"  # of each process, in KiB
-WARNING = "claude-local: systemd does not limit this session's memory ({}); each process has its own limit instead"
+WARNING = (
+    "claude-local: systemd does not limit this session's memory ({}); each process has its own limit instead"
+)
 
 
 @contextmanager
