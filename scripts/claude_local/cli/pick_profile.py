@@ -27,8 +27,11 @@ def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile
     """The profile that the person at the terminal chooses. Raises UserError where there is no terminal."""
     names = list(profiles)
     if not can_ask():
-        hints = [f"pass one: --model {' | '.join(names)}", not_read_line(profiles)]
-        raise UserError("which model?", hint="\n".join(filter(None, hints)))
+        hints = [f"name one: --model {' | '.join(names)}", not_read_line(profiles)]
+        raise UserError(
+            "no model is named, and there is no terminal to choose one",
+            hint="\n".join(filter(None, hints)),
+        )
     if line := not_read_line(profiles):
         warn(line)
     hardware = plan.hardware_now()

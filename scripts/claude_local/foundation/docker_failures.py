@@ -28,7 +28,7 @@ CARDS: Causes = (
     ),
     (
         r"driver/library version mismatch",
-        Cause("the NVIDIA driver was updated, and the old one is still loaded", "restart this machine"),
+        Cause("the NVIDIA driver was updated, but the old one is still loaded", "restart the computer"),
     ),
     (
         r"could not select device driver|unknown( or invalid)? runtime( specified| name:?) \"?nvidia",
@@ -44,7 +44,7 @@ CARDS: Causes = (
         Cause(
             "Docker cannot give containers a card: its list of cards (CDI) is missing or out of date",
             "write it again: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml; "
-            "a driver that was just updated needs a restart of this machine first",
+            "a driver that was just updated needs a restart of the computer first",
         ),
     ),
     (
@@ -52,7 +52,7 @@ CARDS: Causes = (
         r"|failed to initialize nvml|no such file or directory.*/dev/nvidia|/dev/nvidia.*no such file or directory",
         Cause(
             "Docker cannot give containers a card: the NVIDIA driver does not answer",
-            "check it: nvidia-smi; without an answer, install the driver or restart this machine; "
+            "check it: nvidia-smi; without an answer, install the driver or restart the computer; "
             "with one: sudo systemctl restart docker",
         ),
     ),

@@ -29,7 +29,7 @@ CLOCK = "the package index is out of date, or this machine's clock is wrong"
 NO_TOOLKIT = "Docker cannot give containers a card: the NVIDIA container toolkit is missing or not set up"
 NO_LIST = "Docker cannot give containers a card: its list of cards (CDI) is missing or out of date"
 NO_DRIVER = "Docker cannot give containers a card: the NVIDIA driver does not answer"
-UPDATED = "the NVIDIA driver was updated, and the old one is still loaded"
+UPDATED = "the NVIDIA driver was updated, but the old one is still loaded"
 LIMIT = "the image registry refuses more downloads for now"
 BROKE_OFF = "a download broke off"
 DOWNLOAD = "a download failed"
@@ -54,7 +54,7 @@ MESSAGES = [
     ),
     (
         "error: -- unsupported GNU version! later than 14",
-        "the CUDA of the base image does not support its compiler",
+        "the CUDA version of the base image does not support the C++ compiler in it",
     ),
     ("nvcc error   : 'cicc' died due to signal 9 (Kill signal)", MEMORY),
     ('process "/bin/sh -c cmake" did not complete successfully: exit code: 137', MEMORY),
@@ -68,6 +68,10 @@ MESSAGES = [
     ),
     (f"ERROR: nvidia/cuda:12@sha256:{'0' * 64}: not found", "a base image is not in its registry"),
     ("nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8", DRIVER),
+    (
+        "nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown",
+        "the NVIDIA driver was updated, but the old one is still loaded",
+    ),
     ("ggml_cuda_init: failed to initialize CUDA: CUDA driver version is insufficient", DRIVER),
     # Docker cannot give a card. The first three were seen on Docker 20.10, the others are in public reports.
     ('docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]', NO_TOOLKIT),

@@ -50,7 +50,10 @@ COMPILER: Causes = (
     ),
     (
         r"unsupported GNU version",
-        Cause("the CUDA of the base image does not support its compiler", "choose another --build-base"),
+        Cause(
+            "the CUDA version of the base image does not support the C++ compiler in it",
+            "choose another --build-base",
+        ),
     ),
     (
         r"No CMAKE_\w+_COMPILER could be found|CMake Error",
