@@ -65,6 +65,16 @@ def test_a_refused_token_is_not_needed_for_a_public_file(machine: Machine, hub: 
     assert (machine.checkout / "models" / FILE).read_bytes() == CONTENT
 
 
+def test_a_file_that_is_missing_is_missing_with_a_refused_token_too(machine: Machine, hub: Hub) -> None:
+    hub.refuses_other_tokens = True
+    hub.repositories[REPO] = {"other-Q8_0.gguf": CONTENT}
+    machine.extra["HF_TOKEN"] = "hf_expired"
+
+    message, _ = error_of(machine.invoke("pull", "some"))
+
+    assert message == f"{REPO} has no file {FILE}"
+
+
 def test_a_refused_token_is_named_for_a_private_file(machine: Machine, hub: Hub) -> None:
     hub.refuses_other_tokens = hub.private = True
     machine.extra["HF_TOKEN"] = "hf_expired"

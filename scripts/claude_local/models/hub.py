@@ -154,11 +154,14 @@ def _asked(place: Place, ask: Callable[[str | bool], Found]) -> tuple[Found, Tok
         except hub.errors.HfHubHTTPError as refused:
             if token is None or refused.response.status_code not in (401, 403):
                 raise
-            with contextlib.suppress(hub.errors.HfHubHTTPError):
+            try:
                 found = ask(False)
-                _warn_of(token)
-                return found, None
-            raise
+            except (hub.errors.RemoteEntryNotFoundError, hub.errors.RevisionNotFoundError):
+                raise
+            except hub.errors.HfHubHTTPError:
+                raise refused from None
+            _warn_of(token)
+            return found, None
 
 
 @functools.cache
