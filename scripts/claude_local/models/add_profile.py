@@ -48,7 +48,7 @@ def propose(settings: Settings, profiles: Mapping[str, Profile], source: str, na
         raise UserError(
             f"`{chosen}` is already a name of profile `{other}`", hint="choose another name: --name NAME"
         )
-    verdict = check(settings, found.header.chat_template)
+    verdict = check(settings, found.header.tool_template)
     text = profile_text(source, chosen, found, verdict)
     _check(settings, chosen, text)
     return Proposal(chosen, settings.profiles_dir / f"{chosen}.yaml", text)

@@ -12,6 +12,7 @@ from typing import Any
 from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
+from claude_local.foundation.gguf_purpose import check_model, check_purpose
 from claude_local.machine.settings import Settings
 from claude_local.models import hub, remote_parts
 
@@ -68,6 +69,7 @@ def find_source(settings: Settings, source: str) -> Source:
 
 def _local(settings: Settings, path: Path) -> Source:
     header = read_model(path)
+    check_model(header, str(path))
     if not path.is_relative_to(settings.models_dir):
         raise UserError(
             f"{path} lies outside {settings.models_dir}, where the server looks",
@@ -85,6 +87,9 @@ def _remote(repo: str, choice: str) -> Source:
     with remote_parts.open_part(shards[0]) as stream:
         name = f"{repo}/{path}"
         header = header_of(stream, shards[0].size_bytes, name, hint="choose another file of the repository")
+    check_purpose(header, name)
+    if len(shards) == 1:
+        check_model(header, name)
     size = sum(shard.size_bytes for shard in shards)
     sums = [shard.sha256 for shard in shards if shard.sha256]
     model: dict[str, str | int | list[str]] = {"repo": repo, "revision": seen.commit, "file": path}

@@ -13,6 +13,7 @@ import psutil
 
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import GgufHeader, read_model
+from claude_local.foundation.gguf_purpose import check_model
 from claude_local.machine.gpus import read_gpus
 from claude_local.machine.settings import Settings
 from claude_local.models.fit import by_file, by_size, by_tool, estimate, speeds
@@ -55,6 +56,7 @@ def verdict(
         return by_size.verdict(profile, hardware)
     try:
         header = read_model(file)
+        check_model(header, str(file))
     except UserError as error:
         return FitVerdict(profile.name, "unknown", error.message)
     if is_loaded:
