@@ -13,16 +13,7 @@ from pathlib import Path
 from claude_local.foundation.errors import BrokenModelFile, UserError
 from claude_local.foundation.gguf_facts import REPLACE_HINT, GgufHeader, TensorInfo, header_of
 
-__all__ = [
-    "GgufHeader",
-    "TensorInfo",
-    "check_shards",
-    "header_of",
-    "merged",
-    "read_header",
-    "read_model",
-    "shard_names",
-]
+__all__ = ["GgufHeader", "TensorInfo", "header_of", "read_header", "read_model", "shard_names"]
 
 SHARD = re.compile(r"-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
 MAX_SHARDS = 1000
@@ -53,12 +44,13 @@ def _read_header(path: Path, *_: int) -> GgufHeader:
 def read_model(path: Path) -> GgufHeader:
     """The merged headers of all shards of a model; `path` is the first shard, or the only file."""
     first = read_header(path)
-    parts = [read_header(path.with_name(name)) for name in shard_names(path.name)[1:]]
-    check_shards([first, *parts], [path, *(path.with_name(name) for name in shard_names(path.name)[1:])])
-    return merged(first, parts)
+    paths = [path.with_name(name) for name in shard_names(path.name)]
+    headers = [first, *(read_header(other) for other in paths[1:])]
+    _check_shards(headers, paths)
+    return _merged(first, headers[1:])
 
 
-def merged(first: GgufHeader, others: list[GgufHeader]) -> GgufHeader:
+def _merged(first: GgufHeader, others: list[GgufHeader]) -> GgufHeader:
     """One header with the tensors and the size of all shards."""
     if not others:
         return first
@@ -85,7 +77,7 @@ def shard_names(file: str) -> tuple[str, ...]:
     return tuple(f"{base}-{index:05}-of-{count:05}.gguf" for index in range(1, count + 1))
 
 
-def check_shards(headers: list[GgufHeader], files: list[Path]) -> None:
+def _check_shards(headers: list[GgufHeader], files: list[Path]) -> None:
     """Raises BrokenModelFile if a file is not the shard that its name says."""
     for number, (header, file) in enumerate(zip(headers, files, strict=True)):
         count = header.metadata.get("split.count")

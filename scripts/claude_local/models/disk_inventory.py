@@ -16,7 +16,7 @@ from claude_local.foundation.gguf_header import read_model
 from claude_local.foundation.gguf_purpose import check_model, check_purpose
 from claude_local.machine.settings import Settings
 from claude_local.models import checksums
-from claude_local.models.model_check import check_projector
+from claude_local.models.model_check import check_projector, check_reachable
 from claude_local.models.model_files import PARTIAL, Wanted, wanted_files
 from claude_local.profiles.model_source import HubFile
 from claude_local.profiles.profile import Profile
@@ -113,6 +113,7 @@ def _state(settings: Settings, profile: Profile, wanted: list[Wanted], here: lis
 
 def _problem(settings: Settings, profile: Profile) -> str:
     try:
+        check_reachable(settings, profile)
         for part, check in _parts(profile):
             if (file := settings.models_dir / part.file).is_file():
                 check(file)

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_local.foundation.errors import BrokenModelFile, NotAModel
+from claude_local.foundation.errors import BrokenModelFile, EngineUnavailable, NotAModel
 from claude_local.foundation.gguf_header import read_header, read_model
 from claude_local.foundation.gguf_purpose import PROJECTOR, check_model, check_purpose, purpose
+from claude_local.machine import links
 from claude_local.machine.settings import Settings
+from claude_local.server.engines import registry
 
 if TYPE_CHECKING:
     from claude_local.profiles.profile import Profile
+
+
+def check_reachable(settings: Settings, profile: Profile) -> None:
+    """Raises UserError if llama-server would run in a container that cannot see a file of the profile."""
+    for part in profile.model.files:
+        for shard in part.shards():
+            check_file_reachable(settings, shard.file)
+
+
+def check_file_reachable(settings: Settings, file: str) -> None:
+    """The same for one file below the models folder."""
+    if links.way_out(settings.models_dir, file) is None:
+        return
+    with contextlib.suppress(EngineUnavailable):
+        if registry.choose(settings)[0].sees_all_files:
+            return
+    links.check_inside(settings.models_dir, file)
 
 
 def check_headers(settings: Settings, profile: Profile, *, force: bool = False) -> None:

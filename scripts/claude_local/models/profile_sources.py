@@ -13,8 +13,10 @@ from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
 from claude_local.foundation.gguf_purpose import check_model, check_purpose
+from claude_local.machine.links import below
 from claude_local.machine.settings import Settings
 from claude_local.models import hub, remote_parts
+from claude_local.models.model_check import check_file_reachable
 
 PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "Q4_K_XL", "MXFP4", "Q4_0", "Q8_0")
 SMALL_FILE_BYTES = 64 * 1024
@@ -70,13 +72,15 @@ def find_source(settings: Settings, source: str) -> Source:
 def _local(settings: Settings, path: Path) -> Source:
     header = read_model(path)
     check_model(header, str(path))
-    if not path.is_relative_to(settings.models_dir):
+    file = below(settings.models_dir, path)
+    if file is None:
         raise UserError(
             f"{path} lies outside {settings.models_dir}, where the server looks",
             hint=f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={path.parent}",
         )
+    check_file_reachable(settings, file)
     sampling, said_by = _file_sampling(header)
-    model: dict[str, str | int | list[str]] = {"file": str(path.relative_to(settings.models_dir))}
+    model: dict[str, str | int | list[str]] = {"file": file}
     return Source(header, model, header.file_bytes, sampling, said_by)
 
 
