@@ -15,7 +15,8 @@ def way_out(folder: Path, path: str) -> Path | None:
 
     A link with an absolute target leads out, even into the same folder: a container has it at another path.
     """
-    parts, done, links = path.split("/")[::-1], [], 0
+    parts, links = path.split("/")[::-1], 0
+    done: list[str] = []
     while parts:
         part = parts.pop()
         if part in ("", "."):
