@@ -1,7 +1,4 @@
-"""Small GGUF files as they are in the world: sound ones, broken ones, and files that are not models.
-
-Each is one change to a llama of two layers that llama-server loads.
-"""
+"""A small sound GGUF model, and files that differ from it: a llama of two layers that llama-server loads."""
 
 from __future__ import annotations
 
