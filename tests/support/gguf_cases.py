@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.gguf_corpus import TEMPLATE, WIDTH, Tensors, metadata, tensors, tokens, write
+from support.gguf_corpus import TEMPLATE, TOOLS_TEMPLATE, WIDTH, Tensors, metadata, tensors, tokens, write
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,6 @@ VECTOR = {
     "values": {"controlvector.model_hint": "llama", "controlvector.layer_count": 2},
     "shapes": {"direction.1": (WIDTH,)},
 }
-TOOLS = TEMPLATE + "{{ tools }}"
 
 CASES = {
     "sound": _case(True),
@@ -109,7 +108,7 @@ CASES = {
     "template that is a number": _values(True, tokenizer__chat_template=7),
     "template that is a list": _values(True, tokenizer__chat_template=["a", "b"]),
     "two templates": _values(
-        True, tokenizer__chat_template__tool_use=TOOLS, tokenizer__chat_templates=["tool_use"]
+        True, tokenizer__chat_template__tool_use=TOOLS_TEMPLATE, tokenizer__chat_templates=["tool_use"]
     ),
     "template with a generation block": _values(
         True, tokenizer__chat_template="{% generation %}" + TEMPLATE + "{% endgeneration %}"

@@ -11,6 +11,7 @@ import numpy as np
 LAYERS, WIDTH, INNER, VOCABULARY = 2, 64, 64, 300
 U32, STRING = gguf.GGUFValueType.UINT32, gguf.GGUFValueType.STRING
 TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}"
+TOOLS_TEMPLATE = TEMPLATE + "{{ tools }}"
 
 Metadata = dict[str, Any]
 Tensors = dict[str, tuple[int, ...]]
