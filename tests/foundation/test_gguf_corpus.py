@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_name_is_cleaned_for_display(tmp_path: Path) -> None:
     assert (header.name, marked.name) == ("Small", "A")
 
 
-WHAT = {
+WHAT: dict[str, dict[str, Any]] = {
     "a projector for images or sound": PROJECTOR,
     "a LoRA adapter": ADAPTER,
     "an importance matrix, which is used to make quantised files": IMATRIX,

@@ -73,21 +73,21 @@ def _swap(first: Path) -> Path:
     return first
 
 
-ADAPTER = {
+ADAPTER: dict[str, Any] = {
     "values": {"general.type": "adapter", "adapter.type": "lora", "adapter.lora.alpha": 16.0},
     "shapes": {"blk.0.attn_q.weight.lora_a": (8, WIDTH), "blk.0.attn_q.weight.lora_b": (WIDTH, 8)},
 }
-PROJECTOR = {
+PROJECTOR: dict[str, Any] = {
     "architecture": "clip",
     "values": {"clip.has_vision_encoder": True, "clip.projector_type": "mlp"},
     "shapes": {"v.patch_embd.weight": (WIDTH, 3, 14, 14)},
 }
-IMATRIX = {
+IMATRIX: dict[str, Any] = {
     "architecture": None,
     "values": {"general.type": "imatrix", "imatrix.datasets": ["a"], "imatrix.chunk_count": 3},
     "shapes": {"blk.0.attn_q.weight.in_sum2": (WIDTH,), "blk.0.attn_q.weight.counts": (1,)},
 }
-VECTOR = {
+VECTOR: dict[str, Any] = {
     "architecture": "controlvector",
     "values": {"controlvector.model_hint": "llama", "controlvector.layer_count": 2},
     "shapes": {"direction.1": (WIDTH,)},
