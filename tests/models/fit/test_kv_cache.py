@@ -69,3 +69,21 @@ def test_an_architecture_that_was_never_compared_is_marked_as_an_estimate(tmp_pa
     assert cache_bytes(header, Load(8192))[1] == (
         "the KV cache of `novel` is an estimate: it was never compared with llama.cpp's",
     )
+
+
+def test_the_number_of_layers_decides_which_have_a_cache_or_a_window(tmp_path: Path) -> None:
+    """As llama.cpp (build 11549) prints for files with so many layers."""
+    shared = replace(read_model(write_small(tmp_path / "a.gguf", "gemma3n")), n_layers=24)
+    exaone = read_model(write_small(tmp_path / "b.gguf", "exaone4"))
+    window, load = 512, Load(CONTEXT, batch_tokens=256)  # a window of 256 and the batch
+    of_cell = 2 * 2 * 16 * 2  # keys and values, heads, values of a head, bytes
+
+    sizes = [
+        cache_bytes(header, load)[0] for header in (shared, *(replace(exaone, n_layers=n) for n in (30, 64)))
+    ]
+
+    assert sizes == [
+        (4 * CONTEXT + 16 * window) * of_cell,
+        30 * CONTEXT * of_cell,
+        (16 * CONTEXT + 48 * window) * of_cell,
+    ]
