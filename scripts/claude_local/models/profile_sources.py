@@ -12,8 +12,11 @@ from typing import Any
 from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
+from claude_local.foundation.gguf_purpose import check_model, check_purpose
+from claude_local.machine.links import below
 from claude_local.machine.settings import Settings
 from claude_local.models import hub, remote_parts
+from claude_local.models.model_check import check_file_reachable
 
 PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "Q4_K_XL", "MXFP4", "Q4_0", "Q8_0")
 SMALL_FILE_BYTES = 64 * 1024
@@ -68,23 +71,17 @@ def find_source(settings: Settings, source: str) -> Source:
 
 def _local(settings: Settings, path: Path) -> Source:
     header = read_model(path)
-    inside = _within(settings.models_dir, path)
-    if inside is None:
+    check_model(header, str(path))
+    file = below(settings.models_dir, path)
+    if file is None:
         raise UserError(
             f"{path} is not in {settings.models_dir}, the only folder that llama-server reads",
             hint=f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={path.parent}",
         )
+    check_file_reachable(settings, file)
     sampling, said_by = _file_sampling(header)
-    model: dict[str, str | int | list[str]] = {"file": str(inside)}
+    model: dict[str, str | int | list[str]] = {"file": file}
     return Source(header, model, header.file_bytes, sampling, said_by)
-
-
-def _within(folder: Path, path: Path) -> Path | None:
-    """The path relative to the folder, also if links lead to one of them; None if it lies elsewhere."""
-    for one, other in ((path, folder), (path.parent.resolve() / path.name, folder.resolve())):
-        if one.is_relative_to(other):
-            return one.relative_to(other)
-    return None
 
 
 def _remote(repo: str, choice: str) -> Source:
@@ -94,6 +91,9 @@ def _remote(repo: str, choice: str) -> Source:
     with remote_parts.open_part(shards[0]) as stream:
         name = f"{repo}/{path}"
         header = header_of(stream, shards[0].size_bytes, name, hint="choose another file of the repository")
+    check_purpose(header, name)
+    if len(shards) == 1:
+        check_model(header, name)
     size = sum(shard.size_bytes for shard in shards)
     sums = [shard.sha256 for shard in shards if shard.sha256]
     model: dict[str, str | int | list[str]] = {"repo": repo, "revision": seen.commit, "file": path}

@@ -13,8 +13,10 @@ import psutil
 
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import GgufHeader, read_model
+from claude_local.foundation.gguf_purpose import check_model
 from claude_local.machine.gpus import read_gpus
 from claude_local.machine.settings import Settings
+from claude_local.models import model_check
 from claude_local.models.fit import by_file, by_size, by_tool, estimate, speeds
 from claude_local.models.fit.by_tool import FitUnavailable, Layout
 from claude_local.models.fit.verdicts import MIB, FitVerdict, Hardware, judge
@@ -54,7 +56,9 @@ def verdict(
             return by_size.verdict(profile, _emptied(hardware), LOADED)
         return by_size.verdict(profile, hardware)
     try:
+        model_check.check_reachable(settings, profile)
         header = read_model(file)
+        check_model(header, str(file))
     except UserError as error:
         return FitVerdict(profile.name, "unknown", error.message)
     if is_loaded:

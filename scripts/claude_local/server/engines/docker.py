@@ -18,6 +18,7 @@ import psutil
 from claude_local.foundation.docker_failures import first_match
 from claude_local.foundation.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.foundation.snapshot import STOPPED, Snapshot, State
+from claude_local.machine import links
 from claude_local.machine.files import write_atomic
 from claude_local.machine.processes import run
 from claude_local.machine.settings import Settings
@@ -41,6 +42,7 @@ class DockerEngine:
     name = "docker"
     is_ours = True
     plans_from_file = False
+    sees_all_files = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -60,6 +62,12 @@ class DockerEngine:
                 f"the image `{self.settings.image}` does not exist",
                 hint="build it: invoke build-image; or run without it: --engine embedded",
             )
+        self._check_links(profile)
+
+    def _check_links(self, profile: Profile) -> None:
+        """Raises UserError if a file cannot be seen in the container, which has only the models folder."""
+        for file in (shard.file for part in profile.model.files for shard in part.shards()):
+            links.check_inside(self.settings.models_dir, file)
 
     def is_running(self) -> bool:
         try:

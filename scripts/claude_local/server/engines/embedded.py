@@ -42,6 +42,7 @@ class EmbeddedEngine:
     name = "embedded"
     is_ours = True
     plans_from_file = True
+    sees_all_files = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
