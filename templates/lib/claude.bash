@@ -2,6 +2,7 @@
 # Copied to build/ by `invoke render`: change it in templates/.
 
 claude='' session_path=''
+claude_about='' claude_remedy='' # if claude is not the program itself: what it is, and what to do
 
 # Sets session_path to the PATH that we were given, and removes the workspace from our own: a session can write there,
 # and an active virtual environment comes first in it.
@@ -23,6 +24,29 @@ leave_workspace_programs() {
 check_claude() {
   claude=$(type -P claude) || die 'claude is not on the PATH' 'install Claude Code: npm install --global @anthropic-ai/claude-code' \
     "or keep it in a container: $CHECKOUT_TASK build-client-image; claude-local --sandbox container"
+}
+
+# Sets claude_about and claude_remedy for a program, which is a script or has the name of a version manager.
+# describe_claude FILE
+describe_claude() {
+  local text='' LC_ALL=C
+  local -i i
+  IFS= read -r -N 4096 text 2>/dev/null <"$1" || true
+  [[ $text != $'\x7fELF'* ]] || text=''
+  for ((i = 0; i < ${#CLAUDE_KINDS[@]}; i += 3)); do
+    [[ "$text ${1##*/}" =~ ${CLAUDE_KINDS[i]} ]] || continue
+    claude_about=${CLAUDE_KINDS[i + 1]} claude_remedy=${CLAUDE_KINDS[i + 2]}
+    return 0
+  done
+}
+
+# refuse_claude REASON: dies with the first line that claude prints, and what claude is.
+refuse_claude() {
+  local line
+  line=$("$claude" --version 2>&1 </dev/null) || true
+  line=${line%%$'\n'*}
+  describe_claude "$(realpath -- "$claude")"
+  die "$claude${claude_about:+ is $claude_about, and} $1${line:+: ${line//[[:cntrl:]]/ }}" "${claude_remedy:-install it again: npm install --global @anthropic-ai/claude-code}"
 }
 
 # is_older VERSION OTHER: whether VERSION is older than OTHER.
@@ -47,8 +71,9 @@ check_version() {
   if [[ $seen -nt $claude && $(<"$seen") == "$claude" ]]; then
     return 0
   fi
-  version=$("$claude" --version 2>/dev/null </dev/null) || die "$claude does not start"
+  version=$("$claude" --version 2>/dev/null </dev/null) || refuse_claude 'does not start'
   version=${version%% *}
+  [[ $version == [0-9]*.[0-9]* ]] || refuse_claude 'does not give its version'
   if is_older "$version" "$OLDEST_CLAUDE"; then
     die "Claude Code $version is too old; $OLDEST_CLAUDE or newer is needed" 'update it: npm install --global @anthropic-ai/claude-code'
   fi

@@ -119,6 +119,7 @@ def template_values(settings: Settings) -> dict[str, object]:
         "harmless_git_keys": HARMLESS_GIT_KEYS,
         "limits": Limits(),
         "system_programs": requirements.SBIN,
+        "claude_kinds": requirements.CLAUDE_KINDS,
         "apparmor_remedy": requirements.APPARMOR_REMEDY,
         "bind_fd_remedy": requirements.BIND_FD_REMEDY,
         "door": door_target(settings),
