@@ -29,7 +29,7 @@ check_claude() {
 # Sets claude_about and claude_remedy for a program, which is a script or has the name of a version manager.
 # describe_claude FILE
 describe_claude() {
-  local text='' LC_ALL=C
+  local text=''
   local -i i
   IFS= read -r -N 4096 text 2>/dev/null <"$1" || true
   [[ $text != $'\x7fELF'* ]] || text=''

@@ -6,7 +6,7 @@
 # Claude Code follows the links inside the jail, where they cannot lead out.
 
 readonly INSTRUCTIONS=/run/claude-local/project
-declare -i instruction_bytes=0
+declare -i instruction_characters=0
 instructions=() # alternating: file in the workspace, link below INSTRUCTIONS
 
 # Sets instructions. AGENTS.md counts only where there is no CLAUDE.md.
@@ -18,9 +18,9 @@ find_instructions() {
   add_instruction CLAUDE.local.md .claude/rules/CLAUDE.local.md
 }
 
-# add_instruction NAME LINK: adds a file to instructions, or says why not. Four bytes are about a token.
+# add_instruction NAME LINK: adds a file to instructions, or says why not. Four characters are about a token.
 add_instruction() {
-  local file=$workspace/$1 text='' LC_ALL=C
+  local file=$workspace/$1 text=''
   local -i most="$((${context:-$GOOD_CONTEXT} / 2))"
   if [[ ! -e $file ]]; then
     return 0
@@ -30,11 +30,11 @@ add_instruction() {
     say "$1 is not read: it is not a file that you can read"
   else
     IFS= read -r -N "$((most + 1))" text <"$file" || true
-    if ((instruction_bytes + ${#text} > most)); then
-      say "$1 is not read: the project's instructions may have $most bytes together, an eighth of the context; shorten it"
+    if ((instruction_characters + ${#text} > most)); then
+      say "$1 is not read: the project's instructions may have $most characters together, an eighth of the context; shorten it"
       return 0
     fi
-    instruction_bytes+=${#text}
+    instruction_characters+=${#text}
     instructions+=("$file" "$2")
   fi
 }

@@ -40,9 +40,11 @@ requested_scope() {
 
 # refuse_lost_change WORDS: dies if a command changes settings that a confined session can only read.
 refuse_lost_change() {
+  local line
   if [[ $1 == 'mcp '@(list|get|serve|help|)' '* || $1 == @(plugin|plugins)' '@(list|details|validate|help|eval|marketplace list|)' '* ]]; then
     return 0
   fi
   [[ " ${rest[*]} " != *' '@(-h|--help)' '* ]] || return 0
-  die "\`${rest[*]:0:2}\` changes settings that a confined session can only read" "use: claude-local --sandbox off ${rest[*]@Q}"
+  printf -v line ' %q' "${rest[@]}"
+  die "\`${rest[*]:0:2}\` changes settings that a confined session can only read" "use: claude-local --sandbox off$line"
 }

@@ -1,4 +1,4 @@
-"""A model server with a window of a given size: it counts tokens and refuses a prompt that is too long, as llama-server does."""
+"""A model server with a window of a given size: counts tokens and refuses a prompt that is too long, as llama-server does."""
 
 from __future__ import annotations
 
@@ -78,17 +78,30 @@ class WindowServer:
                 usage = {"input_tokens": tokens, "output_tokens": 5}
                 block = {"type": "text", "text": "<summary>all is well</summary>"}
                 name = f"msg_{len(window.prompts)}"  # Claude Code counts messages with one id as one
-                message: dict[str, Any] = {"id": name, "type": "message", "role": "assistant", "model": "local-llama"}
+                message: dict[str, Any] = {
+                    "id": name,
+                    "type": "message",
+                    "role": "assistant",
+                    "model": "local-llama",
+                }
                 message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
                 if not stream:
                     self._send(200, {**message, "content": [block], "stop_reason": "end_turn"})
                     return
                 events: list[dict[str, Any]] = [
                     {"type": "message_start", "message": message},
-                    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+                    {
+                        "type": "content_block_start",
+                        "index": 0,
+                        "content_block": {"type": "text", "text": ""},
+                    },
                     {"type": "content_block_delta", "index": 0, "delta": {**block, "type": "text_delta"}},
                     {"type": "content_block_stop", "index": 0},
-                    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
+                    {
+                        "type": "message_delta",
+                        "delta": {"stop_reason": "end_turn"},
+                        "usage": {"output_tokens": 5},
+                    },
                     {"type": "message_stop"},
                 ]
                 text = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)

@@ -57,9 +57,9 @@ UNFINISHED = ClaudeKind(
 CLAUDE_KINDS = (
     UNFINISHED,
     _shim("mise", "mise (x|exec) | (mise|rtx)$"),
-    _shim("asdf", "asdf\"? exec|asdf-plugin| asdf$"),
+    _shim("asdf", 'asdf"? exec|asdf-plugin| asdf$'),
     _shim("volta", " volta-shim$"),
-    _shim("nodenv", "nodenv\"? exec"),
+    _shim("nodenv", 'nodenv"? exec'),
     ClaudeKind("nvm[.]sh|nvm (exec|run|use)", "a script that loads nvm", INSTALL_CLAUDE),
     ClaudeKind("snap run| snap$", "a snap, which cannot start in the jail", INSTALL_CLAUDE),
     ClaudeKind("flatpak run", "a flatpak, which cannot start in the jail", INSTALL_CLAUDE),
@@ -122,7 +122,9 @@ def claude_kind(program: Path, visible: Sequence[Path]) -> ClaudeKind | None:
         return kind
     named = (Path(word) for word in re.findall(r"(?<![\w.$}/-])/[^\s\"'$;|&()<>]+", text))
     shown = (*SYSTEM_FOLDERS, *visible)
-    hidden = (path for path in named if path.is_file() and not any(path.is_relative_to(place) for place in shown))
+    hidden = (
+        path for path in named if path.is_file() and not any(path.is_relative_to(place) for place in shown)
+    )
     return kind if any(hidden) else None
 
 
