@@ -1,4 +1,4 @@
-"""Odd environments that desktops, services and login files hand to our scripts: each works, or says why not in a line."""
+"""Odd environments that desktops, services and login files hand to our scripts: each works, or says why in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model server with a window of a given size: counts tokens and refuses a prompt that is too long, as llama-server does."""
+"""A model server with a window of a given size: it counts tokens, and refuses long prompts as llama-server does."""
 
 from __future__ import annotations
 
