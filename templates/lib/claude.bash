@@ -40,15 +40,6 @@ describe_claude() {
   done
 }
 
-# refuse_claude REASON: dies with the first line that claude prints, and what claude is.
-refuse_claude() {
-  local line
-  line=$("$claude" --version 2>&1 </dev/null) || true
-  line=${line%%$'\n'*}
-  describe_claude "$(realpath -- "$claude")"
-  die "$claude${claude_about:+ is $claude_about, and} $1${line:+: ${line//[[:cntrl:]]/ }}" "${claude_remedy:-install it again: npm install --global @anthropic-ai/claude-code}"
-}
-
 # is_older VERSION OTHER: whether VERSION is older than OTHER.
 is_older() {
   local -a own other
@@ -65,15 +56,28 @@ is_older() {
   return 1
 }
 
+# Dies with what Claude Code printed: the first line if we know what it is, else the last one.
+refuse_claude() {
+  local printed reason
+  printed=$("$claude" --version 2>&1 </dev/null) || true
+  describe_claude "$(realpath -- "$claude")"
+  if [[ -n $claude_about && $claude_about != "${CLAUDE_KINDS[-2]}" ]]; then
+    reason=${printed%%$'\n'*}
+    die "$claude is $claude_about, and does not start${reason:+: ${reason//[[:cntrl:]]/ }}" "$claude_remedy"
+  fi
+  reason=${printed##*$'\n'}
+  die "\`$claude --version\` failed${reason:+: ${reason//[[:cntrl:]]/ }}" 'install Claude Code again: npm install --global @anthropic-ai/claude-code'
+}
+
 # Asks Claude Code for its version once, and again when the program is newer than the cached answer.
 check_version() {
   local seen="$CLIENT_DIR/cache/claude-version" version
   if [[ $seen -nt $claude && $(<"$seen") == "$claude" ]]; then
     return 0
   fi
-  version=$("$claude" --version 2>/dev/null </dev/null) || refuse_claude 'does not start'
+  version=$("$claude" --version 2>/dev/null </dev/null) || refuse_claude
   version=${version%% *}
-  [[ $version == [0-9]*.[0-9]* ]] || refuse_claude 'does not give its version'
+  [[ $version == [0-9]*.[0-9]* ]] || refuse_claude
   if is_older "$version" "$OLDEST_CLAUDE"; then
     die "Claude Code $version is too old; $OLDEST_CLAUDE or newer is needed" 'update it: npm install --global @anthropic-ai/claude-code'
   fi
