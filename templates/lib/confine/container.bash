@@ -35,7 +35,8 @@ show_instructions() {
   local link
   for ((i = 0; i < ${#instructions[@]}; i += 2)); do
     link=$record/project/${instructions[i + 1]}
-    mkdir -p "${link%/*}" && ln -s -- "${instructions[i]}" "$link" || refuse_full_disk
+    mkdir -p "${link%/*}" || refuse_full_disk
+    ln -s -- "${instructions[i]}" "$link" || refuse_full_disk
   done
   [[ ${#instructions[@]} -eq 0 ]] || show ro "$record/project" "$INSTRUCTIONS"
 }
