@@ -99,7 +99,7 @@ def test_every_script_works_in_an_odd_environment_or_says_why_not(machine: Machi
         argv = ["/bin/sh", "-c", f'{odd.before} exec "$@" {odd.redirect}', "sh", *words]
         return machine.run(argv, env={"PATH": "/usr/bin:/bin"}, cwd=workspace)
 
-    wrong = {}
+    wrong: dict[tuple[str, str], object] = {}
     for name, command in commands.items():
         right = run(command, Odd())
         assert right.stdout == "started, reads: \n" or name not in ("jailed", "not jailed")
