@@ -2,6 +2,7 @@
 # Copied to build/ by `invoke render`: change it in templates/.
 
 claude='' session_path=''
+claude_about='' claude_remedy='' # if claude is not the program itself: what it is, and what to do
 
 # Sets session_path to the PATH that we were given, and removes the workspace from our own: a session can write there,
 # and an active virtual environment comes first in it.
@@ -27,6 +28,20 @@ check_claude() {
     "or keep it in a container: $CHECKOUT_TASK build-client-image; claude-local --sandbox container"
 }
 
+# Sets claude_about and claude_remedy for a program, which is a script or has the name of a version manager.
+# describe_claude FILE
+describe_claude() {
+  local text=''
+  local -i i
+  IFS= read -r -N 4096 text 2>/dev/null <"$1" || true
+  [[ $text != $'\x7fELF'* ]] || text=''
+  for ((i = 0; i < ${#CLAUDE_KINDS[@]}; i += 3)); do
+    [[ "$text ${1##*/}" =~ ${CLAUDE_KINDS[i]} ]] || continue
+    claude_about=${CLAUDE_KINDS[i + 1]} claude_remedy=${CLAUDE_KINDS[i + 2]}
+    return 0
+  done
+}
+
 # is_older VERSION OTHER: whether VERSION is older than OTHER.
 is_older() {
   local -a own other
@@ -43,10 +58,16 @@ is_older() {
   return 1
 }
 
-# Dies with the last line that Claude Code printed.
+# Dies with what Claude Code printed: the first line if we know what it is, else the last one.
 refuse_claude() {
-  local reason
-  reason=$("$claude" --version 2>&1 </dev/null | tail --lines 1) || true
+  local printed reason
+  printed=$("$claude" --version 2>&1 </dev/null) || true
+  describe_claude "$(realpath -- "$claude")"
+  if [[ -n $claude_about && $claude_about != "${CLAUDE_KINDS[-2]}" ]]; then
+    reason=${printed%%$'\n'*}
+    die "$claude is $claude_about, and does not start${reason:+: ${reason//[[:cntrl:]]/ }}" "$claude_remedy"
+  fi
+  reason=${printed##*$'\n'}
   die "\`$claude --version\` failed${reason:+: ${reason//[[:cntrl:]]/ }}" 'install Claude Code again: npm install --global @anthropic-ai/claude-code'
 }
 
@@ -58,6 +79,7 @@ check_version() {
   fi
   version=$("$claude" --version 2>/dev/null </dev/null) || refuse_claude
   version=${version%% *}
+  [[ $version == [0-9]*.[0-9]* ]] || refuse_claude
   if is_older "$version" "$OLDEST_CLAUDE"; then
     die "Claude Code $version is too old; $OLDEST_CLAUDE or newer is needed" 'update it: npm install --global @anthropic-ai/claude-code'
   fi

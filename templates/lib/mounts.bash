@@ -32,6 +32,7 @@ show_session() {
 
   # The checked workspace; the files in it that other programs obey are read-only.
   show_workspace
+  show_instructions
   protect_repository
   mapfile -d '' -t obeyed <"$record/obeyed"
   for path in "${obeyed[@]}"; do

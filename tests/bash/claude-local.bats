@@ -231,3 +231,45 @@ own_arguments() {
   wrap </dev/null
   [ "$(cd "$HOME" && stat --format '%n %y %s' .claude .claude.json)" = "$before" ]
 }
+
+@test "adds an MCP server to the scope that sessions read" {
+  for command in add add-json add-from-claude-desktop; do
+    run wrap mcp "$command" foo -- tool -s local </dev/null
+    [ "${lines[*]:5:8}" = "<mcp> <$command> <--scope> <user> <foo> <--> <tool> <-s>" ]
+  done
+  run wrap mcp add foo --scope=user tool </dev/null
+  [ "${lines[*]:5}" = '<mcp> <add> <foo> <--scope=user> <tool>' ]
+  run wrap mcp remove foo </dev/null
+  [ "${lines[*]:5}" = '<mcp> <remove> <foo>' ]
+  run wrap 'mcp add' </dev/null
+  [ "${lines[5]}" = '<mcp add>' ]
+}
+
+@test "refuses a scope that sessions do not read" {
+  for option in '-s local' '-s project' '--scope local' '--scope=project' '-slocal'; do
+    # shellcheck disable=SC2086  # one or two words
+    run wrap mcp add $option foo tool </dev/null
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == 'claude-local: claude-local does not read the scope `'* ]]
+  done
+  run wrap plugin install x@y --scope project </dev/null
+  [ "$status" -eq 1 ]
+}
+
+@test "refuses a command in the jail whose change would be lost" {
+  for command in 'mcp add a b' 'mcp add-json a {}' 'mcp remove a' 'mcp reset-project-choices' 'mcp login a' \
+    'plugin install a' 'plugins enable a' 'plugin marketplace add a' 'plugin disable'; do
+    # shellcheck disable=SC2086  # words
+    run "$WRAPPER" --sandbox jail $command </dev/null
+    [ "$status" -eq 1 ]
+    [ "${lines[1]}" = "claude-local: use: claude-local --sandbox off $(printf '%q ' $command | sed 's/ $//')" ]
+  done
+}
+
+@test "says that Claude Code has no command config" {
+  run wrap config set theme dark </dev/null
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'claude-local: Claude Code has no command `config`' ]
+  run wrap config </dev/null
+  [ "${lines[5]}" = '<config>' ]
+}

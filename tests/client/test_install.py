@@ -487,6 +487,17 @@ def test_docker_is_reported_only_if_sessions_run_in_a_container(user: User) -> N
 # ---- Editors
 
 
+def test_a_claude_that_starts_from_elsewhere_is_named(user: User) -> None:
+    (user.programs / "claude").write_text("#!/bin/sh\n# asdf-plugin: nodejs 24\n")
+    remedy = (
+        'put the program itself first on your PATH: export PATH="$(dirname "$(asdf which claude)"):$PATH"'
+    )
+
+    assert user.install()[0] == (
+        f"{user.programs / 'claude'} is a shim of asdf, whose files the jail does not show: {remedy}"
+    )
+
+
 def test_the_lock_files_of_editors_are_linked_if_they_exist(user: User) -> None:
     normal = user.normal_claude()
 

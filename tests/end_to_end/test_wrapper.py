@@ -387,11 +387,13 @@ def test_a_trusted_project_cannot_redirect_requests(machine: Machine, client: st
 
         trusting = machine.claude_local("--trust-project", "-p", "hi", client=client)
         careful = machine.claude_local("-p", "hi", client=client)
+        unconfined = machine.claude_local("--sandbox", "off", "-p", "hi", client=client)
 
-    assert (trusting.returncode, careful.returncode) == (0, 0), trusting.stderr
-    first, second = ours.messages()
+    assert (trusting.returncode, careful.returncode, unconfined.returncode) == (0, 0, 0), trusting.stderr
+    first, second, third = ours.messages()
     assert "the memory of the project" in json.dumps(first)
-    assert "the memory of the project" not in json.dumps(second)
+    assert "the memory of the project" in json.dumps(second)  # in the jail it is only text
+    assert "the memory of the project" not in json.dumps(third)
     assert elsewhere.requests == []
     assert not marker.exists()
 

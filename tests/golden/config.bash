@@ -54,8 +54,22 @@ readonly WHEN_ACTIVE='; when active: '
 # ---- Claude Code
 readonly CLIENT_DIR='/home/me/.claude-local'
 readonly OLDEST_CLAUDE='2.1.128'
+readonly CLAUDE_KINDS=( # in groups of three: pattern, what this claude is, what to do; the first match counts
+  'native binary not installed' 'an npm package whose install script did not run' 'run it: npm install --global --ignore-scripts=false --include=optional @anthropic-ai/claude-code'
+  'mise (x|exec) | (mise|rtx)$' 'a shim of mise' 'put the program itself first on your PATH: export PATH="$(dirname "$(mise which claude)"):$PATH"'
+  'asdf"? exec|asdf-plugin| asdf$' 'a shim of asdf' 'put the program itself first on your PATH: export PATH="$(dirname "$(asdf which claude)"):$PATH"'
+  ' volta-shim$' 'a shim of volta' 'put the program itself first on your PATH: export PATH="$(dirname "$(volta which claude)"):$PATH"'
+  'nodenv"? exec' 'a shim of nodenv' 'put the program itself first on your PATH: export PATH="$(dirname "$(nodenv which claude)"):$PATH"'
+  'nvm[.]sh|nvm (exec|run|use)' 'a script that loads nvm' 'npm install --global @anthropic-ai/claude-code'
+  'snap run| snap$' 'a snap, which cannot start in the jail' 'npm install --global @anthropic-ai/claude-code'
+  'flatpak run' 'a flatpak, which cannot start in the jail' 'npm install --global @anthropic-ai/claude-code'
+  '[$]basedir/' 'a script of pnpm' 'npm install --global @anthropic-ai/claude-code'
+  '^#!([^ ]*/env )?[^ ]*node' 'a Node script' 'npm install --global @anthropic-ai/claude-code'
+  '^#!' 'a script that starts something else' 'put the program itself first on your PATH, or show the jail its folder: CLAUDE_LOCAL_JAIL_READ_ONLY'
+)
 readonly SMALLEST_CONTEXT='32768'
 readonly GOOD_CONTEXT='65536'
+readonly SMALLEST_COMPACT_WINDOW='100000'
 readonly FIXED_ENVIRONMENT=(
   'CLAUDE_CODE_USE_BEDROCK='
   'CLAUDE_CODE_USE_VERTEX='
@@ -93,6 +107,7 @@ readonly FIXED_ENVIRONMENT=(
   'CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL=1'
   'CLAUDE_CODE_IDE_SKIP_AUTO_INSTALL=1'
   'DISABLE_AUTOUPDATER=1'
+  'DISABLE_INSTALLATION_CHECKS=1'
   'CLAUDE_CODE_ATTRIBUTION_HEADER=0'
   'CLAUDE_CODE_DISABLE_TERMINAL_TITLE=1'
   'CLAUDE_CODE_SIMPLE_SYSTEM_PROMPT=1'
@@ -139,5 +154,5 @@ readonly FILE_SIZE_MIB='8192'
 readonly NO_WORKSPACES=('.ssh' '.gnupg' '.aws' '.azure' '.kube' '.docker' '.config' '.local' '.claude' '.mozilla' '.password-store' 'bin' '.vscode' '.vscode-server' '.cursor' '.cursor-server' '.vim' '.emacs.d' '.cargo' '.rustup' '.nvm' '.pyenv' '.npm' '.m2' '.gradle' '.oh-my-zsh' 'snap')
 readonly OBEYED_NAMES=('.claude' '.vscode' '.idea' '.cursor' '.devcontainer' '.husky' '.githooks' '.zed' '.fleet' '.windsurf' '.gemini' '.codex' '.opencode' '.continue' '.roo' '.kiro' '.qwen' '.amazonq' '.mcp.json' '.envrc' '.gitmodules' '.devcontainer.json' '.hg/hgrc' '.hg/hgrc-not-shared' '.hg/sharedpath' '.jj/repo/config.toml' '.exrc' '.nvimrc' '.nvim.lua' '.vimrc' '.lvimrc' '.Rprofile' '.irbrc' '.pryrc' '.pdbrc' '.ghci' '.iex.exs' '.octaverc' '.rvmrc' '.aider.conf.yml' '.gdbinit' '.lldbinit' '.dir-locals.el' 'sitecustomize.py' 'usercustomize.py' '.bashrc' '.bash_profile' '.bash_login' '.profile' '.zshrc' '.zshenv' '.zprofile' '.zlogin' '.inputrc')
 readonly OBEYED='.*/((\.claude|\.vscode|\.idea|\.cursor|\.devcontainer|\.husky|\.githooks|\.zed|\.fleet|\.windsurf|\.gemini|\.codex|\.opencode|\.continue|\.roo|\.kiro|\.qwen|\.amazonq)(/.*)?|\.mcp\.json|\.envrc|\.gitmodules|\.devcontainer\.json|\.hg/hgrc|\.hg/hgrc-not-shared|\.hg/sharedpath|\.jj/repo/config\.toml|\.exrc|\.nvimrc|\.nvim\.lua|\.vimrc|\.lvimrc|\.Rprofile|\.irbrc|\.pryrc|\.pdbrc|\.ghci|\.iex\.exs|\.octaverc|\.rvmrc|\.aider\.conf\.yml|\.gdbinit|\.lldbinit|\.dir-locals\.el|sitecustomize\.py|usercustomize\.py|\.bashrc|\.bash_profile|\.bash_login|\.profile|\.zshrc|\.zshenv|\.zprofile|\.zlogin|\.inputrc)'
-readonly RUN_ON_PURPOSE='.*/(Makefile|GNUmakefile|CMakeLists\.txt|package\.json|\.npmrc|\.yarnrc\.yml|conftest\.py|setup\.py|setup\.cfg|pyproject\.toml|tox\.ini|noxfile\.py|tasks\.py|pyvenv\.cfg|Cargo\.toml|build\.rs|pom\.xml|build\.gradle|build\.gradle\.kts|Rakefile|Gemfile|justfile|Taskfile\.yml|Dockerfile|compose\.yaml|docker-compose\.yml|\.pre-commit-config\.yaml|\.gitlab-ci\.yml|\.gitattributes|CLAUDE\.md|AGENTS\.md|lefthook\.yml|\.lefthook\.yml|\.cargo/config\.toml|\.yarnrc|\.pnpmfile\.cjs|\.mvn/extensions\.xml|Vagrantfile|[^/]*\.pth)'
+readonly RUN_ON_PURPOSE='.*/(Makefile|GNUmakefile|CMakeLists\.txt|package\.json|\.npmrc|\.yarnrc\.yml|conftest\.py|setup\.py|setup\.cfg|pyproject\.toml|tox\.ini|noxfile\.py|tasks\.py|pyvenv\.cfg|Cargo\.toml|build\.rs|pom\.xml|build\.gradle|build\.gradle\.kts|Rakefile|Gemfile|justfile|Taskfile\.yml|Dockerfile|compose\.yaml|docker-compose\.yml|\.pre-commit-config\.yaml|\.gitlab-ci\.yml|\.gitattributes|CLAUDE\.md|CLAUDE\.local\.md|AGENTS\.md|lefthook\.yml|\.lefthook\.yml|\.cargo/config\.toml|\.yarnrc|\.pnpmfile\.cjs|\.mvn/extensions\.xml|Vagrantfile|[^/]*\.pth)'
 readonly HARMLESS_GIT_KEYS='^(core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks|autocrlf|eol|safecrlf|untrackedcache)|user\.(name|email)|init\.defaultbranch|remote\.[^.]+(\..+)*\.fetch|branch\..+\.(remote|merge|rebase|description|vscode-merge-base|pushremote|github-pr-.*)|(pull|push|merge|rebase)\.(rebase|ff|default|autosetupremote|autostash)|extensions\.(objectformat|worktreeconfig|refstorage)|index\.version|feature\.manyfiles|gc\.auto)$'

@@ -153,3 +153,21 @@ def test_files_that_a_container_leaves_are_audited(contained: Host, attack: Atta
     then = contained.unconfined(attack.then)
 
     assert contained.effects(done.stdout, then.stdout, then.stderr) == [], done.stderr
+
+
+def test_the_projects_instructions_are_shown_as_links(contained: Host) -> None:
+    contained.unconfined(
+        "mkdir .claude; echo main >CLAUDE.md; echo own >CLAUDE.local.md; ln -s /etc/passwd .claude/CLAUDE.md"
+    )
+
+    done = contained.session(
+        "cd /run/claude-local/project; find . ! -type d | sort; cat CLAUDE.md .claude/rules/*; touch x 2>/dev/null || echo read-only"
+    )
+
+    assert done.stdout.splitlines() == [
+        "./.claude/rules/CLAUDE.local.md",
+        "./CLAUDE.md",
+        "main",
+        "own",
+        "read-only",
+    ], done.stderr

@@ -134,6 +134,7 @@ def _values(settings: Settings, profiles: Mapping[str, Profile]) -> dict[str, An
         "oldest_claude": claude_code.OLDEST_CLAUDE,
         "smallest_context": claude_code.SMALLEST_CONTEXT_TOKENS,
         "good_context": claude_code.GOOD_CONTEXT_TOKENS,
+        "smallest_compact_window": claude_code.SMALLEST_COMPACT_WINDOW_TOKENS,
         "client_arguments": claude_code.ARGUMENTS,
         "passed_variables": claude_code.PASSED_VARIABLES,
         "image_arguments": image_spec().build_args(),

@@ -45,6 +45,10 @@ TESTED_CLAUDE = ("2.1.197", "2.1.329")
 SMALLEST_CONTEXT_TOKENS = 32768
 GOOD_CONTEXT_TOKENS = 65536
 
+# The smallest CLAUDE_CODE_AUTO_COMPACT_WINDOW that newer versions accept without a warning on the first screen.
+# Every version uses the smaller one of this and CLAUDE_CODE_MAX_CONTEXT_TOKENS.
+SMALLEST_COMPACT_WINDOW_TOKENS = 100_000
+
 # Newer versions let the model decide which actions need no question. A local model must not.
 ASK_FIRST = "default"
 
@@ -134,6 +138,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
         "CLAUDE_CODE_IDE_SKIP_AUTO_INSTALL": "1",
         "DISABLE_AUTOUPDATER": "1",
+        "DISABLE_INSTALLATION_CHECKS": "1",  # in the jail 2.1.197 misses its own installation and warns
         # Keeps the beginning of the prompt identical in every request, so that the server can reuse it.
         "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
         "CLAUDE_CODE_DISABLE_TERMINAL_TITLE": "1",

@@ -16,7 +16,7 @@ from pathlib import Path
 from claude_local.client import manifest
 from claude_local.client.manifest import Recorded, fingerprint, lies_in
 from claude_local.client.placement import Piece, Step, apply, ide_steps, mode_of, no_longer_needed, steps_for
-from claude_local.client.requirements import install_line, worth_naming
+from claude_local.client.requirements import CLAUDE, claude_kind, install_line, worth_naming
 from claude_local.foundation.errors import UserError
 from claude_local.machine.files import PRIVATE_DIRECTORY
 from claude_local.machine.setting_descriptor import PREFIX
@@ -55,6 +55,7 @@ def install(
         _check_command(pieces[-1], recorded, force=choices.force)
         steps = list(_plan(settings, pieces, recorded, normal=normal, force=choices.force))
         yield from _missing_programs(path, root, settings.sandbox)
+        yield from _unusual_claude(path, settings)
         for step in steps:
             if not choices.dry_run:
                 apply(step, settings, recorded)
@@ -138,6 +139,13 @@ def _missing_programs(path: str, root: Path, sandbox: str) -> Iterator[str]:
         if not need.find(path, root):
             line = install_line(need, lambda name: shutil.which(name, path=path))
             yield f"{need.program} is missing; {need.without}: {line}"
+
+
+def _unusual_claude(path: str, settings: Settings) -> Iterator[str]:
+    program = CLAUDE.find(path)
+    kind = claude_kind(Path(program), settings.jail_read_only) if program else None
+    if program and kind and settings.sandbox in CLAUDE.modes:
+        yield f"{program} is {kind.about}, whose files the jail does not show: {kind.remedy}"
 
 
 def _path_advice(folder: Path, on_path: list[Path]) -> Iterator[str]:

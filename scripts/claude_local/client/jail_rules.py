@@ -57,8 +57,8 @@ RUN_ON_PURPOSE = (
     "setup.py", "setup.cfg", "pyproject.toml", "tox.ini", "noxfile.py", "tasks.py", "pyvenv.cfg", "Cargo.toml",
     "build.rs", "pom.xml", "build.gradle", "build.gradle.kts", "Rakefile", "Gemfile", "justfile", "Taskfile.yml",
     "Dockerfile", "compose.yaml", "docker-compose.yml", ".pre-commit-config.yaml", ".gitlab-ci.yml",
-    ".gitattributes", "CLAUDE.md", "AGENTS.md", "lefthook.yml", ".lefthook.yml", ".cargo/config.toml", ".yarnrc",
-    ".pnpmfile.cjs", ".mvn/extensions.xml", "Vagrantfile",
+    ".gitattributes", "CLAUDE.md", "CLAUDE.local.md", "AGENTS.md", "lefthook.yml", ".lefthook.yml",
+    ".cargo/config.toml", ".yarnrc", ".pnpmfile.cjs", ".mvn/extensions.xml", "Vagrantfile",
 )  # fmt: skip
 RUN_ON_PURPOSE_PATTERNS = (r"[^/]*\.pth",)
 """The same as POSIX extended patterns: Python modules that are loaded at startup."""
@@ -119,6 +119,7 @@ def template_values(settings: Settings) -> dict[str, object]:
         "harmless_git_keys": HARMLESS_GIT_KEYS,
         "limits": Limits(),
         "system_programs": requirements.SBIN,
+        "claude_kinds": requirements.CLAUDE_KINDS,
         "apparmor_remedy": requirements.APPARMOR_REMEDY,
         "bind_fd_remedy": requirements.BIND_FD_REMEDY,
         "door": door_target(settings),

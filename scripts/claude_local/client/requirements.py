@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,57 @@ APPARMOR_REMEDY = (
 )
 """Lets bubblewrap create user namespaces on Ubuntu 24.04 and newer."""
 
+SYSTEM_FOLDERS = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/dev")))
+"""The folders with programs that the jail shows."""
+
 BIND_FD_REMEDY = (
     "bubblewrap 0.10 or newer is needed (0.8 of Debian 12 also works); "
     "if your distribution has an older one: --sandbox container"
 )
 """--bind-fd is in bubblewrap since 0.10.0; Debian added it to 0.8.0 (changelog of 0.8.0-2+deb12u1)."""
+
+
+@dataclass(frozen=True)
+class ClaudeKind:
+    """A `claude` that is not the program itself: it starts the program from files that the jail does not show."""
+
+    pattern: str
+    """An extended regular expression, also for bash, for the beginning of the file, a space, and the file's name."""
+    about: str
+    remedy: str
+
+
+def _shim(manager: str, pattern: str) -> ClaudeKind:
+    """A command of a version manager, which knows where the program is."""
+    remedy = f'put the program itself first on your PATH: export PATH="$(dirname "$({manager} which claude)"):$PATH"'
+    return ClaudeKind(pattern, f"a shim of {manager}", remedy)
+
+
+UNFINISHED = ClaudeKind(
+    "native binary not installed",
+    "an npm package whose install script did not run",
+    "run it: npm install --global --ignore-scripts=false --include=optional @anthropic-ai/claude-code",
+)
+"""It starts in no mode."""
+
+CLAUDE_KINDS = (
+    UNFINISHED,
+    _shim("mise", "mise (x|exec) | (mise|rtx)$"),
+    _shim("asdf", 'asdf"? exec|asdf-plugin| asdf$'),
+    _shim("volta", " volta-shim$"),
+    _shim("nodenv", 'nodenv"? exec'),
+    ClaudeKind("nvm[.]sh|nvm (exec|run|use)", "a script that loads nvm", INSTALL_CLAUDE),
+    ClaudeKind("snap run| snap$", "a snap, which cannot start in the jail", INSTALL_CLAUDE),
+    ClaudeKind("flatpak run", "a flatpak, which cannot start in the jail", INSTALL_CLAUDE),
+    ClaudeKind("[$]basedir/", "a script of pnpm", INSTALL_CLAUDE),
+    ClaudeKind("^#!([^ ]*/env )?[^ ]*node", "a Node script", INSTALL_CLAUDE),
+    ClaudeKind(
+        "^#!",
+        "a script that starts something else",
+        "put the program itself first on your PATH, or show the jail its folder: CLAUDE_LOCAL_JAIL_READ_ONLY",
+    ),
+)
+"""The first one that matches counts."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +103,29 @@ SOCAT = Requirement(
 )
 
 REQUIREMENTS = (CLAUDE, BUBBLEWRAP, HAPROXY, DOCKER, SOCAT)
+
+
+def claude_kind(program: Path, visible: Sequence[Path]) -> ClaudeKind | None:
+    """The kind of a `claude` that cannot start in the jail; None for the program itself.
+
+    `visible` are the folders that the jail shows besides the system's. A script that names only visible files works.
+    """
+    file = program.resolve()
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(4096)
+    except OSError:
+        return None
+    text = "" if start.startswith(b"\x7fELF") else start.decode(errors="replace")
+    kind = next((kind for kind in CLAUDE_KINDS if re.search(kind.pattern, f"{text} {file.name}")), None)
+    if kind is not CLAUDE_KINDS[-1]:
+        return kind
+    named = (Path(word) for word in re.findall(r"(?<![\w.$}/-])/[^\s\"'$;|&()<>]+", text))
+    shown = (*SYSTEM_FOLDERS, *visible)
+    hidden = (
+        path for path in named if path.is_file() and not any(path.is_relative_to(place) for place in shown)
+    )
+    return kind if any(hidden) else None
 
 
 def worth_naming(sandbox: str) -> tuple[Requirement, ...]:

@@ -29,6 +29,18 @@ scratch() {
   container+=(--tmpfs "$3:rw,exec,nosuid,nodev,size=$1m,mode=$2,uid=$EUID,gid=${GROUPS[0]}")
 }
 
+# Adds to container a folder with a link for each of the project's instructions.
+show_instructions() {
+  local -i i
+  local link
+  for ((i = 0; i < ${#instructions[@]}; i += 2)); do
+    link=$record/project/${instructions[i + 1]}
+    mkdir -p "${link%/*}" || refuse_full_disk
+    ln -s -- "${instructions[i]}" "$link" || refuse_full_disk
+  done
+  [[ ${#instructions[@]} -eq 0 ]] || show ro "$record/project" "$INSTRUCTIONS"
+}
+
 # Adds to container the workspace, which `inside-container` compares with the checked folder, and a file to copy.
 show_workspace() {
   show ro "$CLIENT_DIR/.claude.json" /run/claude-local/claude.json

@@ -14,6 +14,7 @@ check_requirements() {
   bwrap=$(type -P bwrap) || die 'bubblewrap, which confines the session, is not installed' 'install it: sudo apt install bubblewrap' \
     'or use another mode: --sandbox container (Docker), --sandbox bash (weaker), --sandbox off (unconfined)'
   claude_file=$(realpath -- "$claude")
+  describe_claude "$claude_file"
   check_door
 }
 
@@ -29,6 +30,14 @@ show() {
 # scratch MIB MODE PATH: adds to jail a folder in memory that is gone after the session.
 scratch() {
   jail+=(--size "$(($1 << 20))" --perms "$2" --tmpfs "$3")
+}
+
+# Adds to jail a link for each of the project's instructions.
+show_instructions() {
+  local -i i
+  for ((i = 0; i < ${#instructions[@]}; i += 2)); do
+    jail+=(--symlink "${instructions[i]}" "$INSTRUCTIONS/${instructions[i + 1]}")
+  done
 }
 
 # Adds to jail the checked folder, by its open descriptor, and a copy of a file that Claude Code may change.
@@ -95,9 +104,18 @@ build_jail() {
 probe_jail() {
   local answer
   keep_room
-  answer=$( (enter /usr/bin/true) 2>&1) && return 0
-  check_workspace_again
-  explain_refusal "${answer##*$'\n'}"
+  answer=$( (enter /usr/bin/true) 2>&1) || {
+    check_workspace_again
+    explain_refusal "${answer##*$'\n'}"
+  }
+  [[ -z $claude_about ]] || probe_claude
+}
+
+# Only if claude is not the program itself: it may need files that the jail does not show.
+probe_claude() {
+  local answer
+  answer=$( (enter "$INSIDE_CLAUDE" --version) 2>&1) && return 0
+  die "$claude is $claude_about, and does not start in the jail: ${answer##*$'\n'}" "$claude_remedy"
 }
 
 explain_refusal() {

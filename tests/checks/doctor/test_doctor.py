@@ -527,6 +527,24 @@ def test_a_claude_that_does_not_start_is_an_error(host: Host, tmp_path: Path) ->
     )
 
 
+def test_a_claude_that_starts_from_files_outside_the_jail_is_named(host: Host, tmp_path: Path) -> None:
+    hidden = tmp_path / "tools" / "claude.exe"
+    hidden.parent.mkdir()
+    hidden.write_text("#!/bin/sh\necho '2.1.329 (Claude Code)'\n")
+    hidden.chmod(0o755)
+    wrapped = with_programs(host, tmp_path, claude=f'exec {hidden} "$@"')
+    shown = replace(wrapped, settings=replace(host.settings, jail_read_only=(hidden.parent,)))
+    unconfined = replace(wrapped, settings=replace(host.settings, sandbox="bash"))
+
+    kind = requirements.CLAUDE_KINDS[-1]
+    assert client.claude(wrapped) == Finding(
+        "warning",
+        f"{tmp_path / 'programs' / 'claude'} is {kind.about}, whose files the jail does not show",
+        kind.remedy,
+    )
+    assert [client.claude(each).level for each in (shown, unconfined)] == ["ok", "ok"]
+
+
 def test_a_normal_folder_without_anything_from_claude_local_is_ok(host: Host) -> None:
     (host.settings.home / ".claude").mkdir()
     (host.settings.home / ".claude" / "settings.json").write_text('{"model": "opus"}')

@@ -29,9 +29,15 @@ def claude(host: Host) -> Finding:
         bare = {"PATH": host.environment.get("PATH", ""), **own}
         answer = host.ask(program, "--version", environment=bare)
     version = version_of(answer.output)
+    kind = requirements.claude_kind(Path(program), host.settings.jail_read_only)
+    about = f"{program} is {kind.about}" if kind else ""
+    if kind and (kind is requirements.UNFINISHED or answer.code != 0):
+        return Finding("error", f"{about}, and does not start", kind.remedy)
     if answer.code != 0 or not version:
         problem = answer.problem or first_line(answer.errors) or f"exit code {answer.code}"
         return Finding("error", f"`{program} --version` gave no version: {problem}", INSTALL_REMEDY)
+    if kind and host.settings.sandbox == "jail":
+        return Finding("warning", f"{about}, whose files the jail does not show", kind.remedy)
     return _in_range(version)
 
 
