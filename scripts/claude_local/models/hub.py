@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from claude_local.foundation.errors import HubFailed
-from claude_local.machine import proxies, terminal
+from claude_local.machine import proxies
 from claude_local.models import hub_client, hub_failures, hub_token
 from claude_local.models.hub_failures import MissingFile
 from claude_local.models.hub_token import Token
@@ -167,6 +167,8 @@ def _asked(place: Place, ask: Callable[[str | bool], Found]) -> tuple[Found, Tok
 @functools.cache
 def _warn_of(token: Token) -> None:
     """Says once that a token is refused."""
+    from claude_local.machine import terminal  # needs rich, and scripts/doctor runs without any package
+
     terminal.warn(f"{endpoint()} refuses {token.name}; public files need none ({token.remedy})")
 
 
