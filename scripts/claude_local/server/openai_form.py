@@ -26,6 +26,11 @@ def without_system_role(messages: list[Message]) -> list[Message]:
     return [{**first, "content": f"{system['content']}\n{first['content']}"}, *rest]
 
 
+def as_lists(messages: list[Message]) -> list[Message]:
+    """The same for a template that takes no texts as content, only lists of blocks."""
+    return [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in messages]
+
+
 def _converted(role: str, content: str | list[Message]) -> list[Message]:
     if isinstance(content, str):
         return [{"role": role, "content": content}]

@@ -11,7 +11,7 @@ import json
 import resource
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from typing import Any, Literal
 from claude_local.machine.processes import ask
 from claude_local.machine.settings import Settings
 from claude_local.server.message_shapes import few_for_all, recorded_shapes
-from claude_local.server.openai_form import openai_messages, without_system_role
+from claude_local.server.openai_form import as_lists, openai_messages, without_system_role
 
 CPU_SECONDS = 10
 SECONDS = 60
@@ -37,6 +37,14 @@ CHOICES: tuple[tuple[str, ...], ...] = (
     (TURNS, "tools_as_text"),
 )
 """The files of templates/_chat that can stand before a template, from the smallest change to the largest."""
+
+FORMS: tuple[Callable[[list[dict[str, Any]]], list[dict[str, Any]]], ...] = (
+    list,
+    without_system_role,
+    as_lists,
+    lambda messages: as_lists(without_system_role(messages)),
+)
+"""What llama-server makes of messages for a template that refuses them as they are."""
 
 Conversation = tuple[str, list[dict[str, Any]]]
 """The situation in which it is sent, and its messages."""
@@ -77,10 +85,14 @@ def check(settings: Settings, template: str | None) -> Verdict:
 
 def judge(own: str, befores: Iterable[str]) -> Verdict:
     """The verdict, made in this process. Only for trusted templates. `befores` belong to CHOICES."""
-    has_system = not _problem(own, FIRST)
-    if not has_system and (plain := _problem(own, without_system_role(FIRST))):
+    plain = ""
+    for form in FORMS:
+        if not (problem := _problem(own, form(FIRST))):
+            break
+        plain = plain or problem
+    else:
         return Verdict("unknown", f"with a plain conversation {plain}")
-    conversations = list(_conversations(has_system=has_system))
+    conversations = [(situation, form(messages)) for situation, messages in _conversations()]
     if not (seen := _first_problem(own, conversations)):
         return Verdict("own", "it accepts a later system message")
     left = ""
@@ -91,11 +103,10 @@ def judge(own: str, befores: Iterable[str]) -> Verdict:
     return Verdict("unknown", f"{seen}; made tolerant, {left}")
 
 
-def _conversations(*, has_system: bool) -> Iterator[Conversation]:
-    yield "a later system message", CONVERSATION if has_system else without_system_role(CONVERSATION)
+def _conversations() -> Iterator[Conversation]:
+    yield "a later system message", CONVERSATION
     for shape in few_for_all(recorded_shapes()):
-        messages = openai_messages(shape.request())
-        yield shape.situation, messages if has_system else without_system_role(messages)
+        yield shape.situation, openai_messages(shape.request())
 
 
 def _first_problem(template: str, conversations: Iterable[Conversation]) -> str:
@@ -110,8 +121,13 @@ def _problem(template: str, messages: list[dict[str, Any]]) -> str:
         text = render_chat(template, messages)
     except (ValueError, RecursionError) as error:
         return f"it refuses: {error}"
-    heard = [line for m in messages[1:] if m["role"] != "assistant" for line in m["content"].splitlines()]
+    asked = messages[1:] if messages[0]["role"] == "system" else messages
+    heard = [line for m in asked if m["role"] != "assistant" for line in _lines(m["content"])]
     return "" if all(line in text for line in heard) else "it drops the message"
+
+
+def _lines(content: str | list[dict[str, str]]) -> list[str]:
+    return (content if isinstance(content, str) else content[0]["text"]).splitlines()
 
 
 def main(folder: Path) -> None:
