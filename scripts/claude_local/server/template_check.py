@@ -12,7 +12,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,7 +56,7 @@ class Verdict:
 
     wants: Literal["own", "tolerant", "unknown"]
     reason: str
-    parts: tuple[str, ...] = (TURNS,)
+    parts: tuple[str, ...] = field(default=(TURNS,), compare=False)
     """What makes the template tolerant."""
 
 
