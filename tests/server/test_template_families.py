@@ -157,6 +157,26 @@ def test_llama_server_renders_tolerant_templates_as_the_check_does(
         ]
 
 
+@pytest.mark.embedded
+@pytest.mark.parametrize("family", [name for name in NEEDED if "tools_as_text" in NEEDED[name][1]])
+def test_llama_server_knows_the_calls_of_a_template_without_tools(
+    model: Path, settings: Settings, family: str
+) -> None:
+    tools = [{"type": "function", "function": TOOL}]
+    question = {
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": tools,
+        "max_tokens": 1,
+        "verbose": True,
+    }
+
+    with serving(model, prelude(settings, NEEDED[family][1]) + FAMILIES[family]) as http:
+        answer = http.post("/v1/chat/completions", question, timeout_seconds=60)
+
+    triggers = answer["__verbose"]["generation_settings"]["grammar_triggers"]
+    assert [trigger["value"] for trigger in triggers] == ["<tool_call>\n"]
+
+
 FORM = {"gemma-2": without_system_role, "lists-only": as_lists}
 
 
