@@ -1,4 +1,4 @@
-"""The file with a tolerant chat template: what is in it, and when it is written again."""
+"""Tolerant chat templates: what they make of a conversation, and when their file is written."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.load import load_profiles
 from claude_local.profiles.profile import Profile
 from claude_local.server import chat_templates
+from claude_local.server.chat_render import render_chat
 from claude_local.server.flags import chat_template_file
-from claude_local.server.template_check import prelude
+from claude_local.server.openai_form import Message
+from claude_local.server.template_check import Verdict, check, prelude
 from support.gguf_files import SHAPES, write_header_only
 from support.machine import ROOT
 
@@ -81,3 +83,61 @@ def test_it_is_written_again_after_an_update_of_our_lines(settings: Settings) ->
 
     assert "Stopped." in after
     assert "Stopped." not in before
+
+
+def test_after_esc_the_question_follows_the_result_and_an_answer(settings: Settings) -> None:
+    """`user` and `tool` in this order are what llama-server makes of `[tool_result, text, text]`."""
+    call = {"id": "a", "type": "function", "function": {"name": "Read", "arguments": {}}}
+    other = {**call, "id": "b"}
+    messages: list[Message] = [
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": "1"},
+        {"role": "assistant", "content": "", "tool_calls": [call, other]},
+        {"role": "user", "content": "[interrupted]\n2"},
+        {"role": "tool", "tool_call_id": "b", "content": "result of b"},
+        {"role": "tool", "tool_call_id": "a", "content": "result of a"},
+        {"role": "system", "content": "later"},
+    ]
+    shown = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+
+    assert render_chat(prelude(settings) + shown, messages).splitlines() == [
+        "system: S",
+        "user: 1",
+        "assistant: ",
+        "tool: result of a",
+        "tool: result of b",
+        "assistant: I was stopped here.",
+        "user: [interrupted]",
+        "2",
+        "<system-reminder>",
+        "later",
+        "</system-reminder>",
+    ]
+
+
+def test_an_ordinary_conversation_is_not_changed(settings: Settings) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "Read", "arguments": {}}}
+    messages: list[Message] = [
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": "1"},
+        {"role": "assistant", "content": "", "tool_calls": [call], "reasoning_content": "hm"},
+        {"role": "tool", "tool_call_id": "a", "content": "2"},
+        {"role": "assistant", "content": "3"},
+        {"role": "user", "content": "4"},
+    ]
+
+    assert render_chat(prelude(settings) + "{{ messages | tojson }}", messages) == render_chat(
+        "{{ messages | tojson }}", messages
+    )
+
+
+def test_a_template_that_no_lines_help_is_left_with_its_reason(settings: Settings) -> None:
+    never = (
+        "{% for m in messages %}{{ m.content }}{% endfor %}"
+        "{% if messages | length > 2 %}{{ raise_exception('No.') }}{% endif %}"
+    )
+
+    assert check(settings, never) == Verdict(
+        "unknown",
+        "with a later system message it refuses: No.; made tolerant, with answers with thinking it refuses: No.",
+    )

@@ -20,8 +20,8 @@ from claude_local.server import probe
 from claude_local.server.chat_render import TOOL, render_chat
 from claude_local.server.llama_http import LlamaHttp
 from claude_local.server.message_shapes import few_for_all, recorded_shapes
-from claude_local.server.openai_form import Message, as_lists, openai_messages, without_system_role
-from claude_local.server.template_check import CHOICES, Verdict, check, judge, prelude
+from claude_local.server.openai_form import as_lists, openai_messages, without_system_role
+from claude_local.server.template_check import CHOICES, judge, prelude
 from support.machine import ROOT
 
 FAMILIES = {path.stem: path.read_text() for path in (ROOT / "tests" / "data" / "families").iterdir()}
@@ -178,61 +178,3 @@ def test_llama_server_knows_the_calls_of_a_template_without_tools(
 
 
 FORM = {"gemma-2": without_system_role, "lists-only": as_lists}
-
-
-def test_after_esc_the_question_follows_the_result_and_an_answer(settings: Settings) -> None:
-    """`user` and `tool` in this order are what llama-server makes of `[tool_result, text, text]`."""
-    call = {"id": "a", "type": "function", "function": {"name": "Read", "arguments": {}}}
-    other = {**call, "id": "b"}
-    messages: list[Message] = [
-        {"role": "system", "content": "S"},
-        {"role": "user", "content": "1"},
-        {"role": "assistant", "content": "", "tool_calls": [call, other]},
-        {"role": "user", "content": "[interrupted]\n2"},
-        {"role": "tool", "tool_call_id": "b", "content": "result of b"},
-        {"role": "tool", "tool_call_id": "a", "content": "result of a"},
-        {"role": "system", "content": "later"},
-    ]
-    shown = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-
-    assert render_chat(prelude(settings) + shown, messages).splitlines() == [
-        "system: S",
-        "user: 1",
-        "assistant: ",
-        "tool: result of a",
-        "tool: result of b",
-        "assistant: I was stopped here.",
-        "user: [interrupted]",
-        "2",
-        "<system-reminder>",
-        "later",
-        "</system-reminder>",
-    ]
-
-
-def test_an_ordinary_conversation_is_not_changed(settings: Settings) -> None:
-    call = {"id": "a", "type": "function", "function": {"name": "Read", "arguments": {}}}
-    messages: list[Message] = [
-        {"role": "system", "content": "S"},
-        {"role": "user", "content": "1"},
-        {"role": "assistant", "content": "", "tool_calls": [call], "reasoning_content": "hm"},
-        {"role": "tool", "tool_call_id": "a", "content": "2"},
-        {"role": "assistant", "content": "3"},
-        {"role": "user", "content": "4"},
-    ]
-
-    assert render_chat(prelude(settings) + "{{ messages | tojson }}", messages) == render_chat(
-        "{{ messages | tojson }}", messages
-    )
-
-
-def test_a_template_that_no_lines_help_is_left_with_its_reason(settings: Settings) -> None:
-    never = (
-        "{% for m in messages %}{{ m.content }}{% endfor %}"
-        "{% if messages | length > 2 %}{{ raise_exception('No.') }}{% endif %}"
-    )
-
-    assert check(settings, never) == Verdict(
-        "unknown",
-        "with a later system message it refuses: No.; made tolerant, with answers with thinking it refuses: No.",
-    )
