@@ -27,7 +27,7 @@ def up(settings: Settings, profiles: Mapping[str, Profile], profile: Profile, *,
     with watch_loading(profile.name) as loading:
         up_down.up(settings, engine, Request(profile, profiles, force=force), loading.observer)
     server_process.start(settings)
-    _show_result(settings)
+    _show_result(settings, profiles)
 
 
 def switch(
@@ -40,12 +40,12 @@ def switch(
         up_down.switch(settings, request, loading.observer)
     if not loading.has_begun:
         terminal.say(f"`{profile.name}` is active already; nothing was changed")
-    _show_result(settings)
+    _show_result(settings, profiles)
 
 
-def _show_result(settings: Settings) -> None:
+def _show_result(settings: Settings, profiles: Mapping[str, Profile]) -> None:
     now = status.snapshot(settings)
-    show_result(now, status.warnings_of(settings, now), settings)
+    show_result(now, status.warnings_of(settings, now, profiles), settings)
 
 
 def down(settings: Settings) -> None:

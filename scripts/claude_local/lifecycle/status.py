@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from claude_local.foundation.snapshot import STOPPED, Snapshot, Work
 from claude_local.lifecycle import journal, lock
@@ -12,6 +12,7 @@ from claude_local.lifecycle.transaction import Journal
 from claude_local.machine.gpus import GpuReader
 from claude_local.machine.sensors import SystemReader
 from claude_local.machine.settings import Settings
+from claude_local.profiles.profile import Profile
 from claude_local.server import probe
 from claude_local.server.engines import registry
 from claude_local.server.engines.engine import Engine
@@ -61,9 +62,11 @@ def pulse(settings: Settings) -> Snapshot:
     return _seen(settings, record, _engine(settings, record), lambda engine: engine.pulse())
 
 
-def warnings_of(settings: Settings, now: Snapshot) -> list[str]:
+def warnings_of(settings: Settings, now: Snapshot, profiles: Mapping[str, Profile]) -> list[str]:
     """The features of Claude Code that fail with the running model."""
-    return probe.warnings_of(server_of_clients(settings), now.profile or "")
+    name = now.profile or ""
+    is_tolerant = name in profiles and profiles[name].chat_template == "tolerant"
+    return probe.warnings_of(server_of_clients(settings), name, is_tolerant=is_tolerant)
 
 
 def _engine(settings: Settings, record: Journal) -> Engine | None:

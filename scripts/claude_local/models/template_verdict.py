@@ -17,8 +17,7 @@ from claude_local.foundation.plain_text import one_line
 from claude_local.machine.processes import ask
 from claude_local.machine.settings import Settings
 from claude_local.models.demo_model import write_demo_model
-from claude_local.server.chat_templates import prelude
-from claude_local.server.template_check import CONVERSATION, FIRST, LATER, Verdict, check
+from claude_local.server.template_check import CONVERSATION, FIRST, LATER, Verdict, check, prelude
 
 SECONDS = 60
 TOOL = "Read"

@@ -1,12 +1,14 @@
 """Makes the chat templates of profiles with `chat_template: tolerant`.
 
-Claude Code puts system messages into the middle of a conversation. The templates of several models then raise
-"System message must be at the beginning", and every request fails. A tolerant template is the model's own
-template after a few lines that move such messages into the user's turn.
+Claude Code puts system messages into the middle of a conversation, and after Esc it sends the result of a tool and a
+question in one turn. The templates of several models refuse that, and every later request fails. A tolerant
+template is the model's own template after a few lines that give it turns that it takes (templates/_chat). Which
+lines it needs is found out by rendering it (`template_check.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from claude_local.foundation.errors import UserError
@@ -15,8 +17,7 @@ from claude_local.machine.files import PRIVATE_FILE, private_directory, write_at
 from claude_local.machine.settings import Settings
 from claude_local.profiles.profile import Profile
 from claude_local.server.flags import chat_template_file
-
-PRELUDE = Path("_chat") / "later_system_messages.jinja"
+from claude_local.server.template_check import CHOICES, check, prelude
 
 
 def prepare(settings: Settings, profile: Profile) -> None:
@@ -28,18 +29,15 @@ def prepare(settings: Settings, profile: Profile) -> None:
         return
     target = Path(chat_template_file(profile, str(settings.runtime_dir)))
     model = settings.models_dir / profile.model.file
-    seen = model.stat()
-    origin = f"{{#- with tools, from {model.name}, {seen.st_size} bytes, {seen.st_mtime_ns} -#}}\n"
+    lines = hashlib.sha256("".join(prelude(settings, parts) for parts in CHOICES).encode()).hexdigest()[:8]
+    size, time_ns = model.stat().st_size, model.stat().st_mtime_ns
+    origin = f"{{#- with tools, from {model.name}, {size} bytes, {time_ns}, and {lines} -#}}\n"
     if target.is_file() and target.read_text(encoding="utf-8").startswith(origin):
         return
     private_directory(target.parent)
-    text = origin + prelude(settings) + read_chat_template(model, profile.name)
+    own = read_chat_template(model, profile.name)
+    text = origin + prelude(settings, check(settings, own).parts) + own
     write_atomic(target, text.encode(), mode=PRIVATE_FILE)
-
-
-def prelude(settings: Settings) -> str:
-    """The lines that make the template after them tolerant."""
-    return (settings.templates_dir / PRELUDE).read_text(encoding="utf-8").rstrip("\n")
 
 
 def read_chat_template(model: Path, name: str) -> str:

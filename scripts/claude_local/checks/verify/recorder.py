@@ -10,6 +10,7 @@ import contextlib
 import json
 import socket
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,6 +49,9 @@ class Recorded:
 Script = Callable[[Recorded], list[dict[str, Any]]]
 """The content blocks of the answer to a `/v1/messages` request."""
 
+Pause = Callable[[Recorded], object]
+"""Called when all blocks of an answer are sent, before its end."""
+
 
 def say_ok(_request: Recorded) -> list[dict[str, Any]]:
     """The shortest answer."""
@@ -71,6 +75,7 @@ class Recorder:
 
     def __init__(self, script: Script = say_ok, *, unix_socket: Path | None = None, key: str = "") -> None:
         self.script = script
+        self.pause: Pause = lambda _request: None
         self.key = key
         self.requests: list[Recorded] = []
         self._server: _TcpServer | _UnixServer
@@ -159,18 +164,29 @@ class Recorder:
                 content = recorder.script(request)
                 message = _message(content, request.json().get("model", ""))
                 if request.json().get("stream"):
-                    events = "".join(_event(event) for event in _events(message))
-                    self._send("text/event-stream", events.encode())
+                    *blocks, delta, stop = [_event(event).encode() for event in _events(message)]
+                    self._send("text/event-stream", b"".join(blocks), delta + stop, request=request)
                 else:
                     self._send_json(message)
 
-            def _send(self, kind: str, body: bytes, *, status: int = 200) -> None:
+            def _send(
+                self,
+                kind: str,
+                body: bytes,
+                end: bytes = b"",
+                *,
+                status: int = 200,
+                request: Recorded | None = None,
+            ) -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", str(len(body) + len(end)))
                 self.end_headers()
                 with contextlib.suppress(ConnectionError):  # the client has hung up
                     self.wfile.write(body)
+                    if request:
+                        recorder.pause(request)
+                    self.wfile.write(end)
 
         return Handler
 
@@ -178,7 +194,7 @@ class Recorder:
 def _message(content: list[dict[str, Any]], model: str) -> dict[str, Any]:
     uses_tool = any(block["type"] == "tool_use" for block in content)
     return {
-        "id": "msg_recorder",
+        "id": f"msg_{uuid.uuid4().hex}",  # Claude Code joins answers with the same one
         "type": "message",
         "role": "assistant",
         "model": model,
@@ -201,8 +217,9 @@ def _events(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _block_events(index: int, block: dict[str, Any]) -> list[dict[str, Any]]:
     empty: dict[str, Any]
-    if block["type"] == "text":
-        empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+    if block["type"] in ("text", "thinking"):
+        kind = block["type"]
+        empty, delta = {**block, kind: ""}, {"type": f"{kind}_delta", kind: block[kind]}
     else:
         empty = {**block, "input": {}}
         delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
