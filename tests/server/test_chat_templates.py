@@ -69,7 +69,7 @@ def test_a_template_gets_the_lines_that_it_needs(
     text = written(settings, tolerant_profile(settings, family))
 
     origin, rest = text.split("\n", 1)
-    assert origin.startswith("{#- made from m.gguf, ")
+    assert origin.startswith("{#- with tools, from m.gguf, ")
     assert rest == prelude(settings, parts) + (FAMILIES / f"{family}.jinja").read_text()
 
 
