@@ -43,20 +43,31 @@ class Load:
     flash_attention: bool = True
     full_window: bool = False
     """`swa_full`: layers with a sliding window keep all tokens too."""
+    unified: bool = False
+    """Whether the slots share one cache, each with the whole context."""
 
 
 def cache_bytes(header: GgufHeader, load: Load) -> tuple[int, Notes]:
     """Bytes of the whole cache, including the states of recurrent layers; and notes on unknown values."""
+    _, notes = _short_layers(header, load)
+    recurrent = [layer for layer in layers_of(header) if not _attends(header, layer)]
+    _, more = _state_bytes(header) if recurrent else (0, ())
+    return int(sum(bytes_by_layer(header, load))), (*notes, *more)
+
+
+def bytes_by_layer(header: GgufHeader, load: Load) -> tuple[float, ...]:
+    """Bytes of the cache, or of the states of all slots, in each layer."""
     layers = layers_of(header)
     full = padded(load.context_tokens)
     short = min(full, padded(((header.sliding_window or 0) + load.batch_tokens) * load.slots))
-    with_window, notes = _short_layers(header, load)
-    total = sum(
-        (short if layer in with_window else full) * _cell_bytes(header, load, layer) for layer in layers
+    with_window, _ = _short_layers(header, load)
+    state = _state_bytes(header)[0] * load.slots
+    return tuple(
+        (short if layer in with_window else full) * _cell_bytes(header, load, layer)
+        if _attends(header, layer)
+        else float(state)
+        for layer in layers
     )
-    recurrent = [layer for layer in layers if not _attends(header, layer)]
-    state_bytes, more = _state_bytes(header) if recurrent else (0, ())
-    return int(total) + len(recurrent) * state_bytes * load.slots, (*notes, *more)
 
 
 def padded(cells: int) -> int:
