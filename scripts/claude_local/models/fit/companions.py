@@ -10,7 +10,7 @@ from claude_local.models.fit import estimate
 from claude_local.models.fit.estimate import Estimate
 from claude_local.models.fit.kv_cache import FLOAT_BYTES, bytes_by_layer, number
 from claude_local.models.fit.loads import draft_load_of
-from claude_local.models.fit.placement import place
+from claude_local.models.fit.placement import place, with_compute
 from claude_local.models.fit.placing import draft_placing_of, placing_of
 from claude_local.models.fit.verdicts import CPU, GB
 from claude_local.profiles.profile import Profile
@@ -71,13 +71,7 @@ def draft_needs(profile: Profile, companions: Companions, tokens: int, cards: Ma
         return {next(iter(placing.used(cards)), CPU): Estimate(draft.stated_bytes, 0, 0)}
     load = draft_load_of(profile, tokens)
     placed = place(draft.header, load, placing, cards)
-    compute = estimate.card_compute_bytes(draft.header, load, is_pipelined=placed.is_pipelined)
-    in_ram = estimate.host_compute_bytes(draft.header, load, is_pipelined=placed.is_pipelined)
-    in_ram = compute if placed.layers_in_ram else in_ram
-    return {
-        name: share + Estimate(0, 0, in_ram if name == CPU else compute)
-        for name, share in placed.shares.items()
-    }
+    return with_compute(placed, draft.header, load, placing)
 
 
 def mtp_needs(profile: Profile, header: GgufHeader, tokens: int, cards: Mapping[str, int]) -> Needs:

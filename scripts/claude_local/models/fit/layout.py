@@ -12,7 +12,6 @@ from claude_local.foundation.samples import GpuReading
 from claude_local.models.fit import companions, estimate, loads, placement
 from claude_local.models.fit.companions import Companions
 from claude_local.models.fit.estimate import Estimate
-from claude_local.models.fit.kv_cache import bytes_by_layer
 from claude_local.models.fit.placing import Placing, placing_of
 from claude_local.models.fit.verdicts import CPU, CPU_MARGIN_MIB, MIB, Device, Hardware
 from claude_local.profiles.profile import Profile
@@ -119,16 +118,7 @@ class Job:
         """The placement by the profile and llama.cpp's defaults, whether it fits or not."""
         load = loads.load_of(self.profile, tokens)
         found = placement.place(self.header, load, self.placing, self.cards)
-        pipelined = found.is_pipelined and copies
-        compute = estimate.card_compute_bytes(self.header, load, is_pipelined=pipelined)
-        if self.placing.cache_in_ram:  # a card gets a copy of the layer that it computes
-            compute += int(max(bytes_by_layer(self.header, load), default=0))
-        inputs = estimate.host_compute_bytes(self.header, load, is_pipelined=pipelined)
-        in_ram = compute if found.layers_in_ram or self.placing.overrides else inputs
-        needs = {
-            name: share + Estimate(0, 0, in_ram if name == CPU else compute if share.total_bytes else 0)
-            for name, share in found.shares.items()
-        }
+        needs = placement.with_compute(found, self.header, load, self.placing, copies=copies)
         return Layout(self._devices(needs, tokens), found.layers_in_ram, found.expert_layers_in_ram)
 
     def spread(self, tokens: int) -> Layout:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from claude_local.foundation.gguf_header import GgufHeader, TensorInfo
+from claude_local.models.fit import estimate
 from claude_local.models.fit.estimate import Estimate
 from claude_local.models.fit.kv_cache import Load, bytes_by_layer
 from claude_local.models.fit.placing import Placing
@@ -49,6 +50,22 @@ def place(header: GgufHeader, load: Load, placing: Placing, cards: Mapping[str, 
     pipelined = len(used) > 1 and not homes.first and placing.split_mode == "layer"
     pipelined = pipelined and not placing.overrides and not placing.cache_in_ram and homes.has_output
     return Placement(shares, in_ram, len(expert_layers), pipelined)
+
+
+def with_compute(
+    found: Placement, header: GgufHeader, load: Load, placing: Placing, *, copies: bool = True
+) -> dict[str, Estimate]:
+    """The shares with their compute buffers; without `copies` as if the cards did not compute in turn."""
+    pipelined = found.is_pipelined and copies
+    compute = estimate.card_compute_bytes(header, load, is_pipelined=pipelined)
+    if placing.cache_in_ram and len(found.shares) > 1:  # a card gets a copy of the layer that it computes
+        compute += int(max(bytes_by_layer(header, load), default=0))
+    inputs = estimate.host_compute_bytes(header, load, is_pipelined=pipelined)
+    in_ram = compute if found.layers_in_ram or placing.overrides else inputs
+    return {
+        name: share + Estimate(0, 0, in_ram if name == CPU else compute if share.total_bytes else 0)
+        for name, share in found.shares.items()
+    }
 
 
 @dataclass(frozen=True)
