@@ -11,6 +11,7 @@ from rich.table import Table
 from claude_local.foundation import figures
 from claude_local.machine.terminal import data
 from claude_local.models import file_check
+from claude_local.models.fit.loads import is_fitted
 
 if TYPE_CHECKING:
     from claude_local.machine.settings import Settings
@@ -41,8 +42,8 @@ def size_text_of(settings: Settings, profile: Profile) -> str:
 
 
 def context_text(profile: Profile) -> str:
-    """The context in thousands of tokens; `fit` where llama-server chooses it."""
+    """The context in thousands of tokens; `fit` where llama-server chooses it, `own` where it takes the model's."""
     tokens = profile.server.ctx_size
     if not tokens:
-        return "fit"
+        return "fit" if is_fitted(profile) else "own"
     return f"{tokens // 1000}k" if tokens % 1000 == 0 else f"{tokens // 1024}k"

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from claude_local.foundation import figures
 from claude_local.foundation.errors import UserError
-from claude_local.foundation.gguf_header import SHARD, GgufHeader
+from claude_local.foundation.gguf_header import GgufHeader
 from claude_local.machine.files import write_atomic
 from claude_local.machine.settings import Settings
-from claude_local.models.profile_sources import Source, find_source
+from claude_local.models.file_choice import quant_text
+from claude_local.models.profile_sources import GENERIC_NAMES, Source, find_source, stem
 from claude_local.profiles.edit import text_diff, value_text
 from claude_local.profiles.load import DEFAULTS_FILE, find_profile, load_profiles
 from claude_local.profiles.profile import Profile
@@ -83,11 +84,14 @@ def _lines(origin: str, name: str, source: Source, verdict: Verdict) -> Iterator
         yield from ("chat_template: tolerant", "")
     yield "model:"
     yield from (f"  {key}: {value_text(value)}" for key, value in source.model.items())
-    if source.projector:
-        yield "  # To let it see images:"
-        yield "  # mmproj:"
-        yield f"  #   file: {value_text('mmproj-' + _stem(str(source.model['file'])) + '.gguf')}"
-        yield f"  #   hub_file: {value_text(source.projector)}"
+    for name, why, part in (
+        ("mmproj", "To let it see images", source.projector),
+        ("draft", "To let it answer faster, with a spec_type below server", source.draft),
+    ):
+        if part:
+            yield f"  # {why}:"
+            yield f"  # {name}:"
+            yield from (f"  #   {key}: {value_text(value)}" for key, value in part.items())
     yield from _server_lines(source)
 
 
@@ -114,16 +118,13 @@ def _facts(header: GgufHeader) -> str:
 
 
 def _title(source: Source) -> str:
-    name = source.header.name or _stem(str(source.model["file"]))
+    name = source.header.name or stem(str(source.model["file"]))
     return f"{name} ({_quant(source)})"[:100]
 
 
 def _quant(source: Source) -> str:
-    """The quantisation in the file name, which is more specific than the header (UD-Q4_K_XL)."""
-    found = re.search(
-        r"(?:UD-)?(?:I?Q\d\w*|MXFP4\w*|NVFP4|BF16|F16|F32)$", _stem(str(source.model["file"])), re.I
-    )
-    return found[0] if found else source.header.file_type
+    """The quantisation in the path, which is more specific than the header (UD-Q4_K_XL)."""
+    return quant_text(str(source.model["file"])) or source.header.file_type
 
 
 def _description(source: Source) -> str:
@@ -132,12 +133,14 @@ def _description(source: Source) -> str:
     return f"{kind} model ({source.header.architecture}). {size} file. Say what it is good for."
 
 
-def _stem(file: str) -> str:
-    return SHARD.sub("", file.rsplit("/", 1)[-1]).removesuffix(".gguf")
-
-
 def _name(file: str) -> str:
-    name = re.sub(r"[^a-z0-9._-]+", "-", _stem(file).lower()).strip("-._")[:MAX_NAME]
+    """A profile's name from its file: with the folder's quantisation, and its first folder for `model.gguf`."""
+    own = stem(file)
+    if "/" in file and own.lower() in GENERIC_NAMES:
+        own = re.sub(r"[-._]gguf$", "", file.split("/", 1)[0], flags=re.IGNORECASE)
+    quant = quant_text(file)
+    text = own if quant in own else f"{own}-{quant}"
+    name = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:MAX_NAME]
     return name or "model"
 
 
