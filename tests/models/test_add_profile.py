@@ -154,6 +154,48 @@ def test_a_local_file_gives_its_own_sampling_and_no_hub_is_contacted(machine: Ma
     assert "chat_template" not in text
 
 
+def test_a_local_file_needs_no_pull_and_its_projector_is_offered(machine: Machine) -> None:
+    folder = machine.checkout / "models" / "Mine"
+    folder.mkdir(parents=True)
+    write_header_only(folder / "Mine-7B-Q4_K_M.gguf", SMALL)
+    for name in ("Mine-7B.mmproj-Q8_0.gguf", "Other-mmproj-F16.gguf"):
+        (folder / name).touch()
+
+    done = machine.invoke("add-profile", "models/Mine/Mine-7B-Q4_K_M.gguf", "--yes")
+
+    assert done.stderr.splitlines()[-1].endswith(
+        "next: invoke plan --model mine-7b-q4_k_m, invoke up --model mine-7b-q4_k_m"
+    )
+    assert '  # mmproj:\n  #   file: "Mine/Mine-7B.mmproj-Q8_0.gguf"\n' in done.stdout.replace("+", "")
+
+
+def test_files_in_folders_get_a_name_and_a_place_of_their_own(
+    machine: Machine, hub: Hub, tmp_path: Path
+) -> None:
+    for name in ("Q4_K_M/model.gguf", "MTP/model-Q8_0.gguf", "Q4_K_M/mmproj.gguf"):
+        hub.add(REPO, name, small_model(tmp_path))
+
+    done = machine.invoke("add-profile", f"{REPO}:Q4_K_M", "--yes")
+
+    name = "some-model-q4_k_m"
+    assert done.stderr.splitlines()[-1].endswith(
+        f"next: invoke pull {name}, invoke plan --model {name}, invoke up --model {name}"
+    )
+    model = written(machine, name).model
+    assert (model.file, model.hub_file) == ("Some-Model-GGUF/Q4_K_M/model.gguf", "Q4_K_M/model.gguf")
+    offered = [line.strip("+ #") for line in done.stdout.splitlines() if line.startswith("+  #")]
+    assert offered == [
+        "To let it see images:",
+        "mmproj:",
+        'file: "Some-Model-GGUF/mmproj-model.gguf"',
+        'hub_file: "Q4_K_M/mmproj.gguf"',
+        "To let it answer faster, with a spec_type below server:",
+        "draft:",
+        'file: "Some-Model-GGUF/draft-model.gguf"',
+        'hub_file: "MTP/model-Q8_0.gguf"',
+    ]
+
+
 def test_without_a_terminal_the_diff_is_shown_and_nothing_written(machine: Machine) -> None:
     path = machine.checkout / "models" / "it's.gguf"
     path.parent.mkdir()

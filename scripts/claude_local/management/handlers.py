@@ -117,7 +117,8 @@ class Handlers:
             file=profile.model.file,
             size_bytes=file_check.model_size_bytes(self.settings, profile),
             on_disk=(self.settings.models_dir / profile.model.file).is_file(),
-            context_tokens=profile.server.ctx_size or (None if is_fitted(profile) else verdict.context_tokens),
+            context_tokens=profile.server.ctx_size
+            or (None if is_fitted(profile) else verdict.context_tokens),
             tested_on=profile.tested_on,
             verdict=verdict.text,
             active=profile.name == now.profile,

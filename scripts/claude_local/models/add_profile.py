@@ -33,6 +33,14 @@ class Proposal:
     name: str
     file: Path
     text: str
+    is_on_disk: bool = False
+    """Whether the model file is here already, so that nothing has to be pulled."""
+
+    @property
+    def next_steps(self) -> str:
+        """The commands to run after it is written."""
+        steps = f"invoke plan --model {self.name}, invoke up --model {self.name}"
+        return steps if self.is_on_disk else f"invoke pull {self.name}, {steps}"
 
     @property
     def diff(self) -> str:
@@ -52,7 +60,9 @@ def propose(settings: Settings, profiles: Mapping[str, Profile], source: str, na
     verdict = check(settings, found.header.chat_template)
     text = profile_text(source, chosen, found, verdict)
     _check(settings, chosen, text)
-    return Proposal(chosen, settings.profiles_dir / f"{chosen}.yaml", text)
+    return Proposal(
+        chosen, settings.profiles_dir / f"{chosen}.yaml", text, is_on_disk="repo" not in found.model
+    )
 
 
 def write(proposal: Proposal) -> None:

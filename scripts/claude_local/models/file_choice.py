@@ -15,7 +15,7 @@ PREFERRED_PROJECTORS = ("F16", "BF16", "Q8_0", "F32")
 SUFFIX = r"(?:[-._](?:KSS|KS|KT|KL|K|NL|XXS|XS|S|M|L|XL|XXL|P|[01248]|R4|R8))"
 QUANT = re.compile(
     r"(?<![A-Za-z0-9])(?:UD[-._])?"
-    rf"(?:[A-Z]{{0,2}}Q[1-8]{SUFFIX}{{0,4}}|MXFP4(?:[-._]MOE)?|NVFP4|BF16|FP?16|FP?32)"
+    rf"(?:(?:I|T|P|PT)?Q[1-8]{SUFFIX}{{0,4}}|MXFP4(?:[-._]MOE)?|NVFP4|BF16|FP?16|FP?32)"
     r"(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
@@ -65,7 +65,12 @@ def draft_for(model: str, sizes: Mapping[str, int]) -> str | None:
     found = [name for name in sizes if _kind(name, sizes) == "draft"]
     return max(
         found,
-        key=lambda name: (*_nearness(model, name), quant_of(name) == quant_of(model), quant_of(name) == "Q8_0", name),
+        key=lambda name: (
+            *_nearness(model, name),
+            quant_of(name) == quant_of(model),
+            quant_of(name) == "Q8_0",
+            name,
+        ),
         default=None,
     )
 

@@ -104,21 +104,25 @@ def _remote(repo: str, choice: str) -> Source:
         size,
         sampling,
         said_by,
-        projector=_beside(path, file_choice.projector_for(path, seen.sizes), "mmproj"),
-        draft=_beside(path, file_choice.draft_for(path, seen.sizes), "draft"),
+        projector=_beside(repo, path, file_choice.projector_for(path, seen.sizes), "mmproj"),
+        draft=_beside(repo, path, file_choice.draft_for(path, seen.sizes), "draft"),
     )
 
 
 def _places(repo: str, path: str) -> dict[str, str]:
-    """The file on disk and on the hub; a name such as `model.gguf` gets the repository's as its folder."""
-    if stem(path).lower() not in GENERIC_NAMES:
-        return {"file": path}
-    return {"file": f"{repo.rsplit('/', 1)[-1]}/{path}", "hub_file": path}
+    """The file on disk and on the hub."""
+    folder = _folder(repo, path)
+    return {"file": f"{folder}{path}", "hub_file": path} if folder else {"file": path}
 
 
-def _beside(model: str, path: str | None, prefix: str) -> dict[str, str] | None:
+def _beside(repo: str, model: str, path: str | None, prefix: str) -> dict[str, str] | None:
     """A file beside the model, renamed after it: many repositories call theirs `mmproj-F16.gguf`."""
-    return {"file": f"{prefix}-{stem(model)}.gguf", "hub_file": path} if path else None
+    return {"file": f"{_folder(repo, model)}{prefix}-{stem(model)}.gguf", "hub_file": path} if path else None
+
+
+def _folder(repo: str, path: str) -> str:
+    """The repository's name as a folder for names such as `model.gguf`, which other repositories have too."""
+    return f"{repo.rsplit('/', 1)[-1]}/" if stem(path).lower() in GENERIC_NAMES else ""
 
 
 def stem(file: str) -> str:
