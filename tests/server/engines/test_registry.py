@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,18 @@ def test_without_docker_the_automatic_choice_is_the_next_engine(
     engine, why = registry.choose(settings_with(tmp_path))
 
     assert (engine.name, why) == ("embedded", "Docker Engine does not answer")
+
+
+def test_if_no_engine_can_run_each_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    with pytest.raises(EngineUnavailable) as raised:
+        registry.choose(settings_with(tmp_path))
+
+    reasons = ("Docker Engine does not answer", "the embedded engine needs the package xllamacpp")
+    assert raised.value.message == f"no engine can run: {'; '.join(reasons)}"
+    assert len(raised.value.hint.splitlines()) == 2
 
 
 def test_an_engine_requested_by_name_is_never_replaced(
