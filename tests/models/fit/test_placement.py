@@ -171,6 +171,24 @@ def test_an_override_that_is_no_pattern_changes_nothing(tmp_path: Path, text: st
     assert odd == plain
 
 
+def test_a_card_needs_room_to_convert_a_quantised_cache(tmp_path: Path) -> None:
+    # Measured on one card with llama.cpp 0.6.0 (8B, 65,536 tokens): 180 MiB with f16, 232 with K as q8_0, 360
+    # with both.
+    shape = Shape("llama", 32, 4096, 32, 8, 12288, 128, vocabulary=4096)
+    header = read_model(write_model(tmp_path / "a.gguf", shape))
+    one_card = Hardware(64 * GIB, 60 * GIB, GpuReading(gpus=(card(0, 80),)))
+
+    def compute(key: str, value: str) -> float:
+        wanted = profile(ctx_size=65536, cache_type_k=key, cache_type_v=value)
+        return by_file.verdict(wanted, header, one_card).devices[0].compute_bytes / MIB
+
+    found = [compute("f16", "f16"), compute("q8_0", "f16"), compute("q8_0", "q8_0")]
+
+    assert [abs(ours - measured) < 30 for ours, measured in zip(found, (180, 232, 360), strict=True)] == [
+        True
+    ] * 3, found
+
+
 # ---- An open context
 
 

@@ -6,6 +6,7 @@ was compared with llama-server's allocations.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from claude_local.models.fit.kv_cache import (
     CELLS,
     FLOAT_BYTES,
     Load,
+    bytes_by_layer,
     cache_bytes,
     has_attention,
     number,
@@ -26,6 +28,7 @@ STATES_BEFORE_SCORES = 5
 """The same at the end of the graph."""
 
 
+FLOAT_TYPES = ("f32", "f16", "bf16")
 PIPELINE_COPIES = 4
 """Copies of the inputs of a batch for cards that compute in turn."""
 
@@ -60,11 +63,19 @@ def estimate(header: GgufHeader, load: Load) -> Estimate:
 
 def card_compute_bytes(header: GgufHeader, load: Load, *, is_pipelined: bool) -> int:
     """The compute buffer on a card; cards that compute in turn have copies of their inputs (build 11669)."""
-    alone = _compute_bytes(header, load, load.slots)
-    if not is_pipelined:
-        return alone
     mask = _mask_bytes(header, load)
-    return PIPELINE_COPIES * mask + 2 * max(0, alone - mask)
+    states = max(_compute_bytes(header, load, load.slots) - mask, _converted_bytes(header, load))
+    return mask + max(0, states) if not is_pipelined else PIPELINE_COPIES * mask + 2 * max(0, states)
+
+
+def _converted_bytes(header: GgufHeader, load: Load) -> int:
+    """The cache of a layer as f16, which flash attention on a card makes of a quantised one, and its queries."""
+    share = sum(kind not in FLOAT_TYPES for kind in (load.cache_type_k, load.cache_type_v)) / 2
+    as_f16 = dataclasses.replace(load, cache_type_k="f16", cache_type_v="f16")
+    layer = max(bytes_by_layer(header, as_f16), default=0.0)
+    heads = header.head_count if isinstance(header.head_count, int) else max(header.head_count or (0,))
+    width = max(header.embedding_length or 0, heads * (header.key_length or 0))
+    return int(share * layer) + HIDDEN_STATES * width * load.batch_tokens * FLOAT_BYTES if share else 0
 
 
 def host_compute_bytes(header: GgufHeader, load: Load, *, is_pipelined: bool) -> int:

@@ -123,8 +123,10 @@ class Job:
 
     def spread(self, tokens: int) -> Layout:
         """The placement by fitting: experts go to RAM first, then whole layers with their cache."""
-        needed = estimate.estimate(self.header, loads.load_of(self.profile, tokens))
-        rooms = self._rooms_beside(tokens, needed.compute_bytes)
+        load = loads.load_of(self.profile, tokens)
+        needed = estimate.estimate(self.header, load)
+        compute = estimate.card_compute_bytes(self.header, load, is_pipelined=False)
+        rooms = self._rooms_beside(tokens, compute)
         embedding, experts = estimate.embedding_bytes(self.header), estimate.expert_bytes(self.header)
         others = needed.weights_bytes - embedding - experts
         cache = 0 if self.placing.cache_in_ram else needed.cache_bytes
@@ -134,7 +136,7 @@ class Job:
         weights = experts - moved_experts + int(others * (1 - moved))
         kept_cache = int(cache * (1 - moved))
         needs = {
-            name: Estimate(int(weights * share), int(kept_cache * share), needed.compute_bytes)
+            name: Estimate(int(weights * share), int(kept_cache * share), compute)
             for name, share in _shares(rooms).items()
         }
         on_cpu = needed.weights_bytes - weights
