@@ -15,6 +15,7 @@ import pytest
 from claude_local.foundation.gguf_header import read_model
 from claude_local.foundation.samples import GpuReading, GpuSample
 from claude_local.models.fit import by_file
+from claude_local.models.fit.by_tool import KEPT_AS_SET
 from claude_local.models.fit.verdicts import CPU, MIB, FitVerdict, Hardware
 from claude_local.profiles.model_source import ModelSource
 from claude_local.profiles.profile import Profile, ServerOptions
@@ -231,3 +232,21 @@ def test_the_reserve_of_a_profile_is_kept_free(tmp_path: Path) -> None:
     assert big(tmp_path, fit_target="1024").outcome == "fits"
     assert big(tmp_path, fit_target="12288,8192").text.startswith("offloads")
     assert re.match(r"offloads \d", big(tmp_path, fit_target="16384").text)
+
+
+# ---- llama-fit-params
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        "failed to fit params to free device memory: n_gpu_layers already set by user to 3, abort",
+        "failed to fit params to free device memory: model_params::tensor_split already set by user, abort",
+        "failed to fit params to free device memory: model_params::tensor_buft_overrides already set by user, abort",
+        "failed to fit params to free device memory: "
+        "changing weight allocation for LLAMA_SPLIT_MODE_ROW not implemented, abort",
+    ],
+)
+def test_a_placement_that_fitting_may_not_change_is_measured_as_it_is(errors: str) -> None:
+    assert KEPT_AS_SET.search(errors)
+    assert not KEPT_AS_SET.search("was unable to fit model into system memory by reducing context, abort")

@@ -10,7 +10,7 @@ from claude_local.models.fit import estimate
 from claude_local.models.fit.estimate import Estimate
 from claude_local.models.fit.kv_cache import FLOAT_BYTES, bytes_by_layer, number
 from claude_local.models.fit.loads import draft_load_of
-from claude_local.models.fit.placement import place, with_compute
+from claude_local.models.fit.placement import Placer, with_compute
 from claude_local.models.fit.placing import draft_placing_of, placing_of
 from claude_local.models.fit.verdicts import CPU, GB
 from claude_local.profiles.profile import Profile
@@ -70,7 +70,7 @@ def draft_needs(profile: Profile, companions: Companions, tokens: int, cards: Ma
     if draft.header is None:
         return {next(iter(placing.used(cards)), CPU): Estimate(draft.stated_bytes, 0, 0)}
     load = draft_load_of(profile, tokens)
-    placed = place(draft.header, load, placing, cards)
+    placed = Placer(draft.header, placing, cards).at(load)
     return with_compute(placed, draft.header, load, placing)
 
 

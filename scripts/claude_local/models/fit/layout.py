@@ -70,6 +70,10 @@ class Job:
         return placing_of(self.profile)
 
     @cached_property
+    def placer(self) -> placement.Placer:
+        return placement.Placer(self.header, self.placing, self.cards)
+
+    @cached_property
     def is_movable(self) -> bool:
         """Whether llama-server may move layers or experts to the CPU."""
         return (
@@ -117,7 +121,7 @@ class Job:
     def placed(self, tokens: int, *, copies: bool = True) -> Layout:
         """The placement by the profile and llama.cpp's defaults, whether it fits or not."""
         load = loads.load_of(self.profile, tokens)
-        found = placement.place(self.header, load, self.placing, self.cards)
+        found = self.placer.at(load)
         needs = placement.with_compute(found, self.header, load, self.placing, copies=copies)
         return Layout(self._devices(needs, tokens), found.layers_in_ram, found.expert_layers_in_ram)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 from claude_local.foundation.gguf_header import GgufHeader, TensorInfo
@@ -36,20 +37,37 @@ class Placement:
     """Whether several cards compute in turn, which takes copies of their inputs."""
 
 
-def place(header: GgufHeader, load: Load, placing: Placing, cards: Mapping[str, int]) -> Placement:
-    """The placement on cards with these free bytes; what fits is not considered."""
-    used = placing.used(cards)
-    homes = _Homes(header.n_layers or 0, placing, used, _proportions(placing, used, cards))
-    weights, expert_layers = _weights(header, placing, homes)
-    cache = dict.fromkeys((*used, CPU), 0.0)
-    for layer, size in enumerate(bytes_by_layer(header, load)):
-        for name, share in homes.of_cache(layer).items():
-            cache[name] += size * share
-    shares = {name: Estimate(int(weights[name]), int(cache[name]), 0) for name in (*used, CPU)}
-    in_ram = homes.first if used else homes.layers
-    pipelined = len(used) > 1 and not homes.first and placing.split_mode == "layer"
-    pipelined = pipelined and not placing.overrides and not placing.cache_in_ram and homes.has_output
-    return Placement(shares, in_ram, len(expert_layers), pipelined)
+@dataclass(frozen=True)
+class Placer:
+    """A model on cards with these free bytes; what fits is not considered."""
+
+    header: GgufHeader
+    placing: Placing
+    cards: Mapping[str, int]
+
+    def at(self, load: Load) -> Placement:
+        """The placement with these load parameters, which affect only the cache."""
+        weights, expert_layers = self._weights
+        homes, placing = self._homes, self.placing
+        cache = dict.fromkeys((*homes.used, CPU), 0.0)
+        for layer, size in enumerate(bytes_by_layer(self.header, load)):
+            for name, share in homes.of_cache(layer).items():
+                cache[name] += size * share
+        shares = {name: Estimate(int(weights[name]), int(cache[name]), 0) for name in cache}
+        in_ram = homes.first if homes.used else homes.layers
+        pipelined = len(homes.used) > 1 and not homes.first and placing.split_mode == "layer"
+        pipelined = pipelined and not placing.overrides and not placing.cache_in_ram and homes.has_output
+        return Placement(shares, in_ram, len(expert_layers), pipelined)
+
+    @cached_property
+    def _homes(self) -> _Homes:
+        used = self.placing.used(self.cards)
+        proportions = _proportions(self.placing, used, self.cards)
+        return _Homes(self.header.n_layers or 0, self.placing, used, proportions)
+
+    @cached_property
+    def _weights(self) -> tuple[dict[str, float], set[int]]:
+        return _weights(self.header, self.placing, self._homes)
 
 
 def with_compute(
@@ -77,7 +95,7 @@ class _Homes:
     used: tuple[str, ...]
     proportions: tuple[float, ...]
 
-    @property
+    @cached_property
     def on_cards(self) -> int:
         """Layers on cards; the output counts as one."""
         if not self.used:
@@ -85,7 +103,7 @@ class _Homes:
         wanted = self.placing.gpu_layers
         return self.layers + 1 if wanted is None else min(wanted, self.layers + 1)
 
-    @property
+    @cached_property
     def first(self) -> int:
         """The first layer on a card."""
         return max(0, self.layers + 1 - self.on_cards)

@@ -13,7 +13,7 @@ from claude_local.models.fit.by_tool import FitUnavailable, Layout
 from claude_local.models.fit.companions import Companions, Needs
 from claude_local.models.fit.estimate import Estimate
 from claude_local.models.fit.layout import with_companions
-from claude_local.models.fit.placement import place
+from claude_local.models.fit.placement import Placer
 from claude_local.models.fit.placing import placing_of
 from claude_local.models.fit.verdicts import CPU, CPU_MARGIN_MIB, MIB, FitVerdict, Hardware, judge
 from claude_local.profiles.profile import Profile
@@ -140,7 +140,8 @@ def _layers_on_cpu(layout: Layout, layers: int) -> int:
 def _experts_by_profile(profile: Profile, header: GgufHeader, hardware: Hardware) -> int:
     """Layers whose experts the profile itself keeps in RAM."""
     load = loads.load_of(profile, 0)
-    return place(header, load, placing_of(profile), hardware.cards_by_name).expert_layers_in_ram
+    placed = Placer(header, placing_of(profile), hardware.cards_by_name).at(load)
+    return placed.expert_layers_in_ram
 
 
 def _of(needs: Mapping[str, Estimate], name: str) -> int:
