@@ -81,6 +81,9 @@ WITH_DRAFTS = {
 MADE_WITH_MATRIX = {"M-Q4_K_M-imat.gguf": 5_000, "M-imatrix-Q8_0.gguf": 8_000, "imatrix.gguf": 5}
 HYPHENS = {"m-q4-k-m.gguf": 1, "m.q6.k.gguf": 1, "m_IQ3_XXS.gguf": 1, "m-UD_Q2_K_XL.gguf": 1}
 LLAVA = {"ggml-model-f16.gguf": 13_000, "ggml-model-q4_k.gguf": 4_000, "mmproj-model-f16.gguf": 600}
+BITS = {"M-IQ4_XS-4.25bpw.gguf": 1, "M-Q8_0-1.5b.gguf": 1, "mtp-M-Q8_0.gguf": 1, "MTP/M-Q6_K-MTP.gguf": 1}
+HEAD_IN_ALL_NAMES = {"Ornith-1.5-9B-MTP-IQ2_M.gguf": 3_400, "mmproj-Ornith-1.5-9B-BF16.gguf": 900}
+HEAD_TWICE = {"M-Q6_K-MTP.gguf": 1, "MTP/M-Q6_K-MTP.gguf": 1}
 THREE = {"X.Q4_K_M.gguf": 1, "X.Q8_0.gguf": 1, "X.mmproj-Q8_0.gguf": 1}
 ONE_AND_PROJECTOR = {"gemma-3-4b-it-Q5_K_M.gguf": 1, "gemma-3-4b-it-mmproj-Q4_0.gguf": 1}
 TWO_SIZES = {
@@ -136,6 +139,12 @@ REPACKED = {"m-Q4_0.gguf": 1, "m-Q4_0_4_4.gguf": 1, "m-Q4_0_8_8.gguf": 1, "m-IQ4
         (HYPHENS, "UD-Q2_K_XL", "m-UD_Q2_K_XL.gguf"),
         (LLAVA, "Q4_K", "ggml-model-q4_k.gguf"),
         (LLAVA, "F16", "ggml-model-f16.gguf"),
+        (BITS, "IQ4_XS", "M-IQ4_XS-4.25bpw.gguf"),
+        (BITS, "Q8_0", "M-Q8_0-1.5b.gguf"),
+        (HEAD_IN_ALL_NAMES, "", "Ornith-1.5-9B-MTP-IQ2_M.gguf"),
+        (HEAD_IN_ALL_NAMES, "IQ2_M", "Ornith-1.5-9B-MTP-IQ2_M.gguf"),
+        (HEAD_TWICE, "Q6_K", "M-Q6_K-MTP.gguf"),
+        (HEAD_TWICE, "", "M-Q6_K-MTP.gguf"),
         (THREE, "Q8_0", "X.Q8_0.gguf"),
         (ONE_AND_PROJECTOR, "", "gemma-3-4b-it-Q5_K_M.gguf"),
         (TWO_SIZES, "gemma-4-E4B-it-UD-Q4_K_XL.gguf", "gemma-4-E4B-it-UD-Q4_K_XL.gguf"),
@@ -233,6 +242,10 @@ def test_the_draft_model_of_a_model_is_found(files: dict[str, int], model: str, 
         ("bitnet-TQ2_0.gguf", "TQ2_0"),
         ("M-Q6_K_L.gguf", "Q6_K_L"),
         ("M-F32.gguf", "F32"),
+        ("Q4_K_M.gguf", "Q4_K_M"),
+        ("M-Q8_K_R8.gguf", "Q8_K_R8"),
+        ("M-IQ1_S_R4.gguf", "IQ1_S_R4"),
+        ("M-Q3_K_XXL.gguf", "Q3_K_XXL"),
         ("Q8_0/M-bf16.gguf", "BF16"),
         ("Qwen3-4B.gguf", ""),
         ("MQ4_K_M.gguf", ""),

@@ -12,16 +12,19 @@ from claude_local.foundation.gguf_header import SHARD
 
 PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "Q4_K_XL", "MXFP4", "Q4_0", "Q8_0")
 PREFERRED_PROJECTORS = ("F16", "BF16", "Q8_0", "F32")
-SUFFIX = r"(?:[-._](?:KSS|KS|KT|KL|K|NL|XXS|XS|S|M|L|XL|XXL|P|[01248]|R4|R8))"
+KIND = r"(?:[-._](?:[01](?!\.\d)|KSS|KS|KT|KL|K|NL|XXS|XS|S|M|L|XL|P))?"
+SIZE = r"(?:[-._](?:XXS|XS|S|M|L|XL|XXL|P))?"
 QUANT = re.compile(
     r"(?<![A-Za-z0-9])(?:UD[-._])?"
-    rf"(?:(?:I|T|P|PT)?Q[1-8]{SUFFIX}{{0,4}}|MXFP4(?:[-._]MOE)?|NVFP4|BF16|FP?16|FP?32)"
+    rf"(?:(?:I|T|P|PT)?Q[1-8]{KIND}{SIZE}(?:_R[48]|_[48]_[48])?|MXFP4(?:[-._]MOE)?|NVFP4|BF16|FP?16|FP?32)"
     r"(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+"""For instance UD-Q4_K_XL, iq3-xxs, Q4_0_4_4, MXFP4_MOE, fp16."""
 PROJECTOR = re.compile(r"mm-?proj|projector", re.IGNORECASE)
 DRAFT = re.compile(r"(?<![a-z0-9])(?:draft|drafter|eagle-?3?|dflash|dspark)(?![a-z0-9])", re.IGNORECASE)
 DRAFT_FOLDERS = ("mtp", "draft", "drafts", "drafter", "assistant")
+MTP_HEAD = re.compile(r"mtp[-._]", re.IGNORECASE)
 MTP = re.compile(r"(?<![a-z0-9])mtp(?![a-z0-9])", re.IGNORECASE)
 PART = re.compile(r"\.gguf[.-](?:part|split|chunk)|\.gguf\.[a-z]$|-chunk-\d+-of-\d+\.gguf$", re.IGNORECASE)
 DRAFT_SHARE = 4
@@ -109,7 +112,8 @@ def _kind(name: str, sizes: Mapping[str, int]) -> str:
     if "imatrix" in file.lower() and not QUANT.search(file):
         return "matrix"
     folders = {folder.lower() for folder in name.split("/")[:-1]}
-    if folders & set(DRAFT_FOLDERS) or DRAFT.search(file) or _is_small_mtp(name, sizes):
+    is_draft = folders & set(DRAFT_FOLDERS) or DRAFT.search(file) or MTP_HEAD.match(file)
+    if is_draft or _is_small_mtp(name, sizes):
         return "draft"
     return "model"
 

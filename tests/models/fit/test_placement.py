@@ -172,6 +172,33 @@ def test_an_override_that_is_no_pattern_changes_nothing(tmp_path: Path, text: st
     assert odd == plain
 
 
+@pytest.mark.parametrize(
+    ("name", "server", "recorded"),
+    [
+        ("llama", {"split_mode": "none"}, {"CUDA0": 50, CPU: 38}),
+        ("llama", {}, {"CUDA0": 164, "CUDA1": 156, CPU: 143}),
+        ("llama", {"ctx_size": 65536}, {"CUDA0": 292, "CUDA1": 284, CPU: 271}),
+        ("llama", {"ubatch_size": 256}, {"CUDA0": 82, "CUDA1": 78, CPU: 71}),
+        ("qwen3moe", {}, {"CUDA0": 177, "CUDA1": 167, CPU: 148}),
+        ("qwen3moe", {"split_mode": "none", "cpu_moe": True}, {"CUDA0": 48, CPU: 40}),
+    ],
+    ids=str,
+)
+def test_cards_that_compute_in_turn_have_copies_of_their_inputs(
+    tmp_path: Path, name: str, server: dict[str, Any], recorded: dict[str, int]
+) -> None:
+    header = read_model(write_model(tmp_path / "a.gguf", MODELS[name]))
+
+    found = by_file.verdict(profile(**{"ctx_size": 32768, "fit": "off", **server}), header, TWO_ALIKE)
+
+    wrong = {
+        device.name: (device.compute_bytes / MIB, recorded[device.name])
+        for device in found.devices
+        if not -3 < device.compute_bytes / MIB - recorded[device.name] < 20
+    }
+    assert wrong == {}
+
+
 def test_a_card_needs_room_to_convert_a_quantised_cache(tmp_path: Path) -> None:
     # Measured on one card with llama.cpp 0.6.0 (8B, 65,536 tokens): 180 MiB with f16, 232 with K as q8_0, 360
     # with both.
