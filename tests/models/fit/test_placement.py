@@ -114,7 +114,10 @@ def big(tmp_path: Path, tokens: int = 160000, **server: object) -> FitVerdict:
         ({"device": "CUDA1"}, "offloads"),
         ({"tensor_split": "0,1"}, "does not fit: CUDA1 is"),
         ({"device": "CUDA1", "fit": "off"}, "does not fit: CUDA1 is"),
-        ({"split_mode": "none", "main_gpu": 1, "n_gpu_layers": "all"}, "offloads"),
+        ({"split_mode": "none", "main_gpu": 1, "n_gpu_layers": "all"}, "does not fit: CUDA1 is"),
+        ({"split_mode": "none", "main_gpu": 1, "n_gpu_layers": "auto"}, "offloads"),
+        ({"split_mode": "none", "main_gpu": 1, "tensor_split": "1,1"}, "offloads"),
+        ({"device": "CUDA1", "n_cpu_moe": 0}, "offloads"),
         ({"device": "none", "hardware": LITTLE_RAM}, "does not fit: RAM is"),
         ({"n_gpu_layers": 0, "hardware": LITTLE_RAM}, "does not fit: RAM is"),
         ({}, "fits"),
@@ -267,7 +270,7 @@ def test_the_reserve_of_a_profile_is_kept_free(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "errors",
     [
-        "failed to fit params to free device memory: n_gpu_layers already set by user to 3, abort",
+        "failed to fit params to free device memory: n_gpu_layers already set by user to -2, abort",
         "failed to fit params to free device memory: model_params::tensor_split already set by user, abort",
         "failed to fit params to free device memory: model_params::tensor_buft_overrides already set by user, abort",
         "failed to fit params to free device memory: "

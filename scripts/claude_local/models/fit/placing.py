@@ -12,6 +12,7 @@ from claude_local.profiles.profile import Profile
 from claude_local.server import flags
 
 MAX_LAYERS = 1000
+ALL_LAYERS = 2**31
 EXPERTS = r"ffn_(up|down|gate_up|gate)_(ch|)exps"
 DENSE = r"ffn_(up|down|gate)\."
 
@@ -102,6 +103,9 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 
 def _layers(text: str | None) -> int | None:
+    """A number of layers; None where llama-server chooses it."""
+    if text == "all":
+        return ALL_LAYERS
     return int(text) if text is not None and text.isdigit() else None
 
 
