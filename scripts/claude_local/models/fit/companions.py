@@ -81,10 +81,11 @@ def mtp_needs(profile: Profile, header: GgufHeader, tokens: int, cards: Mapping[
         return {}
     load = draft_load_of(profile, tokens)
     cache = int(max(bytes_by_layer(header, load), default=0)) * layers
-    compute = estimate.card_compute_bytes(header, load, is_pipelined=False)
     placing = placing_of(profile)
     used = () if placing.gpu_layers == 0 else placing.used(cards)
-    return {used[-1] if used else CPU: Estimate(0, cache, compute)}
+    if not used:
+        return {CPU: Estimate(0, cache, estimate.compute_bytes(header, load))}
+    return {used[-1]: Estimate(0, cache, estimate.card_compute_bytes(header, load, is_pipelined=False))}
 
 
 def projector_needs(profile: Profile, companions: Companions, cards: Mapping[str, int]) -> Needs:

@@ -61,6 +61,11 @@ def estimate(header: GgufHeader, load: Load) -> Estimate:
     return Estimate(header.tensor_bytes, of_cache, _compute_bytes(header, load, load.slots), notes)
 
 
+def compute_bytes(header: GgufHeader, load: Load) -> int:
+    """The compute buffer in RAM of the layers there."""
+    return _compute_bytes(header, load, load.slots)
+
+
 def card_compute_bytes(header: GgufHeader, load: Load, *, is_pipelined: bool) -> int:
     """The compute buffer on a card; cards that compute in turn have copies of their inputs (build 11669)."""
     mask = _mask_bytes(header, load)

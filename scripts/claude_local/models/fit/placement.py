@@ -76,10 +76,10 @@ def with_compute(
     """The shares with their compute buffers; without `copies` as if the cards did not compute in turn."""
     pipelined = found.is_pipelined and copies
     compute = estimate.card_compute_bytes(header, load, is_pipelined=pipelined)
-    if placing.cache_in_ram and len(found.shares) > 1:  # a card gets a copy of the layer that it computes
+    if placing.cache_in_ram:  # a card gets a copy of the layer that it computes
         compute += int(max(bytes_by_layer(header, load), default=0))
     inputs = estimate.host_compute_bytes(header, load, is_pipelined=pipelined)
-    in_ram = compute if found.layers_in_ram or placing.overrides else inputs
+    in_ram = estimate.compute_bytes(header, load) if found.layers_in_ram or placing.overrides else inputs
     return {
         name: share + Estimate(0, 0, in_ram if name == CPU else compute if share.total_bytes else 0)
         for name, share in found.shares.items()
