@@ -42,8 +42,8 @@ def size_text_of(settings: Settings, profile: Profile) -> str:
 
 
 def context_text(profile: Profile) -> str:
-    """The context in thousands of tokens; `fit` where llama-server chooses it, `own` where it takes the model's."""
+    """The context in thousands of tokens; `auto` where llama-server chooses it, `own` where it takes the model's."""
     tokens = profile.server.ctx_size
     if not tokens:
-        return "fit" if is_fitted(profile) else "own"
+        return "auto" if is_fitted(profile) else "own"
     return f"{tokens // 1000}k" if tokens % 1000 == 0 else f"{tokens // 1024}k"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from claude_local.foundation import figures
@@ -141,8 +141,9 @@ def _by_name(repo: str, sizes: Mapping[str, int], choice: str) -> str:
     kind = _kind(named[0], sizes)
     if kind in ("projector", "matrix"):
         what = {"projector": "a projector for images or sound", "matrix": "an importance matrix"}[kind]
-        hint = _offer(repo, models_in(sizes), sizes) or "choose another repository"
-        raise UserError(f"{named[0]} in {repo} is {what}, not a model", hint=hint)
+        raise UserError(
+            f"{named[0]} in {repo} is {what}, not a model", hint=_offer(repo, models_in(sizes), sizes)
+        )
     return named[0] if kind else ""
 
 
@@ -181,14 +182,25 @@ def _nothing(repo: str, sizes: Mapping[str, int], files: list[str], choice: str)
     if others:
         what = ", ".join(sorted({_kind(name, sizes) for name in others}))
         kinds = what.replace("matrix", "importance matrix").replace("draft", "draft model")
-        return UserError(f"{repo} has no model, only: {kinds}", hint=_offer(repo, others, sizes))
+        return UserError(f"{repo} has no model, only: {kinds}", hint="\n".join(_list(repo, others, sizes)))
     if any(PART.search(name) for name in sizes):
         return UserError(
             f"{repo} has its GGUF files cut into pieces, which llama-server cannot load",
             hint="choose a repository with whole files or with shards (-00001-of-)",
         )
-    return UserError(f"{repo} has no GGUF files", hint="")
+    return UserError(
+        f"{repo} has no GGUF files",
+        hint="choose a repository with GGUF files; their names often end in -GGUF",
+    )
 
 
 def _offer(repo: str, files: list[str], sizes: Mapping[str, int]) -> str:
-    return "\n".join(f"{repo}:{name}  {figures.size(sizes[name])}" for name in files[:OFFERED])
+    if not files:
+        return "choose another repository"
+    return "\n".join((f"choose one: invoke add-profile {repo}:{files[0]}", *_list(repo, files, sizes)))
+
+
+def _list(repo: str, files: list[str], sizes: Mapping[str, int]) -> Iterator[str]:
+    yield from (f"{repo}:{name}  {figures.size(sizes[name])}" for name in files[:OFFERED])
+    if len(files) > OFFERED:
+        yield f"and {len(files) - OFFERED} more"

@@ -71,7 +71,7 @@ def _local(settings: Settings, path: Path) -> Source:
     header = read_model(path)
     if not path.is_relative_to(settings.models_dir):
         raise UserError(
-            f"{path} lies outside {settings.models_dir}, where the server looks",
+            f"{path} is not in {settings.models_dir}, the only folder that llama-server reads",
             hint=f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={path.parent}",
         )
     sampling, said_by = _file_sampling(header)
