@@ -51,6 +51,10 @@ class BrokenModelFile(UserError):
     """A model file that is not GGUF, or is incomplete."""
 
 
+class NotAModel(UserError):
+    """A GGUF file that is something else than a model, or a model that llama-server would refuse."""
+
+
 class HubFailed(UserError):
     """A model hub that does not answer, refuses the request, or does not have the file."""
 

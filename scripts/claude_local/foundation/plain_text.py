@@ -21,3 +21,8 @@ def harmless(text: str) -> str:
 def first_line(text: str) -> str:
     """The first line that is not blank."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def one_line(text: str) -> str:
+    """The text on one line with single spaces, without characters that cannot be printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

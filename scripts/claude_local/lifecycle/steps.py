@@ -18,7 +18,7 @@ from claude_local.lifecycle.time_limits import (
 from claude_local.lifecycle.transaction import Journal
 from claude_local.machine import ports, state
 from claude_local.machine.settings import Settings
-from claude_local.models import file_check
+from claude_local.models import file_check, model_check
 from claude_local.profiles.profile import Profile
 from claude_local.server import chat_templates, probe
 from claude_local.server.engines.engine import Engine
@@ -83,6 +83,7 @@ class Steps(RecoverySteps):
         is_running = self.engine.is_running()
         self.engine.check(wanted)
         file_check.check_model_file(self.settings, wanted)
+        model_check.check_headers(self.settings, wanted, force=self.request.force)
         if not self.request.force:
             preflight.check_memory(self.settings, wanted, self.engine, is_running=is_running)
         try:

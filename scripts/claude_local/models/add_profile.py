@@ -16,10 +16,11 @@ from claude_local.machine.files import write_atomic
 from claude_local.machine.settings import Settings
 from claude_local.models.profile_sources import GENERIC_NAMES, Source, find_source, stem
 from claude_local.models.quantisation import quant_text
+from claude_local.models.template_verdict import verdict_on
 from claude_local.profiles.edit import text_diff, value_text
 from claude_local.profiles.load import DEFAULTS_FILE, find_profile, load_profiles
 from claude_local.profiles.profile import Profile
-from claude_local.server.template_check import Verdict, check
+from claude_local.server.template_check import Verdict
 
 USUAL_CONTEXT = 131072
 GOOD_CONTEXT = 65536
@@ -57,7 +58,7 @@ def propose(settings: Settings, profiles: Mapping[str, Profile], source: str, na
         raise UserError(
             f"`{chosen}` is already a name of profile `{other}`", hint="choose another name: --name NAME"
         )
-    verdict = check(settings, found.header.chat_template)
+    verdict = verdict_on(settings, found.header)
     text = profile_text(source, chosen, found, verdict)
     _check(settings, chosen, text)
     return Proposal(

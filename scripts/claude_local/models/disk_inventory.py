@@ -6,16 +6,19 @@ import dataclasses
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from claude_local.foundation.errors import UserError
-from claude_local.foundation.gguf_header import read_header
+from claude_local.foundation.gguf_header import read_model
+from claude_local.foundation.gguf_purpose import check_model, check_purpose
 from claude_local.machine.settings import Settings
 from claude_local.models import checksums
+from claude_local.models.model_check import check_projector, check_reachable
 from claude_local.models.model_files import PARTIAL, Wanted, wanted_files
+from claude_local.profiles.model_source import HubFile
 from claude_local.profiles.profile import Profile
 
 
@@ -105,16 +108,27 @@ def _state(settings: Settings, profile: Profile, wanted: list[Wanted], here: lis
         return (
             "write it: invoke demo-model" if profile.name == "demo" else f"missing: {missing[0].target.name}"
         )
-    return "; ".join(filter(None, (_problem(here), _checked(settings, here))))
+    return "; ".join(filter(None, (_problem(settings, profile), _checked(settings, here))))
 
 
-def _problem(here: list[Wanted]) -> str:
+def _problem(settings: Settings, profile: Profile) -> str:
     try:
-        for item in here:
-            read_header(item.target)
+        check_reachable(settings, profile)
+        for part, check in _parts(profile):
+            if (file := settings.models_dir / part.file).is_file():
+                check(file)
     except UserError as error:
         return error.message
     return ""
+
+
+def _parts(profile: Profile) -> Iterator[tuple[HubFile, Callable[[Path], object]]]:
+    """Each part of a model with the check of its file."""
+    yield profile.model, lambda file: check_model(read_model(file), str(file))
+    if profile.model.mmproj:
+        yield profile.model.mmproj, check_projector
+    if profile.model.draft:
+        yield profile.model.draft, lambda file: check_purpose(read_model(file), str(file))
 
 
 def _checked(settings: Settings, here: list[Wanted]) -> str:
@@ -133,10 +147,11 @@ def _checked(settings: Settings, here: list[Wanted]) -> str:
 
 def _extras(settings: Settings, profiles: Mapping[str, Profile]) -> Iterator[Extra]:
     root = settings.models_dir
-    used = {item.target for profile in profiles.values() for item in wanted_files(settings, profile)}
+    named = {item.target for profile in profiles.values() for item in wanted_files(settings, profile)}
+    used = named | {file.resolve() for file in named}  # a profile may name a link to another file here
     for folder, _, names in os.walk(root, followlinks=False):
         for file in (Path(folder) / name for name in sorted(names)):
-            extra = _extra(root, file) if file not in used else None
+            extra = None if file in used or file.resolve() in used else _extra(root, file)
             if extra:
                 yield extra
 

@@ -11,8 +11,11 @@ from typing import Any
 
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
+from claude_local.foundation.gguf_purpose import check_model, check_purpose
+from claude_local.machine.links import below
 from claude_local.machine.settings import Settings
 from claude_local.models import file_choice, hub, remote_parts
+from claude_local.models.model_check import check_file_reachable
 
 GENERIC_NAMES = ("model", "ggml-model", "gguf-model")
 SMALL_FILE_BYTES = 64 * 1024
@@ -69,16 +72,20 @@ def find_source(settings: Settings, source: str) -> Source:
 
 def _local(settings: Settings, path: Path) -> Source:
     header = read_model(path)
-    if not path.is_relative_to(settings.models_dir):
+    check_model(header, str(path))
+    file = below(settings.models_dir, path)
+    if file is None:
         raise UserError(
             f"{path} is not in {settings.models_dir}, the only folder that llama-server reads",
             hint=f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={path.parent}",
         )
+    check_file_reachable(settings, file)
     sampling, said_by = _file_sampling(header)
-    model: dict[str, str | int | list[str]] = {"file": str(path.relative_to(settings.models_dir))}
-    beside = [str(file.relative_to(settings.models_dir)) for file in path.parent.glob("*.gguf")]
-    mine = [name for name in beside if file_choice.is_named_like(path.name, name)]
-    projector = file_choice.projector_for(str(model["file"]), mine)
+    model: dict[str, str | int | list[str]] = {"file": file}
+    folder = (settings.models_dir / file).parent
+    beside = [str(other.relative_to(settings.models_dir)) for other in folder.glob("*.gguf")]
+    mine = [name for name in beside if file_choice.is_named_like(file, name)]
+    projector = file_choice.projector_for(file, mine)
     offered = {"file": projector} if projector else None
     return Source(header, model, header.file_bytes, sampling, said_by, offered)
 
@@ -90,6 +97,9 @@ def _remote(repo: str, choice: str) -> Source:
     with remote_parts.open_part(shards[0]) as stream:
         name = f"{repo}/{path}"
         header = header_of(stream, shards[0].size_bytes, name, hint="choose another file of the repository")
+    check_purpose(header, name)
+    if len(shards) == 1:
+        check_model(header, name)
     size = sum(shard.size_bytes for shard in shards)
     sums = [shard.sha256 for shard in shards if shard.sha256]
     model: dict[str, str | int | list[str]] = {"repo": repo, "revision": seen.commit, **_places(repo, path)}

@@ -28,7 +28,8 @@ def prepare(settings: Settings, profile: Profile) -> None:
         return
     target = Path(chat_template_file(profile, str(settings.runtime_dir)))
     model = settings.models_dir / profile.model.file
-    origin = f"{{#- made from {model.name}, {model.stat().st_size} bytes, {model.stat().st_mtime_ns} -#}}\n"
+    seen = model.stat()
+    origin = f"{{#- with tools, from {model.name}, {seen.st_size} bytes, {seen.st_mtime_ns} -#}}\n"
     if target.is_file() and target.read_text(encoding="utf-8").startswith(origin):
         return
     private_directory(target.parent)
@@ -42,8 +43,11 @@ def prelude(settings: Settings) -> str:
 
 
 def read_chat_template(model: Path, name: str) -> str:
-    """The chat template in the GGUF file of profile `name`. Raises UserError if it has none."""
-    template = read_header(model).chat_template
+    """The template that llama-server uses for requests with tools, from the GGUF file of profile `name`.
+
+    Raises UserError if it has none.
+    """
+    template = read_header(model).tool_template
     if template is None:
         raise UserError(
             f"the model of profile `{name}` has no chat template of its own",

@@ -1,6 +1,7 @@
 """The KV cache of a model, computed from its file: bytes per layer and token.
 
-Exact for the architectures below. Unknown values are overestimated, never underestimated, and noted.
+Exact for the architectures in `architectures.COMPARED`. Of others, unknown values are overestimated, never
+underestimated, and a note says that it is an estimate.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from claude_local.foundation.gguf_header import GgufHeader
+from claude_local.models.fit import architectures
 
 Notes = tuple[str, ...]
 
@@ -16,13 +18,6 @@ CACHE_BYTES = {
     "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32,
     "q4_1": 20 / 32, "q4_0": 18 / 32, "iq4_nl": 18 / 32,
 }  # fmt: skip
-
-# One of this many layers attends to everything, the others to a sliding window.
-WINDOW_PERIODS = {
-    "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gpt-oss": 2, "cohere2": 4, "exaone4": 4, "olmo2": 4,
-}  # fmt: skip
-# Their files have a window that llama.cpp does not use.
-IGNORES_WINDOW = ("phi3", "mistral3", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "starcoder2")
 
 FLOAT_BYTES = 4
 CELLS = 256
@@ -50,23 +45,31 @@ class Load:
 def cache_bytes(header: GgufHeader, load: Load) -> tuple[int, Notes]:
     """Bytes of the whole cache, including the states of recurrent layers; and notes on unknown values."""
     _, notes = _short_layers(header, load)
-    recurrent = [layer for layer in layers_of(header) if not _attends(header, layer)]
+    recurrent = [layer for layer in layers_of(header) if _is_recurrent(header, layer)]
     _, more = _state_bytes(header) if recurrent else (0, ())
-    return int(sum(bytes_by_layer(header, load))), (*notes, *more)
+    return int(sum(bytes_by_layer(header, load))), (*_notes(header, notes), *more)
 
 
 def bytes_by_layer(header: GgufHeader, load: Load) -> tuple[float, ...]:
-    """Bytes of the cache, or of the states of all slots, in each layer."""
-    layers = layers_of(header)
+    """Bytes of the cache and of the states of all slots in each layer."""
     full = padded(load.context_tokens)
-    short = min(full, padded(((header.sliding_window or 0) + load.batch_tokens) * load.slots))
+    short = min(full, padded((_window(header) + load.batch_tokens) * load.slots))
     with_window, _ = _short_layers(header, load)
     state = _state_bytes(header)[0] * load.slots
     return tuple(
-        (short if layer in with_window else full) * _cell_bytes(header, load, layer)
-        if _attends(header, layer)
-        else float(state)
-        for layer in layers
+        (short if layer in with_window else full)
+        * _cell_bytes(header, load, layer, is_short=layer in with_window)
+        * _has_cache(header, layer)
+        + state * _is_recurrent(header, layer)
+        for layer in layers_of(header)
+    )
+
+
+def _notes(header: GgufHeader, of_window: Notes) -> Notes:
+    if of_window or header.architecture in architectures.COMPARED:
+        return of_window
+    return (
+        f"the KV cache of `{header.architecture}` is an estimate: it was never compared with llama.cpp's",
     )
 
 
@@ -75,17 +78,21 @@ def padded(cells: int) -> int:
     return -(-cells // CELLS) * CELLS
 
 
-def _cell_bytes(header: GgufHeader, load: Load, layer: int) -> float:
-    """Bytes per token in a layer."""
-    if not _attends(header, layer):
-        return 0
+def _cell_bytes(header: GgufHeader, load: Load, layer: int, *, is_short: bool) -> float:
+    """Bytes per token in a layer with a cache."""
     of_key, of_value = CACHE_BYTES[load.cache_type_k], CACHE_BYTES[load.cache_type_v]
     rank = number(header, "attention.kv_lora_rank")
+    indexed = header.architecture in architectures.INDEXED
+    index = number(header, "attention.indexer.key_length") * of_key if indexed else 0
     if rank and header.own("attention.key_length_mla") is not None:
         # Latent attention keeps one compressed key that includes the value.
-        return (rank + number(header, "rope.dimension_count")) * of_key
+        return (rank + number(header, "rope.dimension_count")) * of_key + index
     heads = _kv_heads(header, layer)
-    return heads * ((header.key_length or 0) * of_key + (header.value_length or 0) * of_value)
+    key, value = header.key_length or 0, header.value_length or 0
+    if is_short:
+        key = number(header, "attention.key_length_swa") or key
+        value = number(header, "attention.value_length_swa") or value
+    return heads * (key * of_key + value * of_value) + index
 
 
 def _kv_heads(header: GgufHeader, layer: int) -> int:
@@ -95,12 +102,34 @@ def _kv_heads(header: GgufHeader, layer: int) -> int:
     return heads or 0
 
 
+def _has_cache(header: GgufHeader, layer: int) -> bool:
+    """Whether a layer has a KV cache of its own: the last layers of some models use those of earlier ones."""
+    shared = number(header, "attention.shared_kv_layers")
+    first = architectures.CACHE_LAYERS.get(header.architecture, (header.n_layers or 0) - shared)
+    return _attends(header, layer) and layer < first
+
+
 def _attends(header: GgufHeader, layer: int) -> bool:
-    """Whether a layer has a KV cache; other layers of a hybrid keep a state of fixed size."""
+    """Whether a layer has attention; other layers of a hybrid keep a state of fixed size."""
+    if header.architecture in architectures.RECURRENT:
+        return False
     interval = number(header, "full_attention_interval")
     if interval or (header.architecture in ("qwen3next", "qwen35", "qwen35moe")):
         return (layer + 1) % (interval or 4) == 0
     return _kv_heads(header, layer) > 0
+
+
+def _is_recurrent(header: GgufHeader, layer: int) -> bool:
+    """Whether a layer keeps a state."""
+    if header.architecture in architectures.BOTH:
+        return True
+    if _attends(header, layer):
+        return False
+    if header.architecture in architectures.NEITHER:  # the layers with a feed-forward part have no state
+        inner = header.own("feed_forward_length")
+        is_dense = inner[layer] if isinstance(inner, tuple) and layer < len(inner) else True
+        return not is_dense
+    return True
 
 
 def _state_bytes(header: GgufHeader) -> tuple[int, Notes]:
@@ -113,22 +142,46 @@ def _state_bytes(header: GgufHeader) -> tuple[int, Notes]:
     taps = number(header, "shortconv.l_cache")
     if taps:
         return (taps - 1) * (header.embedding_length or 0) * FLOAT_BYTES, ()
+    if head := number(header, "kda.head_dim"):
+        width = head * _heads(header)
+        convolution = max(0, number(header, "ssm.conv_kernel") - 1) * 3 * width
+        return (convolution + head * width) * FLOAT_BYTES, ()
+    if head := number(header, "wkv.head_size"):
+        shifts = number(header, "token_shift_count") or 2
+        return (shifts + head) * (header.embedding_length or 0) * FLOAT_BYTES, ()
     return 0, (f"the state of the recurrent layers of `{header.architecture}` is unknown and not counted",)
 
 
 def _short_layers(header: GgufHeader, load: Load) -> tuple[frozenset[int], Notes]:
     """The layers that attend only to a sliding window."""
-    layers = layers_of(header)
-    if not header.sliding_window or load.full_window or header.architecture in IGNORES_WINDOW:
+    layers, architecture = layers_of(header), header.architecture
+    only_with = architectures.WINDOW_ONLY_WITH_LAYERS.get(architecture, header.n_layers)
+    if not _window(header) or load.full_window or only_with != header.n_layers:
+        return frozenset(), ()
+    if architecture in architectures.FULL:
         return frozenset(), ()
     pattern = header.own("attention.sliding_window_pattern")
     if isinstance(pattern, tuple):
         return frozenset(layer for layer, is_short in zip(layers, pattern, strict=False) if is_short), ()
-    period = pattern if type(pattern) is int and pattern > 0 else WINDOW_PERIODS.get(header.architecture)
+    known = architectures.WINDOW_PERIODS.get(architecture)
+    period = pattern if type(pattern) is int and pattern > 0 else known
     if period:
-        return frozenset(layer for layer in layers if (layer + 1) % period), ()
-    note = f"it is not known which layers of `{header.architecture}` have a sliding window: all are counted in full"
+        full = 0 if architecture in architectures.FULL_FIRST else period - 1
+        return frozenset(layer for layer in layers if layer % period != full), ()
+    note = f"it is not known which layers of `{architecture}` have a sliding window: all are counted in full"
     return frozenset(), (note,)
+
+
+def _window(header: GgufHeader) -> int:
+    named = header.sliding_window or 0
+    if named:
+        named = architectures.WINDOWS_OF_FILES.get(header.architecture, named)
+    return architectures.FIXED_WINDOWS.get(header.architecture, named)
+
+
+def _heads(header: GgufHeader) -> int:
+    heads = header.head_count
+    return max(heads, default=0) if isinstance(heads, tuple) else heads or 0
 
 
 def has_attention(header: GgufHeader) -> bool:
@@ -137,8 +190,9 @@ def has_attention(header: GgufHeader) -> bool:
 
 
 def layers_of(header: GgufHeader) -> range:
-    """The layers; never more than tensors, whatever the file claims."""
-    return range(min(header.n_layers or 0, len(header.tensors)))
+    """The layers, without those that predict further tokens; never more than tensors, whatever the file claims."""
+    layers = (header.n_layers or 0) - number(header, "nextn_predict_layers")
+    return range(max(0, min(layers, len(header.tensors))))
 
 
 def number(header: GgufHeader, key: str) -> int:

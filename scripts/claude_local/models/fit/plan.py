@@ -13,8 +13,10 @@ import psutil
 
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import read_header, read_model
+from claude_local.foundation.gguf_purpose import check_model
 from claude_local.machine.gpus import read_gpus
 from claude_local.machine.settings import Settings
+from claude_local.models import model_check
 from claude_local.models.fit import by_file, by_size, speeds, tool_verdict
 from claude_local.models.fit.companions import Companion, Companions
 from claude_local.models.fit.verdicts import FitVerdict, Hardware
@@ -53,7 +55,9 @@ def verdict(
             return by_size.verdict(profile, _emptied(hardware), LOADED)
         return by_size.verdict(profile, hardware)
     try:
+        model_check.check_reachable(settings, profile)
         header = read_model(file)
+        check_model(header, str(file))
     except UserError as error:
         return FitVerdict(profile.name, "unknown", error.message)
     beside = _companions(settings, profile)

@@ -17,6 +17,7 @@ import psutil
 
 from claude_local.foundation.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.foundation.snapshot import STOPPED, Snapshot, State
+from claude_local.machine import links
 from claude_local.machine.files import write_atomic
 from claude_local.machine.processes import run
 from claude_local.machine.settings import Settings
@@ -40,6 +41,7 @@ class DockerEngine:
     name = "docker"
     is_ours = True
     plans_from_file = False
+    sees_all_files = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -59,6 +61,12 @@ class DockerEngine:
                 f"the image `{self.settings.image}` does not exist",
                 hint="build it: invoke build-image; or run without it: --engine embedded",
             )
+        self._check_links(profile)
+
+    def _check_links(self, profile: Profile) -> None:
+        """Raises UserError if a file cannot be seen in the container, which has only the models folder."""
+        for file in (shard.file for part in profile.model.files for shard in part.shards()):
+            links.check_inside(self.settings.models_dir, file)
 
     def is_running(self) -> bool:
         try:

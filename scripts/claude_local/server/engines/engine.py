@@ -22,6 +22,8 @@ class Engine(Protocol):
     """Whether models are started and stopped here; False for a server that is only observed."""
     plans_from_file: bool
     """Whether a plan reads the model file, because the engine has no llama-fit-params."""
+    sees_all_files: bool
+    """Whether llama-server sees this machine's files; False if it has only the models folder."""
 
     def describe(self) -> str:
         """One line for people: this engine on this machine."""

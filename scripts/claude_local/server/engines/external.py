@@ -20,6 +20,7 @@ class ExternalEngine:
     name = "external"
     is_ours = False
     plans_from_file = True
+    sees_all_files = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
