@@ -31,7 +31,11 @@ HARDWARE = Hardware(2**35, 2**34, GpuReading(problem="no card"))
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    environment = {"HOME": str(tmp_path), "CLAUDE_LOCAL_MODELS_DIR": str(tmp_path / "models")}
+    environment = {
+        "HOME": str(tmp_path),
+        "CLAUDE_LOCAL_MODELS_DIR": str(tmp_path / "models"),
+        "CLAUDE_LOCAL_STATE_DIR": str(tmp_path / "state"),
+    }
     made = load_settings(environment, ROOT, user_id=0, group_id=0)
     made.models_dir.mkdir()
     return replace(made, engine="embedded")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from claude_local.foundation.gguf_header import read_model
-from claude_local.machine.settings import load_settings
+from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.template_verdict import verdict_on
 from claude_local.profiles.profile import Profile
 from claude_local.server import chat_templates
@@ -23,8 +23,17 @@ TYPED = "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% end
 GENERATION = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}"
 
 
+def settings_in(folder: Path) -> Settings:
+    environment = {
+        "HOME": str(folder),
+        "CLAUDE_LOCAL_MODELS_DIR": str(folder / "models"),
+        "CLAUDE_LOCAL_STATE_DIR": str(folder / "state"),
+    }
+    return load_settings(environment, ROOT, user_id=0, group_id=0)
+
+
 def verdict(folder: Path, template: str, tool_template: str | None = None) -> Verdict:
-    settings = load_settings({"HOME": str(folder)}, ROOT, user_id=0, group_id=0)
+    settings = settings_in(folder)
     values = {**metadata(), "tokenizer.chat_template": template}
     if tool_template:
         values |= {
@@ -50,8 +59,8 @@ def test_the_template_for_tools_decides_and_not_the_default(tmp_path: Path) -> N
 
 
 def test_a_tolerant_template_is_made_from_the_one_for_tools(tmp_path: Path) -> None:
-    settings = load_settings({"HOME": str(tmp_path)}, ROOT, user_id=0, group_id=0)
-    settings.models_dir.mkdir(parents=True)
+    settings = settings_in(tmp_path)
+    settings.models_dir.mkdir()
     values = {
         **metadata(),
         "tokenizer.chat_template": TEMPLATE,

@@ -153,7 +153,9 @@ def _inner_width(header: GgufHeader) -> int:
     has_dense = not header.expert_count or number(header, "leading_dense_block_count")
     dense = (2 if has_gate else 1) * number(header, "feed_forward_length") if has_dense else 0
     experts = used * (width + number(header, "expert_feed_forward_length"))
-    recurrent = 4 * number(header, "ssm.inner_size")
+    inner = number(header, "ssm.inner_size")
+    convolution = inner + 2 * number(header, "ssm.group_count") * number(header, "ssm.state_size")
+    recurrent = max(4 * inner, 2 * convolution)
     return max(dense, experts, recurrent, _latent_width(header))
 
 

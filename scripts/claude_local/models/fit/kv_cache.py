@@ -1,7 +1,6 @@
 """The KV cache of a model, computed from its file: bytes per layer and token.
 
-Exact for the architectures in `architectures.COMPARED`. Of others, unknown values are overestimated, never
-underestimated, and a note says that it is an estimate.
+Exact for `architectures.COMPARED`. Of others unknown values are overestimated, and a note calls it an estimate.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ class Load:
 def cache_bytes(header: GgufHeader, load: Load) -> tuple[int, Notes]:
     """Bytes of the whole cache, including the states of recurrent layers; and notes on unknown values."""
     _, notes = _short_layers(header, load)
-    recurrent = [layer for layer in layers_of(header) if _is_recurrent(header, layer)]
-    _, more = _state_bytes(header) if recurrent else (0, ())
+    has_state = any(_is_recurrent(header, layer) for layer in layers_of(header))
+    more = _state_bytes(header)[1] if has_state else ()
     return int(sum(bytes_by_layer(header, load))), (*_notes(header, notes), *more)
 
 
@@ -68,9 +67,8 @@ def bytes_by_layer(header: GgufHeader, load: Load) -> tuple[float, ...]:
 def _notes(header: GgufHeader, of_window: Notes) -> Notes:
     if of_window or header.architecture in architectures.COMPARED:
         return of_window
-    return (
-        f"the KV cache of `{header.architecture}` is an estimate: it was never compared with llama.cpp's",
-    )
+    note = f"the KV cache of `{header.architecture}` is an estimate: it was never compared with llama.cpp's"
+    return (note,)
 
 
 def padded(cells: int) -> int:
@@ -164,8 +162,7 @@ def _short_layers(header: GgufHeader, load: Load) -> tuple[frozenset[int], Notes
     if isinstance(pattern, tuple):
         return frozenset(layer for layer, is_short in zip(layers, pattern, strict=False) if is_short), ()
     known = architectures.WINDOW_PERIODS.get(architecture)
-    period = pattern if type(pattern) is int and pattern > 0 else known
-    if period:
+    if period := pattern if type(pattern) is int and pattern > 0 else known:
         full = 0 if architecture in architectures.FULL_FIRST else period - 1
         return frozenset(layer for layer in layers if layer % period != full), ()
     note = f"it is not known which layers of `{architecture}` have a sliding window: all are counted in full"
