@@ -69,18 +69,26 @@ def find_source(settings: Settings, source: str) -> Source:
 
 def _local(settings: Settings, path: Path) -> Source:
     header = read_model(path)
-    if not path.is_relative_to(settings.models_dir):
+    inside = _within(settings.models_dir, path)
+    if inside is None:
         raise UserError(
             f"{path} is not in {settings.models_dir}, the only folder that llama-server reads",
             hint=f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={path.parent}",
         )
     sampling, said_by = _file_sampling(header)
-    model: dict[str, str | int | list[str]] = {"file": str(path.relative_to(settings.models_dir))}
-    beside = [str(file.relative_to(settings.models_dir)) for file in path.parent.glob("*.gguf")]
-    mine = [name for name in beside if file_choice.is_named_like(path.name, name)]
-    projector = file_choice.projector_for(str(model["file"]), mine)
+    file = str(inside)
+    beside = [str(inside.with_name(other.name)) for other in path.parent.glob("*.gguf")]
+    projector = file_choice.projector_for(file, (n for n in beside if file_choice.is_named_like(file, n)))
     offered = {"file": projector} if projector else None
-    return Source(header, model, header.file_bytes, sampling, said_by, offered)
+    return Source(header, {"file": file}, header.file_bytes, sampling, said_by, offered)
+
+
+def _within(folder: Path, path: Path) -> Path | None:
+    """The path relative to the folder, also if links lead to one of them; None if it lies elsewhere."""
+    for one, other in ((path, folder), (path.parent.resolve() / path.name, folder.resolve())):
+        if one.is_relative_to(other):
+            return one.relative_to(other)
+    return None
 
 
 def _remote(repo: str, choice: str) -> Source:
