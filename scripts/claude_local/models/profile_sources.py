@@ -81,13 +81,11 @@ def _local(settings: Settings, path: Path) -> Source:
         )
     check_file_reachable(settings, file)
     sampling, said_by = _file_sampling(header)
-    model: dict[str, str | int | list[str]] = {"file": file}
-    folder = (settings.models_dir / file).parent
-    beside = [str(other.relative_to(settings.models_dir)) for other in folder.glob("*.gguf")]
-    mine = [name for name in beside if file_choice.is_named_like(file, name)]
-    projector = file_choice.projector_for(file, mine)
+    folder = Path(file).parent
+    beside = [str(folder / other.name) for other in path.parent.glob("*.gguf")]
+    projector = file_choice.projector_for(file, (n for n in beside if file_choice.is_named_like(file, n)))
     offered = {"file": projector} if projector else None
-    return Source(header, model, header.file_bytes, sampling, said_by, offered)
+    return Source(header, {"file": file}, header.file_bytes, sampling, said_by, offered)
 
 
 def _remote(repo: str, choice: str) -> Source:
