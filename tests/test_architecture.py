@@ -39,7 +39,7 @@ PURE_MODULES = [
     *("build.image.build_progress", "build.image.build_failures"),
     *("models.fit.kv_cache", "models.fit.estimate", "models.fit.verdicts", "models.fit.by_file"),
     *("models.fit.by_size", "models.fit.companions", "models.fit.layout", "models.fit.loads"),
-    *("models.fit.placement", "models.fit.placing", "models.fit.tool_flags", "models.file_choice"),
+    *("models.fit.placement", "models.fit.placing", "models.fit.tool_flags", "foundation.file_choice"),
     *("lifecycle.transaction", "lifecycle.request"),
     *(
         "management.guard",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from claude_local.foundation.errors import UserError
+from claude_local.foundation.file_choice import choose_file
 from claude_local.machine.settings import Settings, load_settings
-from claude_local.models.file_choice import choose_file
 from claude_local.profiles.load import load_profiles
 from claude_local.profiles.profile import Profile
 from claude_local.server.template_check import Verdict, check

@@ -12,10 +12,10 @@ from pathlib import Path
 from claude_local.foundation import figures
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import GgufHeader
+from claude_local.foundation.quantisation import quant_text
 from claude_local.machine.files import write_atomic
 from claude_local.machine.settings import Settings
 from claude_local.models.profile_sources import GENERIC_NAMES, Source, find_source, stem
-from claude_local.models.quantisation import quant_text
 from claude_local.models.template_verdict import verdict_on
 from claude_local.profiles.edit import text_diff, value_text
 from claude_local.profiles.load import DEFAULTS_FILE, find_profile, load_profiles

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from claude_local.foundation import file_choice
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
 from claude_local.foundation.gguf_purpose import check_model, check_purpose
 from claude_local.machine.links import below
 from claude_local.machine.settings import Settings
-from claude_local.models import file_choice, hub, remote_parts
+from claude_local.models import hub, remote_parts
 from claude_local.models.model_check import check_file_reachable
 
 GENERIC_NAMES = ("model", "ggml-model", "gguf-model")

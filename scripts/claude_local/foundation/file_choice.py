@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from claude_local.foundation import figures
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import SHARD
-from claude_local.models.quantisation import QUANT, quant_of, quant_text
+from claude_local.foundation.quantisation import QUANT, quant_of, quant_text
 
 PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "Q4_K_XL", "MXFP4", "Q4_0", "Q8_0")
 PREFERRED_PROJECTORS = ("F16", "BF16", "Q8_0", "F32")

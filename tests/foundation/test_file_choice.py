@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from claude_local.foundation.errors import UserError
-from claude_local.models.file_choice import choose_file, draft_for, projector_for
-from claude_local.models.quantisation import quant_of
+from claude_local.foundation.file_choice import choose_file, draft_for, projector_for
+from claude_local.foundation.quantisation import quant_of
 
 GEMMA_3 = {
     **{f"gemma-3-4b-it-{quant}.gguf": 2_500 for quant in ("BF16", "IQ4_XS", "Q4_0", "Q4_K_M", "Q8_0")},
