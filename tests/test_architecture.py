@@ -38,7 +38,8 @@ PURE_MODULES = [
     *("build.render", "build.image.image_pins", "build.image.image_spec"),
     *("build.image.build_progress", "build.image.build_failures"),
     *("models.fit.kv_cache", "models.fit.estimate", "models.fit.verdicts", "models.fit.by_file"),
-    "models.fit.by_size",
+    *("models.fit.by_size", "models.fit.companions", "models.fit.layout", "models.fit.loads"),
+    *("models.fit.placement", "models.fit.placing", "models.fit.tool_flags", "foundation.file_choice"),
     *("lifecycle.transaction", "lifecycle.request"),
     *(
         "management.guard",

@@ -13,14 +13,14 @@ from claude_local.checks.verify import verify
 from claude_local.checks.verify.session import Result
 from claude_local.cli import loading
 from claude_local.cli.loading import watch_loading
-from claude_local.cli.profile_list import show_profiles
+from claude_local.cli.profile_list import context_text, show_profiles
 from claude_local.cli.show_status import show_snapshot
 from claude_local.foundation.errors import UserError
 from claude_local.foundation.snapshot import STOPPED, LastSwitch, Outcome, Snapshot, State
 from claude_local.machine import hints, terminal
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.model_source import ModelSource
-from claude_local.profiles.profile import Profile
+from claude_local.profiles.profile import Profile, ServerOptions
 
 READY = replace(STOPPED, state="ready", base_url="http://127.0.0.1:8080")
 
@@ -201,3 +201,20 @@ def test_a_folder_that_is_gone_is_not_ours(monkeypatch: pytest.MonkeyPatch, tmp_
     gone.rmdir()
 
     assert hints.invoke_from_here(gone) == f"cd {gone} && invoke"
+
+
+@pytest.mark.parametrize(
+    ("server", "text"),
+    [
+        (ServerOptions(ctx_size=131072), "128k"),
+        (ServerOptions(), "auto"),
+        (ServerOptions(ctx_size=0, fit="on"), "auto"),
+        (ServerOptions(ctx_size=0, fit="off"), "own"),
+        (ServerOptions(fit="off"), "own"),
+    ],
+)
+def test_an_open_context_is_named_by_what_decides_it(server: ServerOptions, text: str) -> None:
+    model = ModelSource(file="a.gguf")
+    profile = Profile(name="a", title="a", description="a", model=model, server=server)
+
+    assert context_text(profile) == text

@@ -8,7 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,10 @@ import pytest
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.models.fit import plan
 from claude_local.models.fit.verdicts import MIB
-from claude_local.profiles.model_source import ModelSource
+from claude_local.profiles.model_source import HubFile, ModelSource
 from claude_local.profiles.profile import Profile, ServerOptions
 from support.machine import ROOT
+from support.projector_files import write_projector
 from support.runnable_models import MODELS, Q4_0, Q8_0, Shape, write_model
 
 BUFFER = re.compile(r"(?P<kind>model|KV|RS|compute) buffer size =\s+(?P<mib>[\d.]+) MiB")
@@ -83,6 +84,8 @@ def serve(image: str, models: Path, profile: Profile, names: list[str], *more: s
         *("--model", f"/models/{profile.model.file}", "--port", "8080", "--ctx-size", str(server.ctx_size)),
         *("--parallel", "1", "--flash-attn", "on", "--offline", "--verbosity", "4"),
         *("--cache-type-k", str(server.cache_type_k), "--cache-type-v", str(server.cache_type_v)),
+        *(("--mmproj", f"/models/{profile.model.mmproj.file}") if profile.model.mmproj else ()),
+        *(("--spec-draft-model", f"/models/{profile.model.draft.file}") if profile.model.draft else ()),
     ]
     subprocess.run(argv, check=True, capture_output=True)
     return log_up_to("listening on", name)
@@ -152,6 +155,38 @@ def test_the_plan_agrees_with_what_the_server_allocates(
                 wrong.append((profile.server.ctx_size, found, server))
 
     assert wrong == []
+
+
+@pytest.mark.docker
+def test_the_plan_agrees_on_a_draft_model_and_a_projector(
+    tmp_path: Path, test_image: str, served: list[str]
+) -> None:
+    open_to_containers(tmp_path)
+    write_model(tmp_path / "llama.gguf", MODELS["llama-wide"])
+    write_model(tmp_path / "draft.gguf", replace(MODELS["llama"], vocabulary=32000))
+    write_projector(tmp_path / "mmproj.gguf", text_width=2048)
+    alone = profile_of("llama", CONTEXTS[0])
+    beside = {"draft": HubFile(file="draft.gguf"), "mmproj": HubFile(file="mmproj.gguf")}
+    profile = alone.model_copy(update={"model": alone.model.model_copy(update=beside)})
+
+    log = serve(test_image, tmp_path, profile, served)
+    found = {
+        quick: plan.verdict(settings_of(tmp_path, test_image), profile, quick=quick)
+        for quick in (False, True)
+    }
+
+    buffers = log[log.index("successfully fit params") :]
+    allocated = sum(float(row["mib"]) for row in BUFFER.finditer(buffers))
+    of_projector = re.search(r"memory usage of mmproj is ([\d.]+) MiB", log)
+    assert of_projector is not None
+    server = allocated + float(of_projector[1])
+    planned = {
+        quick: sum(device.used_bytes for device in each.devices) / MIB for quick, each in found.items()
+    }
+    assert [each.source for each in found.values()] == ["llama-fit-params", "model file"]
+    assert {
+        quick: round(size / server - 1, 3) for quick, size in planned.items() if abs(size / server - 1) > 0.03
+    } == {}
 
 
 @pytest.mark.docker

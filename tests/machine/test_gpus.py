@@ -124,6 +124,9 @@ def test_each_mig_instance_is_a_sample_with_its_own_memory() -> None:
         ),
         replace(
             card,
+            power_watts=None,  # the whole card's, as its temperature: reported once, so that a sum stays true
+            power_limit_watts=None,
+            temperature_celsius=None,
             uuid="MIG-1b0a4f55-8dd4-5a51-b5f4-60b4ddc5e2f7",
             name="NVIDIA A100-SXM4-40GB MIG 1g.5gb",
             memory_used_bytes=14 * MIB,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from claude_local.foundation.errors import UserError
+from claude_local.foundation.file_choice import choose_file
 from claude_local.machine.settings import Settings, load_settings
-from claude_local.models.profile_sources import choose_file
 from claude_local.profiles.load import load_profiles
 from claude_local.profiles.profile import Profile
 from claude_local.server.template_check import Verdict, check
@@ -152,6 +152,48 @@ def test_a_local_file_gives_its_own_sampling_and_no_hub_is_contacted(machine: Ma
     assert "# Sampling: the file itself (general.sampling).\n" in text
     assert "ctx_size: 131072   # the model can take 262144\n" in text
     assert "chat_template" not in text
+
+
+def test_a_local_file_needs_no_pull_and_its_projector_is_offered(machine: Machine) -> None:
+    folder = machine.checkout / "models" / "Mine"
+    folder.mkdir(parents=True)
+    write_header_only(folder / "Mine-7B-Q4_K_M.gguf", SMALL)
+    for name in ("Mine-7B.mmproj-Q8_0.gguf", "Other-mmproj-F16.gguf"):
+        (folder / name).touch()
+
+    done = machine.invoke("add-profile", "models/Mine/Mine-7B-Q4_K_M.gguf", "--yes")
+
+    assert done.stderr.splitlines()[-1].endswith(
+        "next: invoke plan --model mine-7b-q4_k_m, invoke up --model mine-7b-q4_k_m"
+    )
+    assert '  # mmproj:\n  #   file: "Mine/Mine-7B.mmproj-Q8_0.gguf"\n' in done.stdout.replace("+", "")
+
+
+def test_files_in_folders_get_a_name_and_a_place_of_their_own(
+    machine: Machine, hub: Hub, tmp_path: Path
+) -> None:
+    for name in ("Q4_K_M/model.gguf", "MTP/model-Q8_0.gguf", "Q4_K_M/mmproj.gguf"):
+        hub.add(REPO, name, small_model(tmp_path))
+
+    done = machine.invoke("add-profile", f"{REPO}:Q4_K_M", "--yes")
+
+    name = "some-model-q4_k_m"
+    assert done.stderr.splitlines()[-1].endswith(
+        f"next: invoke pull {name}, invoke plan --model {name}, invoke up --model {name}"
+    )
+    model = written(machine, name).model
+    assert (model.file, model.hub_file) == ("Some-Model-GGUF/Q4_K_M/model.gguf", "Q4_K_M/model.gguf")
+    offered = [line.strip("+ #") for line in done.stdout.splitlines() if line.startswith("+  #")]
+    assert offered == [
+        "To let it see images:",
+        "mmproj:",
+        'file: "Some-Model-GGUF/mmproj-model.gguf"',
+        'hub_file: "Q4_K_M/mmproj.gguf"',
+        "To let it answer faster, with a spec_type below server:",
+        "draft:",
+        'file: "Some-Model-GGUF/draft-model.gguf"',
+        'hub_file: "MTP/model-Q8_0.gguf"',
+    ]
 
 
 def test_without_a_terminal_the_diff_is_shown_and_nothing_written(machine: Machine) -> None:

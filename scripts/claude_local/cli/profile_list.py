@@ -11,6 +11,7 @@ from rich.table import Table
 from claude_local.foundation import figures
 from claude_local.machine.terminal import data, warn
 from claude_local.models import file_check
+from claude_local.models.fit.loads import is_fitted
 from claude_local.profiles.load import not_read_line
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def size_text_of(settings: Settings, profile: Profile) -> str:
 
 
 def context_text(profile: Profile) -> str:
-    """The context in thousands of tokens; `auto` where llama-server chooses it."""
+    """The context in thousands of tokens; `auto` where llama-server chooses it, `own` where it takes the model's."""
     tokens = profile.server.ctx_size
     if not tokens:
-        return "auto"
+        return "auto" if is_fitted(profile) else "own"
     return f"{tokens // 1000}k" if tokens % 1000 == 0 else f"{tokens // 1024}k"

@@ -62,8 +62,7 @@ def add_profile(c: Context, source: str, name: str | None = None, yes: bool = Fa
     accept = f"write it: invoke add-profile {shlex.quote(source)} --name {proposal.name} --yes"
     if yes or terminal.confirm(f"write {proposal.file}?", hint=accept):
         add_profile.write(proposal)
-        name = proposal.name
-        terminal.say(f"wrote {proposal.file}; next: invoke pull {name}, invoke plan --model {name}")
+        terminal.say(f"wrote {proposal.file}; next: {proposal.next_steps}")
 
 
 @verb(help={"check": "change nothing, fail if something would change", "diff": "show what would change"})

@@ -157,7 +157,7 @@ class ModelEntry:
     """Size of the file on disk, else the size in the profile; None if neither is known."""
     on_disk: bool
     context_tokens: int | None
-    """The context set in the profile; None if llama-server fits it to the memory."""
+    """The context set in the profile, or the model's own; None if llama-server fits it to the memory."""
     tested_on: str | None
     verdict: str
     """Whether it fits into this machine's memory, in words."""

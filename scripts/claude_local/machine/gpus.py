@@ -141,7 +141,10 @@ def _is_in_mig_mode(nvml: Any, handle: Any) -> bool:
 
 
 def _mig_instances(nvml: Any, handle: Any, card: GpuSample) -> Iterator[GpuSample]:
-    """One sample per instance: its own name and memory, the card's power, temperature and clocks."""
+    """One sample per instance: its own name and memory, the card's clocks.
+
+    Power and temperature are the whole card's, so only its first instance has them: a sum stays true.
+    """
     for position in range(_ask(nvml, nvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0):
         instance = _ask(nvml, nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, position)
         if instance is None:
@@ -155,6 +158,7 @@ def _mig_instances(nvml: Any, handle: Any, card: GpuSample) -> Iterator[GpuSampl
             memory_total_bytes=memory and memory.total,
             utilization_percent=None,
         )
+        card = replace(card, power_watts=None, power_limit_watts=None, temperature_celsius=None)
 
 
 def _thousandth(value: int | None) -> float | None:

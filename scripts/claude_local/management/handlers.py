@@ -23,6 +23,7 @@ from claude_local.management.routes import ROUTES, Body, LogsQuery, Route, Start
 from claude_local.management.supervisor import Supervisor
 from claude_local.models import file_check
 from claude_local.models.fit import plan
+from claude_local.models.fit.loads import is_fitted
 from claude_local.models.fit.verdicts import Hardware
 from claude_local.profiles.profile import Profile
 from claude_local.server.engines import registry
@@ -116,7 +117,8 @@ class Handlers:
             file=profile.model.file,
             size_bytes=file_check.model_size_bytes(self.settings, profile),
             on_disk=(self.settings.models_dir / profile.model.file).is_file(),
-            context_tokens=profile.server.ctx_size,
+            context_tokens=profile.server.ctx_size
+            or (None if is_fitted(profile) else verdict.context_tokens),
             tested_on=profile.tested_on,
             verdict=verdict.text,
             active=profile.name == now.profile,

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from claude_local.foundation import figures
 from claude_local.foundation.errors import UserError
-from claude_local.foundation.gguf_header import SHARD, GgufHeader
+from claude_local.foundation.gguf_header import GgufHeader
+from claude_local.foundation.quantisation import quant_text
 from claude_local.machine.files import write_atomic
 from claude_local.machine.settings import Settings
-from claude_local.models.profile_sources import Source, find_source
+from claude_local.models.profile_sources import GENERIC_NAMES, Source, find_source, stem
 from claude_local.models.template_verdict import verdict_on
 from claude_local.profiles.edit import text_diff, value_text
 from claude_local.profiles.load import DEFAULTS_FILE, find_profile, load_profiles
@@ -33,6 +34,14 @@ class Proposal:
     name: str
     file: Path
     text: str
+    is_on_disk: bool = False
+    """Whether the model file is here already, so that nothing has to be pulled."""
+
+    @property
+    def next_steps(self) -> str:
+        """The commands to run after it is written."""
+        steps = f"invoke plan --model {self.name}, invoke up --model {self.name}"
+        return steps if self.is_on_disk else f"invoke pull {self.name}, {steps}"
 
     @property
     def diff(self) -> str:
@@ -52,7 +61,9 @@ def propose(settings: Settings, profiles: Mapping[str, Profile], source: str, na
     verdict = verdict_on(settings, found.header)
     text = profile_text(source, chosen, found, verdict)
     _check(settings, chosen, text)
-    return Proposal(chosen, settings.profiles_dir / f"{chosen}.yaml", text)
+    return Proposal(
+        chosen, settings.profiles_dir / f"{chosen}.yaml", text, is_on_disk="repo" not in found.model
+    )
 
 
 def write(proposal: Proposal) -> None:
@@ -84,11 +95,14 @@ def _lines(origin: str, name: str, source: Source, verdict: Verdict) -> Iterator
         yield from ("chat_template: tolerant", "")
     yield "model:"
     yield from (f"  {key}: {value_text(value)}" for key, value in source.model.items())
-    if source.projector:
-        yield "  # To let it see images:"
-        yield "  # mmproj:"
-        yield f"  #   file: {value_text('mmproj-' + _stem(str(source.model['file'])) + '.gguf')}"
-        yield f"  #   hub_file: {value_text(source.projector)}"
+    for name, why, part in (
+        ("mmproj", "To let it see images", source.projector),
+        ("draft", "To let it answer faster, with a spec_type below server", source.draft),
+    ):
+        if part:
+            yield f"  # {why}:"
+            yield f"  # {name}:"
+            yield from (f"  #   {key}: {value_text(value)}" for key, value in part.items())
     yield from _server_lines(source)
 
 
@@ -115,16 +129,13 @@ def _facts(header: GgufHeader) -> str:
 
 
 def _title(source: Source) -> str:
-    name = source.header.name or _stem(str(source.model["file"]))
+    name = source.header.name or stem(str(source.model["file"]))
     return f"{name} ({_quant(source)})"[:100]
 
 
 def _quant(source: Source) -> str:
-    """The quantisation in the file name, which is more specific than the header (UD-Q4_K_XL)."""
-    found = re.search(
-        r"(?:UD-)?(?:I?Q\d\w*|MXFP4\w*|NVFP4|BF16|F16|F32)$", _stem(str(source.model["file"])), re.I
-    )
-    return found[0] if found else source.header.file_type
+    """The quantisation in the path, which is more specific than the header (UD-Q4_K_XL)."""
+    return quant_text(str(source.model["file"])) or source.header.file_type
 
 
 def _description(source: Source) -> str:
@@ -133,12 +144,14 @@ def _description(source: Source) -> str:
     return f"{kind} model ({source.header.architecture}), {size} file."
 
 
-def _stem(file: str) -> str:
-    return SHARD.sub("", file.rsplit("/", 1)[-1]).removesuffix(".gguf")
-
-
 def _name(file: str) -> str:
-    name = re.sub(r"[^a-z0-9._-]+", "-", _stem(file).lower()).strip("-._")[:MAX_NAME]
+    """A profile's name from its file: with the folder's quantisation, and its first folder for `model.gguf`."""
+    own = stem(file)
+    if "/" in file and own.lower() in GENERIC_NAMES:
+        own = re.sub(r"[-._]gguf$", "", file.split("/", 1)[0], flags=re.IGNORECASE)
+    quant = quant_text(file)
+    text = own if quant in own else f"{own}-{quant}"
+    name = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:MAX_NAME]
     return name or "model"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from claude_local.foundation import figures
+from claude_local.foundation import file_choice
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.foundation.gguf_header import SHARD, GgufHeader, header_of, read_model, shard_names
 from claude_local.foundation.gguf_purpose import check_model, check_purpose
@@ -18,7 +18,7 @@ from claude_local.machine.settings import Settings
 from claude_local.models import hub, remote_parts
 from claude_local.models.model_check import check_file_reachable
 
-PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "Q4_K_XL", "MXFP4", "Q4_0", "Q8_0")
+GENERIC_NAMES = ("model", "ggml-model", "gguf-model")
 SMALL_FILE_BYTES = 64 * 1024
 REMOTE_SOURCE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<choice>[^:]+))?")
 
@@ -51,8 +51,10 @@ class Source:
     sampling: Mapping[str, float]
     sampling_from: str
     """Source of the sampling values; "" if there are none."""
-    projector: str | None = None
-    """Path of an image projector in the same repository."""
+    projector: Mapping[str, str] | None = None
+    """Values for its `mmproj` section: an image projector in the same place."""
+    draft: Mapping[str, str] | None = None
+    """The same for its `draft` section."""
 
 
 def find_source(settings: Settings, source: str) -> Source:
@@ -80,13 +82,16 @@ def _local(settings: Settings, path: Path) -> Source:
         )
     check_file_reachable(settings, file)
     sampling, said_by = _file_sampling(header)
-    model: dict[str, str | int | list[str]] = {"file": file}
-    return Source(header, model, header.file_bytes, sampling, said_by)
+    folder = Path(file).parent
+    beside = [str(folder / other.name) for other in path.parent.glob("*.gguf")]
+    projector = file_choice.projector_for(file, (n for n in beside if file_choice.is_named_like(file, n)))
+    offered = {"file": projector} if projector else None
+    return Source(header, {"file": file}, header.file_bytes, sampling, said_by, offered)
 
 
 def _remote(repo: str, choice: str) -> Source:
     seen = hub.repository(repo)
-    path = choose_file(repo, seen.sizes, choice)
+    path = file_choice.choose_file(repo, seen.sizes, choice)
     shards = [hub.find(hub.Place(repo, name, seen.commit)) for name in shard_names(path)]
     with remote_parts.open_part(shards[0]) as stream:
         name = f"{repo}/{path}"
@@ -96,62 +101,42 @@ def _remote(repo: str, choice: str) -> Source:
         check_model(header, name)
     size = sum(shard.size_bytes for shard in shards)
     sums = [shard.sha256 for shard in shards if shard.sha256]
-    model: dict[str, str | int | list[str]] = {"repo": repo, "revision": seen.commit, "file": path}
+    model: dict[str, str | int | list[str]] = {"repo": repo, "revision": seen.commit, **_places(repo, path)}
     if len(sums) == len(shards):
         model |= {"sha256": sums[0], **({"more_sha256": sums[1:]} if sums[1:] else {})}
     sampling, said_by = _file_sampling(header)
     if not sampling:
         sampling, said_by = _card_sampling(repo, seen)
-    projector = next((n for n in sorted(seen.sizes) if _is_projector(n)), None)
-    return Source(header, {**model, "size_bytes": size}, size, sampling, said_by, projector)
+    return Source(
+        header,
+        {**model, "size_bytes": size},
+        size,
+        sampling,
+        said_by,
+        projector=_beside(repo, path, file_choice.projector_for(path, seen.sizes), "mmproj"),
+        draft=_beside(repo, path, file_choice.draft_for(path, seen.sizes), "draft"),
+    )
 
 
-def choose_file(repo: str, sizes: Mapping[str, int], choice: str) -> str:
-    """The (first) GGUF file of a repository for `choice`: a path, a quantisation, or "" for a usual one.
-
-    Raises UserError that lists the available files.
-    """
-    files = sorted(name for name in sizes if _is_model(name))
-    if choice in files:
-        return choice
-    if not choice and len(files) == 1:
-        return files[0]
-    for quant in (choice,) if choice else PREFERRED:
-        named = [name for name in files if _has_quant(name, quant)]
-        if len(named) == 1:
-            return named[0]
-        if named:
-            raise UserError(f"`{quant}` matches several files in {repo}", hint=_offer(repo, named, sizes))
-    what = f"no GGUF file for `{choice}`" if choice else "none of the usual quantisations"
-    if not files:
-        raise UserError(
-            f"{repo} has no GGUF files",
-            hint="choose a repository with GGUF files; their names often end in -GGUF",
-        )
-    raise UserError(f"{repo} has {what}", hint=_offer(repo, files, sizes))
+def _places(repo: str, path: str) -> dict[str, str]:
+    """The file on disk and on the hub."""
+    folder = _folder(repo, path)
+    return {"file": f"{folder}{path}", "hub_file": path} if folder else {"file": path}
 
 
-def _offer(repo: str, files: list[str], sizes: Mapping[str, int]) -> str:
-    lines = [f"choose one: invoke add-profile {repo}:{files[0]}"]
-    lines += [f"{repo}:{name}  {figures.size(sizes[name])}" for name in files[:40]]
-    return "\n".join([*lines, f"and {len(files) - 40} more"] if len(files) > 40 else lines)
+def _beside(repo: str, model: str, path: str | None, prefix: str) -> dict[str, str] | None:
+    """A file beside the model, renamed after it: many repositories call theirs `mmproj-F16.gguf`."""
+    return {"file": f"{_folder(repo, model)}{prefix}-{stem(model)}.gguf", "hub_file": path} if path else None
 
 
-def _is_model(name: str) -> bool:
-    shard = SHARD.search(name)
-    first = not shard or int(shard["number"]) == 1
-    return name.endswith(".gguf") and first and not _is_projector(name) and "imatrix" not in name.lower()
+def _folder(repo: str, path: str) -> str:
+    """The repository's name as a folder for names such as `model.gguf`, which other repositories have too."""
+    return f"{repo.rsplit('/', 1)[-1]}/" if stem(path).lower() in GENERIC_NAMES else ""
 
 
-def _is_projector(name: str) -> bool:
-    return name.endswith(".gguf") and name.rsplit("/", 1)[-1].lower().startswith("mmproj")
-
-
-def _has_quant(name: str, quant: str) -> bool:
-    """Whether the file name has the quantisation as a whole word: `Q4_K_M` does not match `UD-Q4_K_M`."""
-    file = SHARD.sub(".gguf", name.rsplit("/", 1)[-1])
-    before = r"[-._]" if quant.upper().startswith("UD-") else r"(?<!UD)[-._]"
-    return bool(re.search(rf"{before}{re.escape(quant)}\.gguf$", file, re.IGNORECASE))
+def stem(file: str) -> str:
+    """The name of a model file without folder, shard number and extension."""
+    return SHARD.sub("", file.rsplit("/", 1)[-1]).removesuffix(".gguf")
 
 
 def _file_sampling(header: GgufHeader) -> tuple[dict[str, float], str]:

@@ -12,6 +12,7 @@ from claude_local.foundation.errors import UserError
 from claude_local.foundation.plain_text import docker_fields, first_line
 from claude_local.machine.processes import Answer, ask
 from claude_local.machine.settings import Settings
+from claude_local.models.fit.tool_flags import draft_options, merged, options
 from claude_local.models.fit.verdicts import CPU, CPU_MARGIN_MIB, MIB, Device
 from claude_local.profiles.profile import Profile
 from claude_local.server import flags
@@ -19,15 +20,12 @@ from claude_local.server import flags
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 5
 
-# The flags that affect memory; llama-fit-params rejects most others.
-FLAGS = (
-    "model", "ctx-size", "parallel", "n-gpu-layers", "fit", "fit-target", "fit-ctx", "split-mode",
-    "tensor-split", "main-gpu", "device", "cpu-moe", "n-cpu-moe", "override-tensor", "moe-cache-mib",
-    "flash-attn", "cache-type-k", "cache-type-v", "swa-full", "batch-size", "ubatch-size", "load-mode",
-    "lazy-mode",
-)  # fmt: skip
 CANNOT_FIT = "failed to fit"
 NOTHING_FITS = "was unable to fit"
+KEPT_AS_SET = re.compile(r"already set by user|not implemented for|not implemented, abort")
+"""Fitting changes nothing that the profile sets, and not every split; llama-server then loads it as it is."""
+KEPT = {"fit": "off"}
+"""Instead of chosen flags: it is loaded as the profile says."""
 
 # |   - CUDA0 (RTX 4090) | 24081 = 23600 + (2395 =   500 +    1632 +     263) +   133 |
 # |   - Host             |                  194 =     1 +      64 +     129           |
@@ -61,21 +59,33 @@ def lay_out(
     *,
     with_cards: bool,
     fit_target: str = "",
+    open_context: int = 0,
+    least_context: int = 0,
     ram_in_use_mib: int = 0,
 ) -> Layout:
     """The placement of the model of `profile`. Raises FitUnavailable.
 
+    `open_context` is the context if the profile leaves it open, `least_context` the lowest that fitting chooses.
     Without cards the tool counts all RAM as free; `ram_in_use_mib` is the part used by other programs.
     """
     asked = _Asked(settings, with_cards)
-    given = _options(profile, fit_target)
+    given = options(profile, fit_target)
     fitted = asked.fit(given)
-    layout = asked.measure(_merged(given, fitted or {}))
+    if fitted == KEPT and not profile.server.ctx_size:
+        fitted = {"ctx-size": str(least_context)}
+    layout = asked.measure(merged(given, fitted or {}))
     return replace(
         layout,
+        context_tokens=layout.context_tokens or open_context or None,
         is_refused=fitted is None,
         largest_context_tokens=asked.largest(given, None if with_cards else ram_in_use_mib),
     )
+
+
+def lay_out_draft(settings: Settings, profile: Profile, tokens: int, *, with_cards: bool) -> Layout:
+    """The placement of its draft model with a context of `tokens`. Raises FitUnavailable."""
+    given = {**draft_options(profile), "ctx-size": str(tokens)}
+    return _Asked(settings, with_cards).measure(given)
 
 
 def parse_devices(text: str) -> tuple[Device, ...]:
@@ -126,6 +136,8 @@ class _Asked:
             return parse_fitted(first_line(answer.output))
         if CANNOT_FIT in answer.errors and NOTHING_FITS in answer.errors:
             return None
+        if KEPT_AS_SET.search(answer.errors):
+            return KEPT
         raise _unavailable(answer)
 
     def measure(self, options: Mapping[str, str]) -> Layout:
@@ -178,20 +190,6 @@ class _Asked:
             *(token for name, value in options.items() for token in _tokens(name, value)),
         ]
         return ask(argv, timeout_seconds=TIMEOUT_SECONDS)
-
-
-def _options(profile: Profile, fit_target: str) -> dict[str, str]:
-    """The profile's own flags, and our fit target where it has none."""
-    own = flags.options(profile, flags.CONTAINER_MODELS_DIR)
-    known = {name: value if isinstance(value, str) else "" for name, value in own if name in FLAGS}
-    return {**({"fit-target": fit_target} if fit_target else {}), **known}
-
-
-def _merged(given: Mapping[str, str], fitted: Mapping[str, str]) -> dict[str, str]:
-    merged = {**given, **fitted}
-    if merged.get("n-gpu-layers") == "-1":
-        merged["n-gpu-layers"] = "all"
-    return merged
 
 
 def _tokens(name: str, value: str) -> Sequence[str]:

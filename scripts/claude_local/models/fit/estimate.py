@@ -6,6 +6,7 @@ was compared with llama-server's allocations.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from claude_local.models.fit.kv_cache import (
     CELLS,
     FLOAT_BYTES,
     Load,
+    bytes_by_layer,
     cache_bytes,
     has_attention,
     number,
@@ -24,6 +26,11 @@ HIDDEN_STATES = 8
 """Hidden states of a batch in the compute buffer, as seen on build 11669."""
 STATES_BEFORE_SCORES = 5
 """The same at the end of the graph."""
+
+
+FLOAT_TYPES = ("f32", "f16", "bf16")
+PIPELINE_COPIES = 4
+"""Copies of the inputs of a batch for cards that compute in turn."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,48 @@ class Estimate:
     def total_bytes(self) -> int:
         return self.weights_bytes + self.cache_bytes + self.compute_bytes
 
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(
+            self.weights_bytes + other.weights_bytes,
+            self.cache_bytes + other.cache_bytes,
+            self.compute_bytes + other.compute_bytes,
+            (*self.notes, *other.notes),
+        )
+
 
 def estimate(header: GgufHeader, load: Load) -> Estimate:
     """The memory of the model for these load parameters."""
     of_cache, notes = cache_bytes(header, load)
     return Estimate(header.tensor_bytes, of_cache, _compute_bytes(header, load, load.slots), notes)
+
+
+def compute_bytes(header: GgufHeader, load: Load) -> int:
+    """The compute buffer in RAM of the layers there."""
+    return _compute_bytes(header, load, load.slots)
+
+
+def card_compute_bytes(header: GgufHeader, load: Load, *, is_pipelined: bool) -> int:
+    """The compute buffer on a card; cards that compute in turn have copies of their inputs (build 11669)."""
+    mask = _mask_bytes(header, load)
+    states = max(_compute_bytes(header, load, load.slots) - mask, _converted_bytes(header, load))
+    return mask + max(0, states) if not is_pipelined else PIPELINE_COPIES * mask + 2 * max(0, states)
+
+
+def _converted_bytes(header: GgufHeader, load: Load) -> int:
+    """The cache of a layer as f16, which flash attention on a card makes of a quantised one, and its queries."""
+    share = sum(kind not in FLOAT_TYPES for kind in (load.cache_type_k, load.cache_type_v)) / 2
+    as_f16 = dataclasses.replace(load, cache_type_k="f16", cache_type_v="f16")
+    layer = max(bytes_by_layer(header, as_f16), default=0.0)
+    heads = header.head_count if isinstance(header.head_count, int) else max(header.head_count or (0,))
+    width = max(header.embedding_length or 0, heads * (header.key_length or 0))
+    return int(share * layer) + HIDDEN_STATES * width * load.batch_tokens * FLOAT_BYTES if share else 0
+
+
+def host_compute_bytes(header: GgufHeader, load: Load, *, is_pipelined: bool) -> int:
+    """The compute buffer in RAM while all layers are on cards: their inputs."""
+    copies, states = (PIPELINE_COPIES, 10) if is_pipelined else (1, 4)
+    state = (header.embedding_length or 0) * load.batch_tokens * FLOAT_BYTES
+    return copies * _mask_bytes(header, load) + states * state
 
 
 def unused_scores_bytes(header: GgufHeader, load: Load) -> int:
@@ -55,12 +99,12 @@ def unused_scores_bytes(header: GgufHeader, load: Load) -> int:
     return of_all - _compute_bytes(header, load, load.slots)
 
 
-def largest_context(header: GgufHeader, load: Callable[[int], Load], available_bytes: int) -> int | None:
-    """The largest context, up to the model's own, that fits into this memory; None if no context does."""
-    low, high = 0, (header.context_length or 0) // CELLS
+def largest_context(most: int, fits: Callable[[int], bool]) -> int | None:
+    """The largest context up to `most` that fits; None if no context does."""
+    low, high = 0, most // CELLS
     while low < high:
         middle = (low + high + 1) // 2
-        if estimate(header, load(middle * CELLS)).total_bytes <= available_bytes:
+        if fits(middle * CELLS):
             low = middle
         else:
             high = middle - 1
@@ -98,7 +142,8 @@ def _mask_bytes(header: GgufHeader, load: Load) -> int:
         max(header.head_count, default=0) if isinstance(header.head_count, tuple) else header.head_count or 0
     )
     value = 2 if load.flash_attention else FLOAT_BYTES * (1 + heads)
-    return padded(load.context_tokens // load.slots) * load.batch_tokens * value
+    of_slot = load.context_tokens if load.unified else load.context_tokens // load.slots
+    return padded(of_slot) * load.batch_tokens * value
 
 
 def _inner_width(header: GgufHeader) -> int:

@@ -1,7 +1,6 @@
 """The KV cache of a model, computed from its file: bytes per layer and token.
 
-Exact for the architectures in `architectures.COMPARED`. Of others, unknown values are overestimated, never
-underestimated, and a note says that it is an estimate.
+Exact for `architectures.COMPARED`. Of others unknown values are overestimated, and a note calls it an estimate.
 """
 
 from __future__ import annotations
@@ -38,30 +37,38 @@ class Load:
     flash_attention: bool = True
     full_window: bool = False
     """`swa_full`: layers with a sliding window keep all tokens too."""
+    unified: bool = False
+    """Whether the slots share one cache, each with the whole context."""
 
 
 def cache_bytes(header: GgufHeader, load: Load) -> tuple[int, Notes]:
     """Bytes of the whole cache, including the states of recurrent layers; and notes on unknown values."""
-    layers = [layer for layer in layers_of(header) if _has_cache(header, layer)]
+    _, notes = _short_layers(header, load)
+    has_state = any(_is_recurrent(header, layer) for layer in layers_of(header))
+    more = _state_bytes(header)[1] if has_state else ()
+    return int(sum(bytes_by_layer(header, load))), (*_notes(header, notes), *more)
+
+
+def bytes_by_layer(header: GgufHeader, load: Load) -> tuple[float, ...]:
+    """Bytes of the cache and of the states of all slots in each layer."""
     full = padded(load.context_tokens)
     short = min(full, padded((_window(header) + load.batch_tokens) * load.slots))
-    with_window, notes = _short_layers(header, load)
-    total = sum(
+    with_window, _ = _short_layers(header, load)
+    state = _state_bytes(header)[0] * load.slots
+    return tuple(
         (short if layer in with_window else full)
         * _cell_bytes(header, load, layer, is_short=layer in with_window)
-        for layer in layers
+        * _has_cache(header, layer)
+        + state * _is_recurrent(header, layer)
+        for layer in layers_of(header)
     )
-    recurrent = [layer for layer in layers_of(header) if _is_recurrent(header, layer)]
-    state_bytes, more = _state_bytes(header) if recurrent else (0, ())
-    return int(total) + len(recurrent) * state_bytes * load.slots, (*_notes(header, notes), *more)
 
 
 def _notes(header: GgufHeader, of_window: Notes) -> Notes:
     if of_window or header.architecture in architectures.COMPARED:
         return of_window
-    return (
-        f"the KV cache of `{header.architecture}` is an estimate: it was never compared with llama.cpp's",
-    )
+    note = f"the KV cache of `{header.architecture}` is an estimate: it was never compared with llama.cpp's"
+    return (note,)
 
 
 def padded(cells: int) -> int:
@@ -155,8 +162,7 @@ def _short_layers(header: GgufHeader, load: Load) -> tuple[frozenset[int], Notes
     if isinstance(pattern, tuple):
         return frozenset(layer for layer, is_short in zip(layers, pattern, strict=False) if is_short), ()
     known = architectures.WINDOW_PERIODS.get(architecture)
-    period = pattern if type(pattern) is int and pattern > 0 else known
-    if period:
+    if period := pattern if type(pattern) is int and pattern > 0 else known:
         full = 0 if architecture in architectures.FULL_FIRST else period - 1
         return frozenset(layer for layer in layers if layer % period != full), ()
     note = f"it is not known which layers of `{architecture}` have a sliding window: all are counted in full"

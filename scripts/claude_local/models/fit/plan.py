@@ -12,19 +12,18 @@ from dataclasses import replace
 import psutil
 
 from claude_local.foundation.errors import UserError
-from claude_local.foundation.gguf_header import GgufHeader, read_model
+from claude_local.foundation.gguf_header import read_header, read_model
 from claude_local.foundation.gguf_purpose import check_model
 from claude_local.machine.gpus import read_gpus
 from claude_local.machine.settings import Settings
 from claude_local.models import model_check
-from claude_local.models.fit import by_file, by_size, by_tool, estimate, speeds
-from claude_local.models.fit.by_tool import FitUnavailable, Layout
-from claude_local.models.fit.verdicts import MIB, FitVerdict, Hardware, judge
+from claude_local.models.fit import by_file, by_size, speeds, tool_verdict
+from claude_local.models.fit.companions import Companion, Companions
+from claude_local.models.fit.verdicts import FitVerdict, Hardware
+from claude_local.profiles.model_source import HubFile
 from claude_local.profiles.profile import Profile
 from claude_local.server.engines import registry
-from claude_local.server.fit_target import fit_targets
 
-SOURCE = "llama-fit-params"
 LOADED = "a model is loaded and will be unloaded first: its memory counts as free"
 
 
@@ -61,12 +60,14 @@ def verdict(
         check_model(header, str(file))
     except UserError as error:
         return FitVerdict(profile.name, "unknown", error.message)
+    beside = _companions(settings, profile)
+    target = settings.fit_target or ""
     if is_loaded:
-        found = by_file.verdict(profile, header, _emptied(hardware), LOADED)
+        found = by_file.verdict(profile, header, _emptied(hardware), LOADED, beside=beside, fit_target=target)
     elif quick or _plans_from_file(settings):
-        found = by_file.verdict(profile, header, hardware)
+        found = by_file.verdict(profile, header, hardware, beside=beside, fit_target=target)
     else:
-        found = _by_tool(settings, profile, header, hardware)
+        found = tool_verdict.verdict(settings, profile, header, hardware, beside)
     return replace(found, tokens_per_second=speeds.load(settings).get(profile.name))
 
 
@@ -121,48 +122,27 @@ def _emptied(hardware: Hardware) -> Hardware:
     return replace(hardware, ram_available_bytes=hardware.ram_total_bytes, reading=reading)
 
 
-def _by_tool(settings: Settings, profile: Profile, header: GgufHeader, hardware: Hardware) -> FitVerdict:
-    try:
-        layout = by_tool.lay_out(
-            settings,
-            profile,
-            with_cards=bool(hardware.cards),
-            fit_target=settings.fit_target or fit_targets(hardware.reading),
-            ram_in_use_mib=(hardware.ram_total_bytes - hardware.ram_available_bytes) // MIB,
-        )
-    except FitUnavailable as error:
-        return by_file.verdict(profile, header, hardware, error.message)
-    *cards, ram = layout.devices
-    ram = replace(ram, free_bytes=hardware.ram_available_bytes)
-    if not cards:  # on cards the surplus is not subtracted: it is not known which card would have it
-        load = by_file.load_of(profile, layout.context_tokens or header.context_length or 0)
-        surplus = estimate.unused_scores_bytes(header, load)
-        ram = replace(ram, compute_bytes=max(0, ram.compute_bytes - surplus))
-    return _judged(profile, header, replace(layout, devices=(*cards, ram)))
+def _companions(settings: Settings, profile: Profile) -> Companions:
+    """The headers of the projector and the draft model, and what is not known of them."""
+    notes: list[str] = []
+    projector = _companion(settings, "projector", profile.model.mmproj, notes)
+    draft = _companion(settings, "draft model", profile.model.draft, notes)
+    return Companions(projector, draft, tuple(notes))
 
 
-def _judged(profile: Profile, header: GgufHeader, layout: Layout) -> FitVerdict:
-    outcome, reason, offloaded = judge(layout.devices, estimate.embedding_bytes(header))
-    if layout.is_refused and outcome != "does not fit":
-        outcome, reason = "does not fit", "llama-fit-params finds no way to place it"
-    return FitVerdict(
-        profile.name,
-        outcome,
-        reason,
-        SOURCE,
-        devices=layout.devices,
-        offloaded_bytes=offloaded,
-        layers=header.n_layers,
-        layers_on_cpu=_layers_on_cpu(layout, header.n_layers or 0),
-        expert_layers_on_cpu=layout.expert_layers_on_cpu,
-        context_tokens=layout.context_tokens or header.context_length,
-        largest_context_tokens=layout.largest_context_tokens,
+def _companion(settings: Settings, name: str, part: HubFile | None, notes: list[str]) -> Companion | None:
+    if part is None:
+        return None
+    file = settings.models_dir / part.file
+    if file.is_file():
+        try:
+            return Companion(name, read_header(file) if name == "projector" else read_model(file))
+        except UserError as error:
+            notes.append(f"the {name} is not counted: {error.message}")
+            return None
+    if part.stated_bytes:
+        return Companion(name, None, part.stated_bytes)
+    notes.append(
+        f"the {name} is not counted: {part.file} is missing, and the profile does not state its size"
     )
-
-
-def _layers_on_cpu(layout: Layout, layers: int) -> int:
-    if len(layout.devices) == 1:
-        return layers
-    if layout.layers_on_cards is None:
-        return 0
-    return max(0, layers + 1 - layout.layers_on_cards)  # llama.cpp counts the output as a layer
+    return None

@@ -30,8 +30,14 @@ class Hardware:
 
     @property
     def cards(self) -> tuple[GpuSample, ...]:
-        """The cards that report their memory."""
-        return tuple(gpu for gpu in self.reading.gpus if gpu.memory_total_bytes)
+        """The cards that report their memory; of a card with MIG instances only the first, as CUDA uses no more."""
+        first = {gpu.index: gpu for gpu in reversed(self.reading.gpus) if gpu.memory_total_bytes}
+        return tuple(gpu for gpu in self.reading.gpus if first.get(gpu.index) is gpu)
+
+    @property
+    def cards_by_name(self) -> dict[str, int]:
+        """The free bytes of each card by its name in llama.cpp."""
+        return {f"CUDA{gpu.index}": free_bytes(gpu) for gpu in self.cards}
 
     @property
     def free_bytes(self) -> int:
