@@ -1,13 +1,13 @@
 # Claude Code on this machine: which program, which version, and the PATH that leads to it.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-claude='' session_path=''
+claude='' session_path='' typed_folder=''
 
 # Sets session_path to the PATH that we were given, and removes the workspace from our own: a session can write there,
 # and an active virtual environment comes first in it.
 leave_workspace_programs() {
   local part parts ours='' here=$PWD
-  session_path=$PATH
+  session_path=$PATH typed_folder=$PWD
   cd -P . || true
   # These are never workspaces, and contain programs that are not the session's.
   if [[ $PWD == @(/|/tmp|/var/tmp) ]] || contains "$PWD" "${HOME:-/}"; then return 0; fi

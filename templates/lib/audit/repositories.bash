@@ -3,7 +3,11 @@
 
 # repository_parts: the same pairs as `scan`, for what git obeys or writes through in the repositories whose HEAD `scan` found.
 repository_parts() {
-  local path folder tree hooks folders=() places=()
+  local path folder tree hooks file folders=() places=()
+  local -A included=()
+  while IFS= read -r file; do
+    [[ -z $file ]] || places+=("$(relative_path . "$file")")
+  done <<<"${global_files:-}"
   for path in "${!entries[@]}"; do
     [[ $path == HEAD || $path == */HEAD ]] || continue
     folder=./${path%HEAD} folder=${folder%/}
@@ -11,13 +15,32 @@ repository_parts() {
     folders+=("$folder")
     places+=("$folder/config" "$folder/config.worktree" "$folder/commondir" "$folder/hooks" "$folder/rebase-merge/git-rebase-todo")
     tree=${folder%/.git}
-    for hooks in "$(hooks_path "$folder/config")" "${global_hooks:-}"; do
+    while IFS= read -r hooks; do
       [[ -z $hooks ]] || places+=("$(relative_path "$tree" "$hooks")")
-    done
+    done <<<"$(hooks_path "$folder/config")"$'\n'"${global_hooks:-}"
+    included_files "$folder/config"
+    included_files "$folder/config.worktree"
   done
-  [[ ${#folders[@]} -gt 0 ]] || return 0
+  places+=("${!included[@]}")
+  [[ ${#places[@]} -gt 0 ]] || return 0
   find_all "${places[@]}" -xdev ! -name '*.sample' -printf 'o %y %i %C@ %s %m\0%p\0' \
-    && find_all "${folders[@]}" -xdev -type l -printf 'o %y %i %C@ %s %m\0%p\0'
+    && { [[ ${#folders[@]} -eq 0 ]] || find_all "${folders[@]}" -xdev -type l -printf 'o %y %i %C@ %s %m\0%p\0'; }
+}
+
+# included_files CONFIG: adds to included the files in the workspace that a configuration includes, under whatever condition.
+included_files() {
+  local text='' value path
+  [[ -f $1 ]] || return 0
+  IFS= read -r -d '' -n "$LARGEST_COPY" text <"$1" || true
+  [[ ${text,,} == *include* ]] || return 0
+  while IFS= read -r -d '' value; do
+    path=${value#*$'\n'}
+    [[ $path != \~/* ]] || path=$HOME/${path#\~/}
+    path=$(relative_path "${1%/*}" "$path")
+    [[ $path == ./* && ! ${included[$path]:-} ]] || continue
+    included[$path]=yes
+    included_files "$path"
+  done < <(harmless_git config --file "$PWD/$1" --no-includes --null --get-regexp '^include(if\..*)?\.path$')
 }
 
 # hooks_path CONFIG: prints the folder of hooks that a repository's configuration names, if it names one.
