@@ -48,6 +48,14 @@ CONDITIONS = (
     "gitdir:~/pro[j]ects/", "onbranch:release", "onbranch:ma*/", "hasconfig:remote.*.url:https://example.com/firm/**",
     "hasconfig:remote.*.url:https://other/**",
 )  # fmt: skip
+
+
+def when(number: int, condition: str) -> str:
+    """Commands for a conditional file with a key of its own."""
+    file = f"~/conditional-{number}"
+    return f"{have(f'includeIf.{condition}.path', file)} && {have(f'advice.case{number}', condition, file)}"
+
+
 IDENTITIES = [
     Case("nothing but a name", repository()),
     Case("no name at all", repository() + " && rm ~/.gitconfig"),
@@ -58,14 +66,11 @@ IDENTITIES = [
     Case("two files", repository(have("user.email", "ada@xdg.example", "~/.config/git/config"))),
     Case("include.path", repository(WORK, have("include.path", ".gitconfig-work"))),
     Case("a later value after an include", repository(WORK, have("include.path", ".gitconfig-work"), have("user.email", "last@x"))),
-    *(
-        Case(
-            f"includeIf {condition}",
-            repository(WORK, have(f"includeIf.{condition}.path", "~/.gitconfig-work"))
-            + " && git remote add origin https://example.com/firm/x.git",
-            "git init -q sub && git -C sub config --get user.email; git switch -q -c release; git commit -q --allow-empty -m x; git log -1 --format=%ae",
-        )
-        for condition in CONDITIONS
+    Case(
+        "includeIf",
+        repository(*(when(number, condition) for number, condition in enumerate(CONDITIONS)))
+        + " && git remote add origin https://example.com/firm/x.git && git init -q sub",
+        "for i in 1 2; do git -C sub config --get-regexp ^advice; git config --get-regexp ^advice; git switch -q -c release; done",
     ),
     Case(
         "a condition in a conditional file",
@@ -159,13 +164,13 @@ PROGRAMS = [
             have("credential.helper", "store"),
             have("core.editor", "code --wait"),
             have("core.pager", "delta"),
-            have("core.fsmonitor", "~/watch"),
+            have("core.fsmonitor", "false"),
             have("url.https://secret@x/.insteadOf", "x:"),
         ),
     ),
 ]  # fmt: skip
 PLACES = [
-    Case("a .git that is a link", repository() + " && mv .git kept.git && ln -s kept.git .git"),
+    Case("a .git that is a link", repository() + " && mv .git kept.git && ln -s kept.git .git && echo /kept.git >.git/info/exclude"),
     Case(
         "a sparse checkout",
         "mkdir in out && touch in/x out/y && git init -q . && git add . && git commit -qm one && git sparse-checkout set in",
@@ -199,3 +204,78 @@ PLACES = [
     ),
 ]
 SAME = [*IDENTITIES, *FILES, *PROGRAMS, *PLACES]
+
+SIGNED = "commits are not signed"
+DIFFERENT = [
+    Case(
+        "a filter that is not there",
+        repository(
+            have("filter.big.clean", "~/bin/big clean %f"),
+            have("filter.big.smudge", "~/bin/big smudge %f"),
+            text("~/bin/big", "#!/bin/sh") + " && chmod +x ~/bin/big",
+            "echo '*.bin filter=big' >.gitattributes",
+        ),
+        "touch a.bin; git add a.bin && echo stored",
+        says="the filter big does not run (~/bin/big is not visible), so git refuses its files",
+    ),
+    Case(
+        "a filter of the repository that is not there",
+        repository() + " && mkdir -p sub ~/bin && cp /usr/bin/tr ~/bin/up && git config filter.up.clean \"$HOME/bin/up a-z A-Z\" && echo '*.bin filter=up' >sub/.gitattributes && git add sub",
+        "echo x >sub/a.bin; git add sub/a.bin && echo stored",
+        says="the filter up does not run (@HOME@/bin/up is not visible), so git refuses its files",
+    ),
+    Case(
+        "hooks outside",
+        repository(hook("~/.githooks"), have("core.hooksPath", "~/.githooks")) + " && " + hook(".git/hooks"),
+        "git commit -q --allow-empty -m two && git log -1 --format=%B",
+        says="hooks in @HOME@/.githooks do not run",
+    ),
+    Case(
+        "hooks outside, named by the repository",
+        repository(hook("~/.githooks")) + " && git config core.hooksPath ~/.githooks",
+        says="hooks in @HOME@/.githooks do not run",
+    ),
+    Case(
+        "hooks outside on a condition",
+        repository(hook("~/.githooks"), have("core.hooksPath", "~/.githooks", "~/first"), have("includeIf.gitdir:~/projects/.path", "first")),
+        says="hooks in @HOME@/.githooks do not run",
+    ),
+    Case(
+        "signatures",
+        repository() + f" && {have('commit.gpgSign', 'true')} && {have('gpg.format', 'ssh')} && {have('user.signingKey', '~/.ssh/id_ed25519.pub')} && {have('tag.gpgSign', '1')}",
+        "git commit -q --allow-empty -m two && git tag -m x t && git log -1 --format=%B",
+        says="commits are not signed; tags are not signed",
+    ),
+    Case(
+        "signatures of the repository",
+        repository() + " && git config commit.gpgSign true",
+        "git commit -q --allow-empty -m two && git log -1 --format=%B",
+        says="commits are not signed",
+    ),
+    Case(
+        "borrowed objects",
+        f"git init -q ~/r && git -C ~/r commit -q --allow-empty -m one && git clone -q --shared ~/r new && mv new/.git . && rmdir new",
+        says="objects in @HOME@/r/.git/objects are missing; to have them here: git repack -a -d && rm .git/objects/info/alternates",
+    ),
+    Case(
+        "a folder of a repository",
+        f"cd .. && {repository()}",
+        says="no repository here: @HOME@/projects, to which this folder belongs, is not visible; start there to use git",
+    ),
+    Case(
+        "files of the repository's configuration",
+        repository(text("~/ignored", "*.tmp"), WORK) + " && git config core.excludesFile ~/ignored && git config include.path ~/.gitconfig-work",
+        says="@HOME@/ignored is not read (core.excludesfile of this repository); @HOME@/.gitconfig-work is not read (include.path of this repository)",
+    ),
+    Case("a work tree elsewhere", repository("mkdir ~/tree") + " && git config core.worktree ~/tree", says="its work tree @HOME@/tree is not visible (core.worktree)"),
+    Case("a template", repository(hook("~/template/hooks"), have("init.templateDir", "~/template")), says="new repositories are made without the template @HOME@/template"),
+    Case("a partial clone", repository() + " && git config remote.origin.promisor true", says="what this partial clone has not fetched is missing"),
+    Case("a broken configuration", repository() + " && echo '[user' >>~/.gitconfig", says="your configuration cannot be read: fatal: bad config line 6 in file @HOME@/.gitconfig"),
+    Case("an ignore file that may not be read", repository(text("~/ignored", "*.tmp"), "chmod 0 ~/ignored", have("core.excludesFile", "~/ignored")), says="@HOME@/ignored is not read (core.excludesfile)"),
+    Case(
+        "a tool for diffs",
+        repository(have("diff.external", "difft --color"), have("alias.x", "!x-tool"), have("trailer.t.cmd", "~/t")),
+        "echo two >a; git diff --stat",
+        says="diff.external is not used (difft is not visible); no alias x (x-tool is not visible); trailer.t.cmd is not used (~/t is not visible)",
+    ),
+]  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 
 import pytest
 
-from jail.cases_git import SAME, Case
+from jail.cases_git import DIFFERENT, SAME, Case
 from jail.host import SECRET, Host
 from support.machine import Done
 
@@ -42,6 +43,18 @@ def answers(host: Host, case: Case) -> tuple[Done, Done]:
 def test_git_in_a_session_is_git_outside(host: Host, case: Case) -> None:
     outside, inside = answers(host, case)
 
-    assert inside.stdout == outside.stdout
+    assert inside.stdout == outside.stdout.replace(f"@{platform.node()}.", "@claude-local.")
     assert [line for line in inside.stderr.splitlines() if "git here" in line] == []
     assert SECRET not in inside.stdout
+
+
+@pytest.mark.parametrize("case", DIFFERENT, ids=lambda case: case.name)
+def test_a_difference_is_named_before_the_session(host: Host, case: Case) -> None:
+    prepared = host.unconfined(f"set -e\n{case.prepare}")
+    assert prepared.returncode == 0, prepared.stderr
+
+    done = host.session(f"echo begins >&2; {{ {case.ask or 'true'}; }} 2>/dev/null")
+
+    lines = done.stderr.splitlines()
+    print(done.stdout)
+    assert lines[: lines.index("begins")] == [f"claude-local: git here is not as outside: {host.fill_in(case.says)}"]

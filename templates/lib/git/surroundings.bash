@@ -48,7 +48,7 @@ place_condition() {
   [[ $kind == gitdir || $kind == gitdir/i ]] || return 0
   case $pattern in
     \~/*) pattern=$(cd -P "$HOME" && pwd)/${pattern#\~/} ;;
-    ./*) pattern=$(realpath -- "$1") pattern=${pattern%/*}/${pattern#./} ;;
+    ./*) start=$(realpath -- "$1") pattern=${start%/*}/${pattern#./} ;;
   esac
   [[ $pattern == /* ]] || return 0
   conditions=("$kind:$pattern")
