@@ -2,7 +2,8 @@
 # Copied to build/ by `invoke render`: change it in templates/.
 #
 # It contains `workspace`, `before` (the list of files), `old/` (copies), `obeyed` (paths to protect), `mounts`,
-# `global_hooks` and `global_files` (what git obeys everywhere), `git/` (its configuration for the session), `stamp` (its time is the start of the session) and `begun` (without it, the session never ran).
+# `global_hooks` and `global_files` (what git obeys everywhere), `git/` (its configuration for the session), `stamp` (its
+# time is the start of the session) and `begun` (without it, the session never ran).
 # It is deleted after the audit, or if the start is refused.
 
 record=''

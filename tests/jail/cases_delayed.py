@@ -66,6 +66,32 @@ GITS = [
         GIT,
         STATUS,
     ),
+    *(
+        Attack(
+            f"changes a file that is included by {who}", f"{EVIL_CONFIG} >team", f"{GIT} && {before}", STATUS
+        )
+        for who, before in {
+            "the repository": "touch team && git config include.path ../team",
+            "the repository, if it is there": "git config include.path ../team",
+            "a file of the repository": "printf '[include]\\n\\tpath = team\\n' >first && git config include.path ../first",
+            "the repository on a branch": "touch team && git config includeIf.onbranch:*.path ../team",
+            "the user": "touch team && git config --global include.path @WORK@/team",
+            "the user on a condition": "git config --global includeIf.gitdir:~/projects/.path @WORK@/team",
+            "a link of the user": "mv ~/.gitconfig team && ln -s @WORK@/team ~/.gitconfig",
+        }.items()
+    ),
+    Attack(
+        "changes a file that the user's configuration includes elsewhere",
+        f"{EVIL_CONFIG} >team",
+        f"{GIT} && git config --global includeIf.gitdir:~/other/.path @WORK@/team && git init -q ~/other",
+        "git -C ~/other status",
+    ),
+    Attack(
+        "changes hooks of a conditional configuration",
+        f"{HOOK} >tools/pre-commit; chmod +x tools/pre-commit",
+        f"{GIT} && mkdir tools && git config --file ~/c core.hooksPath tools && git config --global includeIf.gitdir:~/projects/.path ~/c",
+        COMMIT,
+    ),
     Attack(
         "moves the repository aside and makes it anew",
         f"mv .git old; cp -r old .git; {EVIL_CONFIG} >>.git/config",

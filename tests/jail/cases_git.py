@@ -14,7 +14,10 @@ class Case:
     prepare: str
     ask: str = ""
     says: str = ""
+    found: str = ""
+    """What the session answers, if it is not the same as outside."""
     folder: str = "@WORK@"
+    variables: str = ""
 
 
 def have(key: str, value: str, file: str = "~/.gitconfig") -> str:
@@ -29,7 +32,9 @@ def text(file: str, line: str) -> str:
 
 def repository(*before: str) -> str:
     """Commands, then a repository with a commit and an untracked file."""
-    return " && ".join([*before, "git init -q . && echo one >a && echo x >a.tmp && git add a && git commit -q -m one"])
+    return " && ".join(
+        [*before, "git init -q . && echo one >a && echo x >a.tmp && git add a && git commit -q -m one"]
+    )
 
 
 def hook(folder: str) -> str:
@@ -169,8 +174,20 @@ PROGRAMS = [
         ),
     ),
 ]  # fmt: skip
+VARIABLES = [
+    Case("the variables of a name", repository(), variables="GIT_AUTHOR_NAME=Other GIT_COMMITTER_EMAIL=other@x EMAIL=third@x"),
+    Case("an address in EMAIL", repository() + " && git config -f ~/.gitconfig --unset user.email", variables="EMAIL=third@x"),
+    Case("a configuration in variables", repository(), variables="GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.email GIT_CONFIG_VALUE_0=v@x GIT_CONFIG_KEY_1=http.extraHeader GIT_CONFIG_VALUE_1=CANARY-5f1c7d"),
+    Case("-c of git", repository() + " && git config user.email local@x", variables="GIT_CONFIG_PARAMETERS=\"'user.email'='p@x'\""),
+    Case("the system's configuration", repository(have("core.excludesFile", "~/ignored", "~/system"), text("~/ignored", "*.tmp")), variables="GIT_CONFIG_SYSTEM=$HOME/system"),
+    Case("another global configuration", repository(have("user.name", "Glo Bal", "~/global")), variables="GIT_CONFIG_GLOBAL=$HOME/global EMAIL=third@x"),
+    Case("another folder for XDG", repository(text("~/xdg/git/ignore", "*.tmp")), variables="XDG_CONFIG_HOME=$HOME/xdg"),
+]  # fmt: skip
 PLACES = [
-    Case("a .git that is a link", repository() + " && mv .git kept.git && ln -s kept.git .git && echo /kept.git >.git/info/exclude"),
+    Case(
+        "a .git that is a link",
+        repository() + " && mv .git kept.git && ln -s kept.git .git && echo /kept.git >.git/info/exclude",
+    ),
     Case(
         "a sparse checkout",
         "mkdir in out && touch in/x out/y && git init -q . && git add . && git commit -qm one && git sparse-checkout set in",
@@ -203,7 +220,7 @@ PLACES = [
         "git init -q sub && git -C sub commit -q --allow-empty -m one && git clone -q --shared sub new && mv new/.git . && echo /sub/ >.git/info/exclude",
     ),
 ]
-SAME = [*IDENTITIES, *FILES, *PROGRAMS, *PLACES]
+SAME = [*IDENTITIES, *FILES, *PROGRAMS, *VARIABLES, *PLACES]
 
 SIGNED = "commits are not signed"
 DIFFERENT = [
@@ -228,6 +245,7 @@ DIFFERENT = [
         "hooks outside",
         repository(hook("~/.githooks"), have("core.hooksPath", "~/.githooks")) + " && " + hook(".git/hooks"),
         "git commit -q --allow-empty -m two && git log -1 --format=%B",
+        found="two\n\n",
         says="hooks in @HOME@/.githooks do not run",
     ),
     Case(
@@ -244,17 +262,19 @@ DIFFERENT = [
         "signatures",
         repository() + f" && {have('commit.gpgSign', 'true')} && {have('gpg.format', 'ssh')} && {have('user.signingKey', '~/.ssh/id_ed25519.pub')} && {have('tag.gpgSign', '1')}",
         "git commit -q --allow-empty -m two && git tag -m x t && git log -1 --format=%B",
+        found="two\n\n",
         says="commits are not signed; tags are not signed",
     ),
     Case(
         "signatures of the repository",
         repository() + " && git config commit.gpgSign true",
         "git commit -q --allow-empty -m two && git log -1 --format=%B",
+        found="two\n\n",
         says="commits are not signed",
     ),
     Case(
         "borrowed objects",
-        f"git init -q ~/r && git -C ~/r commit -q --allow-empty -m one && git clone -q --shared ~/r new && mv new/.git . && rmdir new",
+        "git init -q ~/r && git -C ~/r commit -q --allow-empty -m one && git clone -q --shared ~/r new && mv new/.git . && rmdir new",
         says="objects in @HOME@/r/.git/objects are missing; to have them here: git repack -a -d && rm .git/objects/info/alternates",
     ),
     Case(
@@ -270,12 +290,14 @@ DIFFERENT = [
     Case("a work tree elsewhere", repository("mkdir ~/tree") + " && git config core.worktree ~/tree", says="its work tree @HOME@/tree is not visible (core.worktree)"),
     Case("a template", repository(hook("~/template/hooks"), have("init.templateDir", "~/template")), says="new repositories are made without the template @HOME@/template"),
     Case("a partial clone", repository() + " && git config remote.origin.promisor true", says="what this partial clone has not fetched is missing"),
+    Case("a repository elsewhere", f"git init -q ~/dotfiles && {repository()}", says="not passed on: GIT_DIR GIT_WORK_TREE", variables="GIT_DIR=$HOME/dotfiles/.git GIT_WORK_TREE=$HOME"),
     Case("a broken configuration", repository() + " && echo '[user' >>~/.gitconfig", says="your configuration cannot be read: fatal: bad config line 6 in file @HOME@/.gitconfig"),
     Case("an ignore file that may not be read", repository(text("~/ignored", "*.tmp"), "chmod 0 ~/ignored", have("core.excludesFile", "~/ignored")), says="@HOME@/ignored is not read (core.excludesfile)"),
     Case(
         "a tool for diffs",
         repository(have("diff.external", "difft --color"), have("alias.x", "!x-tool"), have("trailer.t.cmd", "~/t")),
-        "echo two >a; git diff --stat",
+        "echo two >a; git diff --shortstat",
+        found=" 1 file changed, 1 insertion(+), 1 deletion(-)\n",
         says="diff.external is not used (difft is not visible); no alias x (x-tool is not visible); trailer.t.cmd is not used (~/t is not visible)",
     ),
 ]  # fmt: skip

@@ -28,47 +28,54 @@ read_configuration() {
   complete_identity
 }
 
-# users_git ARGUMENTS…: runs git in no repository.
+# users_git ARGUMENTS…: becomes git, in no repository.
 users_git() {
-  (cd / && unset GIT_DIR GIT_WORK_TREE GIT_COMMON_DIR GIT_CONFIG && exec git "$@" 2>/dev/null)
+  cd / && unset GIT_DIR GIT_WORK_TREE GIT_COMMON_DIR GIT_CONFIG && exec git "$@"
 }
 
 # read_values NAME DEPTH ARGUMENTS…: adds the values that `git config` lists to the file NAME.
 read_values() {
-  local name=$1 depth=$2 scope origin entry why
+  local name=$1 depth=$2 scope origin entry why output git
   shift 2
+  exec {output}< <(users_git config --null --show-scope --show-origin "$@" 2>/dev/null)
+  git=$!
   while IFS= read -r -d '' scope && IFS= read -r -d '' origin && IFS= read -r -d '' entry; do
-    case $scope in
-      failed)
-        why=$(cd / && unset GIT_DIR GIT_CONFIG && git config "$@" 2>&1 >/dev/null) || true
-        differ "your configuration cannot be read: ${why##*$'\n'}"
-        ;;
-      local | worktree) ;;
-      *) add_value "${origin#file:}" "${entry%%$'\n'*}" "$entry" ;;
-    esac
-  done < <(users_git config --null --show-scope --show-origin "$@" || printf 'failed\0\0\0')
+    [[ $scope == @(local|worktree) ]] || add_value "${origin#file:}" "${entry%%$'\n'*}" "$entry"
+  done <&"$output"
+  exec {output}<&-
+  if ! wait "$git" && [[ $name != elsewhere ]]; then
+    why=$(users_git config "$@" 2>&1 >/dev/null) || true
+    differ "your configuration cannot be read: ${why##*$'\n'}"
+  fi
 }
 
 # add_value FILE KEY ENTRY: adds one value to the file `name` of read_values. ENTRY is KEY, or KEY, a line break and the value.
 add_value() {
-  local file=$1 key=$2 entry=$3 value rule
+  local file=$1 key=$2 entry=$3 value rule path
   note_file "$file"
   value=${entry#*$'\n'}
   [[ $entry == *$'\n'* ]] || value=true
   rule=${git_rules[$key]:-${git_rules[${key%%.*}.*]:-}}
   [[ $key != *.*.* ]] || rule=${git_rules[${key%%.*}.*.${key##*.}]:-${git_rules[${key%%.*}.*.*]:-}}
   case $key in
-    include.path) return 0 ;; # git has read it
-    includeif.*.path) add_conditional "$file" "${key:10:${#key}-15}" "$value" ;;
+    include.path) expand "$value" "${file%/*}" && note_file "$path" ;; # git has read it, if it is there
+    includeif.*.path) expand "$value" "${file%/*}" && add_conditional "$file" "${key:10:${#key}-15}" "$path" ;;
+    core.hookspath) expand "$value" && add_hooks "$path" ;;
+    *) [[ $name == elsewhere ]] || add_known_value ;;
+  esac
+}
+
+# Adds the value of add_value if a session may have it.
+add_known_value() {
+  case $key in
     safe.directory)
-      value=$(expand "$value")
-      if [[ ! $value || $value == '*' ]] || reaches_workspace "${value%/\*}"; then add_plain "$key" "$value"; fi
+      expand "$value"
+      if [[ ! $path || $path == '*' ]] || reaches_workspace "${path%/\*}"; then add_plain "$key" "$path"; fi
       ;;
     commit.gpgsign | tag.gpgsign | tag.forcesignannotated)
       git_texts["check"]=yes
       add_plain "$key" "$value"
       ;;
-    core.hookspath) add_hooks "$value" ;;
     init.templatedir) add_template "$value" ;;
     alias.*)
       if [[ $value == '!'* ]]; then add_command "$key" "$value"; else add_plain "$key" "$value"; fi
@@ -107,17 +114,17 @@ add_command() {
   write_value "$name" "$1" "$2"
 }
 
-# expand PATH: prints a path as git reads it.
+# expand PATH [FOLDER]: sets path to what git reads as PATH, which may begin in FOLDER.
 expand() {
-  local path=${1#:(optional)}
+  path=${1#:(optional)}
   [[ $path != \~/* ]] || path=$HOME/${path#\~/}
-  printf '%s' "$path"
+  [[ -z ${2:-} || $path == /* ]] || path=$2/$path
 }
 
 # add_text_file NAME KEY PATH: gives the session a copy of the text, because it does not see the file.
 add_text_file() {
   local path text=''
-  path=$(expand "$3")
+  expand "$3"
   if [[ $path != /* || ! -e $path ]] || is_shown "$path"; then
     write_value "$1" "$2" "$path"
   elif [[ -f $path && -r $path ]] && { IFS= read -r -d '' -n "$LARGEST_TEXT" text <"$path" || ((${#text} < LARGEST_TEXT)); }; then
@@ -131,16 +138,15 @@ add_text_file() {
 
 # add_hooks PATH: also a folder that is not there counts, because git then runs no hooks at all.
 add_hooks() {
-  local path
-  path=$(expand "$1")
-  git_hooks+=$path$'\n'
-  write_value "$name" core.hookspath "$path"
-  [[ $path != /* ]] || ! has_entries "$path" || is_shown "$path" || differ "hooks in $(printf %q "$path") do not run" core.hookspath "$path"
+  [[ $name == elsewhere && $1 != /* ]] || git_hooks+=$1$'\n'
+  [[ $name != elsewhere ]] || return 0
+  write_value "$name" core.hookspath "$1"
+  [[ $1 != /* ]] || ! has_entries "$1" || is_shown "$1" || differ "hooks in $(printf %q "$1") do not run" core.hookspath "$1"
 }
 
 add_template() {
   local path
-  path=$(expand "$1")
+  expand "$1"
   if [[ $path != /* ]] || is_shown "$path"; then
     write_value "$name" init.templatedir "$path"
   elif has_entries "$path"; then
@@ -148,21 +154,22 @@ add_template() {
   fi
 }
 
-# add_conditional FILE CONDITION PATH: adds the file that FILE includes under a condition, unless that cannot hold here.
+# add_conditional FILE CONDITION PATH: adds the file that FILE includes under a condition. If that cannot hold here, the
+# audit still needs to know what the file names: a session could change hooks that run elsewhere.
 add_conditional() {
-  local path conditions condition file
-  path=$(expand "$3")
-  [[ $path == /* ]] || path=${1%/*}/$path
+  local conditions condition file=elsewhere
+  note_file "$3"
+  ((depth < DEEPEST_INCLUDE)) && [[ -r $3 && ! -d $3 ]] || return 0
   place_condition "$1" "$2"
-  ((${#conditions[@]} && depth < DEEPEST_INCLUDE)) && [[ -r $path && ! -d $path ]] || return 0
-  note_file "$path"
-  git_count=$((git_count + 1))
-  file=config-$git_count
-  git_texts[$file]=''
-  for condition in "${conditions[@]}"; do
-    write_value "$name" "includeif.$condition.path" "$HOME/.git$file"
-  done
-  read_values "$file" "$((depth + 1))" --file "$path" --list --includes
+  if [[ $name != elsewhere && ${#conditions[@]} -gt 0 ]]; then
+    git_count=$((git_count + 1))
+    file=config-$git_count
+    git_texts[$file]=''
+    for condition in "${conditions[@]}"; do
+      write_value "$name" "includeif.$condition.path" "$HOME/.git$file"
+    done
+  fi
+  read_values "$file" "$((depth + 1))" --file "$3" --list --includes
 }
 
 # note_file FILE: git obeys this file. If it is in the workspace, the audit watches it.
@@ -174,12 +181,14 @@ note_file() {
 
 # The identity that git would derive from the user's account and the machine's name, which the session does not have.
 complete_identity() {
-  local said text=${git_texts[config]:-} name
-  [[ $text != *$'[user]\n\tname = '* || $text != *$'[user]\n\temail = '* ]] || return 0
-  said=$(unset GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL && users_git var GIT_AUTHOR_IDENT) || return 0
-  said=${said%'> '*} name=${said%' <'*}
-  git_texts[config]=''
-  write_value config user.name "$name"
-  write_value config user.email "${said#"$name <"}"
-  git_texts[config]+=$text # so it gives way
+  local said text=${git_texts["config"]:-} name=yes email=yes
+  [[ $text != *$'[user]\n\tname = '* ]] || name=''
+  [[ $text != *$'[user]\n\temail = '* && -z ${EMAIL:-} ]] || email=''
+  [[ $name || $email ]] || return 0
+  said=$(unset GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL && users_git var GIT_AUTHOR_IDENT 2>/dev/null) || return 0
+  said=${said%'> '*}
+  git_texts["config"]=''
+  [[ ! $name ]] || write_value config user.name "${said%' <'*}"
+  [[ ! $email ]] || write_value config user.email "${said##*'<'}"
+  git_texts["config"]+=$text # so it gives way
 }

@@ -73,7 +73,7 @@ uses_attribute() {
   local file text
   if [[ ! $attributes ]]; then
     attributes=' '
-    while IFS= read -r -d '' file; do
+    while IFS= read -r -t 5 -d '' file; do # a hostile repository could make git wait forever
       [[ -f $file ]] && IFS= read -r -d '' -n 1000000 text <"$file" || attributes+=" ${text:-}"$'\n' text=''
     done < <(
       printf '%s\0' .gitattributes /etc/gitattributes "$GIT_TEXTS"/text-* "$(git rev-parse --git-path info/attributes 2>/dev/null)"
@@ -88,7 +88,7 @@ uses_attribute() {
 check_values() {
   local scope entry key value
   local -A values=()
-  while IFS= read -r -d '' scope && IFS= read -r -d '' entry; do
+  while IFS= read -r -t 5 -d '' scope && IFS= read -r -t 5 -d '' entry; do
     key=${entry%%$'\n'*} value=${entry#*$'\n'}
     [[ $entry == *$'\n'* ]] || value=true
     values[$key]=$value
@@ -115,7 +115,7 @@ check_values() {
 can_run() {
   local text=$1 word previous='' first=yes
   local -a words
-  text=${text#!} text=${text//'${HOME}'/$HOME} text=${text//'$HOME'/$HOME} text=${text//[\"\']/}
+  text=${text#!} text=${text//\$\{HOME\}/$HOME} text=${text//\$HOME/$HOME} text=${text//[\"\']/}
   text=${text//[|;&()]/ ; }
   read -ra words <<<"$text"
   for word in "${words[@]}"; do

@@ -10,7 +10,7 @@ list_git() {
   source "$HERE/lib/git/configuration.bash"
   source "$HERE/lib/git/surroundings.bash"
   source "$HERE/lib/audit/repositories.bash"
-  workspace=$(pwd -P) git_folder=$workspace
+  workspace=$PWD git_folder=$PWD # PWD has no links (leave_workspace_programs)
   inspect_repository
   read_configuration
   for name in "${!git_texts[@]}"; do

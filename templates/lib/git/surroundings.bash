@@ -131,10 +131,9 @@ inspect_file() {
 # note_hidden PATH BEFORE AFTER: notes, with text before and after it, a path that is there, but not in the session.
 note_hidden() {
   local path
-  path=$(expand "$1")
   case $key in
-    include.path | core.worktree) [[ $path == /* ]] || path=$git_folder/$path ;;
-    *) [[ $path == /* ]] || path=$workspace/$path ;;
+    include.path | core.worktree) expand "$1" "$git_folder" ;;
+    *) expand "$1" "$workspace" ;;
   esac
   [[ ! -e $path ]] || is_shown "$path" || contains "$common" "$(realpath -- "$path")" \
     || differ "$2$(printf %q "$path")$3"
