@@ -30,6 +30,7 @@ protect_repository() {
     for name in gitdir commondir config.worktree modules; do
       [[ ! -e $target/$name ]] || show ro "$target/$name"
     done
+    [[ ! -e $common/objects/info/alternates ]] || show ro "$common/objects/info/alternates"
     show ro "$git"
     printf '%s\0' "$target" "$common/refs" "$common/logs" "$common/objects" >"$record/repository" # for the audit
   fi

@@ -87,6 +87,18 @@ GITS = [
         "git -C ~/other status",
     ),
     Attack(
+        "adds a hook where the whole workspace is the folder of hooks",
+        f"{HOOK} >pre-commit; chmod +x pre-commit",
+        f"{GIT} && git config --file team core.hooksPath @WORK@ && git config --global includeIf.gitdir:@WORK@/.path @WORK@/team",
+        COMMIT,
+    ),
+    Attack(
+        "borrows objects from another repository",
+        "echo @HOME@/other/.git/objects >.git/objects/info/alternates",
+        GIT,
+        planted(".git/objects/info/alternates"),
+    ),
+    Attack(
         "changes hooks of a conditional configuration",
         f"{HOOK} >tools/pre-commit; chmod +x tools/pre-commit",
         f"{GIT} && mkdir tools && git config --file ~/c core.hooksPath tools && git config --global includeIf.gitdir:~/projects/.path ~/c",
@@ -305,6 +317,12 @@ WORKTREES = [
         "rm -rf @HOME@/projects/main/.git/logs/HEAD; ln -s @HOME@/.bashrc @HOME@/projects/main/.git/logs/HEAD",
         WORKTREE,
         f"cd @HOME@/projects/main && {COMMIT}",
+    ),
+    Attack(
+        "borrows objects for the repository behind a worktree",
+        "echo @HOME@/other/.git/objects >@HOME@/projects/main/.git/objects/info/alternates",
+        WORKTREE,
+        planted("@HOME@/projects/main/.git/objects/info/alternates"),
     ),
     Attack(
         "leads a branch's log behind a worktree elsewhere",

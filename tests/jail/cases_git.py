@@ -151,6 +151,15 @@ PROGRAMS = [
     Case("hooks of the repository", repository() + " && " + hook(".git/hooks")),
     Case("hooks in the workspace", repository(hook(".githooks"), have("core.hooksPath", ".githooks"))),
     Case("hooks that are nowhere", repository(have("core.hooksPath", "~/none")) + " && " + hook(".git/hooks")),
+    Case(
+        "a configuration and hooks in the workspace",
+        repository(
+            have("core.hooksPath", "$PWD", "team").replace("'$PWD'", "$PWD"),
+            have("includeIf.gitdir:$PWD/.path", "$PWD/team").replace("'", '"'),
+        )
+        + " && "
+        + hook("."),
+    ),
     Case("aliases", repository(have("alias.st", "status --short"), have("alias.hi", "!f() { echo hi $1; }; f")), "git st; git hi you"),
     Case(
         "textconv and a merge driver",

@@ -1,6 +1,11 @@
 # The files that git obeys, or writes through, in the repositories of the workspace.
 # Copied to build/ by `invoke render`: change it in templates/.
 
+# Where the whole workspace is a folder of hooks, these are the hooks (githooks(5)).
+readonly HOOKS=(applypatch-msg pre-applypatch post-applypatch pre-commit pre-merge-commit prepare-commit-msg commit-msg
+  post-commit pre-rebase post-checkout post-merge pre-push post-rewrite reference-transaction post-index-change
+  sendemail-validate fsmonitor-watchman)
+
 # repository_parts: the same pairs as `scan`, for what git obeys or writes through in the repositories whose HEAD `scan` found.
 repository_parts() {
   local path folder tree hooks file folders=() places=()
@@ -13,10 +18,13 @@ repository_parts() {
     folder=./${path%HEAD} folder=${folder%/}
     [[ -d $folder/objects && -d $folder/refs || -e $folder/commondir ]] || continue
     folders+=("$folder")
-    places+=("$folder/config" "$folder/config.worktree" "$folder/commondir" "$folder/hooks" "$folder/rebase-merge/git-rebase-todo")
+    places+=("$folder/config" "$folder/config.worktree" "$folder/commondir" "$folder/hooks" "$folder/rebase-merge/git-rebase-todo"
+      "$folder/objects/info/alternates")
     tree=${folder%/.git}
     while IFS= read -r hooks; do
-      [[ -z $hooks ]] || places+=("$(relative_path "$tree" "$hooks")")
+      [[ -n $hooks ]] || continue
+      hooks=$(relative_path "$tree" "$hooks")
+      if [[ $hooks != . ]]; then places+=("$hooks"); else places+=("${HOOKS[@]/#/./}"); fi
     done <<<"$(hooks_path "$folder/config")"$'\n'"${global_hooks:-}"
     included_files "$folder/config"
     included_files "$folder/config.worktree"
@@ -55,7 +63,7 @@ hooks_path() {
 relative_path() {
   local path
   path=$(cd "$1" && realpath --canonicalize-missing -- "$2") || return 0
-  if contains "$PWD" "$path"; then printf './%s' "${path#"$PWD/"}"; else printf '/nonexistent'; fi
+  if [[ $path == "$PWD" ]]; then printf .; elif contains "$PWD" "$path"; then printf './%s' "${path#"$PWD/"}"; else printf '/nonexistent'; fi
 }
 
 # harmless_git ARGUMENTS…: runs git outside every repository, with no configuration except the one in the arguments.
