@@ -41,14 +41,15 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
-    """A user's machine: own home, state, port and Compose project. Everything is stopped afterwards."""
+    """A user's machine: own home, state, port and Compose project. What still runs afterwards is stopped."""
     home = tmp_path / "my höme"
     home.mkdir()
     port, management_port = unused_port(), unused_port()
     project = f"claude-local-test-{uuid.uuid4().hex[:8]}"
     own = Machine(checkout, home, port, project, management_port=management_port)
     yield own
-    if own.invoke("down").returncode:  # a failed test may hold the lock
+    left = own.our_processes() or own.left_in_docker()
+    if left and own.invoke("down").returncode:  # a failed test may hold the lock
         own.end_all()
 
 

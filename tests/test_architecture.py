@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.layers import LAYERS
 from support.machine import ROOT, repository_files
 
 PACKAGE = ROOT / "scripts" / "claude_local"
@@ -18,19 +19,6 @@ MODULES = {
     ): file
     for file in sorted(PACKAGE.rglob("*.py"))
 }
-
-LAYERS = [
-    ["foundation"],
-    ["machine"],
-    ["profiles"],
-    ["client", "server"],
-    ["build", "models"],
-    ["lifecycle"],
-    ["checks", "management"],
-    ["dashboard"],
-    ["cli"],
-]
-"""From low to high. A package imports only lower rows: neither its neighbours in a row nor anything above."""
 
 PURE_PACKAGES = ["foundation"]
 PURE_MODULES = [

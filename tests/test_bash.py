@@ -133,9 +133,9 @@ def test_a_setting_that_is_ignored_is_named(machine: Machine) -> None:
     assert (quiet.returncode, quiet.stderr) == (0, "")
     assert changed.returncode == 0
     assert changed.stderr == (
-        "claude-local: ignored, because claude-local was rendered with other values: "
+        "claude-local: these settings have changed since `invoke render` and have no effect yet: "
         "CLAUDE_LOCAL_EXTERNAL_URL CLAUDE_LOCAL_LLAMA_PORT; "
-        f"to apply: cd '{machine.checkout}' && invoke render\n"
+        f"to apply them: cd '{machine.checkout}' && invoke render\n"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from invoke.parser import ParserContext
 
+from claude_local.build.image.image_pins import SOURCE, VARIANTS
 from claude_local.dashboard.dialogs import HELP
 from claude_local.management.routes import ROUTES
 from support import refresh_architecture
@@ -119,6 +120,14 @@ def test_the_page_on_the_dashboard_names_every_key_of_its_help() -> None:
 
     letters = {key for keys, _ in HELP for key in keys.split() if re.fullmatch(r"[a-zN?/]|Esc", key)}
     assert named == letters
+
+
+def test_the_page_on_the_image_names_the_pinned_builds_and_no_other() -> None:
+    official = re.findall(r"-(b\d+)@", str(VARIANTS["cuda"].prebuilt))
+
+    named = set(re.findall(r"\bb\d{5}\b", text_of("image.md")))
+
+    assert named == {SOURCE.build, *official}
 
 
 def test_the_page_on_the_architecture_says_of_each_package_what_its_own_first_line_says() -> None:

@@ -41,13 +41,20 @@ is_older() {
   return 1
 }
 
+# Dies with the last line that Claude Code printed.
+refuse_claude() {
+  local reason
+  reason=$("$claude" --version 2>&1 </dev/null | tail --lines 1) || true
+  die "\`$claude --version\` failed${reason:+: ${reason//[[:cntrl:]]/ }}" 'install Claude Code again: npm install --global @anthropic-ai/claude-code'
+}
+
 # Asks Claude Code for its version once, and again when the program is newer than the cached answer.
 check_version() {
   local seen="$CLIENT_DIR/cache/claude-version" version
   if [[ $seen -nt $claude && $(<"$seen") == "$claude" ]]; then
     return 0
   fi
-  version=$("$claude" --version 2>/dev/null </dev/null) || die "$claude does not start"
+  version=$("$claude" --version 2>/dev/null </dev/null) || refuse_claude
   version=${version%% *}
   if is_older "$version" "$OLDEST_CLAUDE"; then
     die "Claude Code $version is too old; $OLDEST_CLAUDE or newer is needed" 'update it: npm install --global @anthropic-ai/claude-code'

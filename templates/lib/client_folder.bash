@@ -9,10 +9,10 @@ check_build() {
 
 check_client_dir() {
   if [[ -L $CLIENT_DIR || $CLIENT_DIR -ef ${HOME:-/}/.claude ]]; then
-    die "$CLIENT_DIR is a link or the normal ~/.claude, which local sessions never touch" "choose another folder: CLAUDE_LOCAL_CLIENT_DIR, then $CHECKOUT_TASK render"
+    die "$CLIENT_DIR is a link or the normal ~/.claude, which local sessions never touch" "choose another folder: set client_dir in settings.yaml, then: $CHECKOUT_TASK render"
   fi
-  [[ -d $CLIENT_DIR/cache ]] || mkdir -p "$CLIENT_DIR/cache" 2>/dev/null || die "cannot make $CLIENT_DIR/cache" "choose another folder: CLAUDE_LOCAL_CLIENT_DIR, then $CHECKOUT_TASK render"
-  [[ -r $CLIENT_DIR && -w $CLIENT_DIR && -x $CLIENT_DIR ]] || die "you cannot read and write $CLIENT_DIR"
+  [[ -d $CLIENT_DIR/cache ]] || mkdir -p "$CLIENT_DIR/cache" 2>/dev/null || die "cannot make $CLIENT_DIR/cache" "choose another folder: set client_dir in settings.yaml, then: $CHECKOUT_TASK render"
+  [[ -r $CLIENT_DIR && -w $CLIENT_DIR && -x $CLIENT_DIR ]] || die "you cannot read and write $CLIENT_DIR" "correct its permissions: chmod u+rwx $(printf %q "$CLIENT_DIR"); or choose another folder: set client_dir in settings.yaml, then: $CHECKOUT_TASK render"
 }
 
 prepare_client_dir() {

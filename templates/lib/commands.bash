@@ -40,5 +40,5 @@ name_new_settings() {
     [[ -z $value || $written == *" $name=$value "* ]] || names+=("$name")
   done
   [[ ${#names[@]} -gt 0 ]] || return 0
-  say "ignored, because claude-local was rendered with other values: ${names[*]}; to apply: $CHECKOUT_TASK render"
+  say "these settings have changed since \`invoke render\` and have no effect yet: ${names[*]}; to apply them: $CHECKOUT_TASK render"
 }

@@ -31,6 +31,6 @@ wait_for_door() {
     pause 0.005
   done
   mapfile -t said < <(grep --max-count 3 -e ALERT "$record/door.log" 2>/dev/null)
-  die "the door to the model did not open: ${said[0]:-haproxy said nothing}" "${said[@]:1}" \
+  die "the proxy to the model did not start: ${said[0]:-haproxy printed no reason}" "${said[@]:1}" \
     "check the installed version ($haproxy -v), or run weaker: --sandbox bash; or unconfined: --sandbox off"
 }

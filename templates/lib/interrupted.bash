@@ -27,7 +27,8 @@ audit_interrupted() {
 end_left_container() {
   [[ -f $1/container ]] || return 0
   docker rm --force --volumes "$(<"$1/container")" >/dev/null 2>&1 || docker info >/dev/null 2>&1 && return
-  say 'cannot audit what the last session in this folder left: Docker does not answer'
+  say 'the last session in this folder was not audited, because Docker does not answer: do not use its new files yet'
+  say 'start Docker (sudo systemctl start docker), then claude-local here again, which audits first'
   return 1
 }
 

@@ -30,7 +30,7 @@ check_listener() {
   listeners=''
   while IFS= read -r line; do
     if [[ $line =~ $ours && ${BASH_REMATCH[4]} != @(0|"$EUID") ]]; then
-      die "the program on $BASE_URL belongs to another user" "end it, or choose another port: CLAUDE_LOCAL_LLAMA_PORT, then $CHECKOUT_TASK up"
+      die "another user's program listens on $BASE_URL: it could read your prompts" "ask that user to end it, or choose another port: set llama_port in settings.yaml, then: $CHECKOUT_TASK up"
     fi
   done <<<"$found"
 }

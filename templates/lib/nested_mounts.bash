@@ -48,7 +48,7 @@ protect_mounts() {
       names+=("$(printf %q "${point#"$workspace/"}")")
     done
   done
-  ((${#names[@]} == 0)) || say "read-only in this session, because mounted here: ${names[*]}"
+  ((${#names[@]} == 0)) || say "these mounts are read-only in this session: ${names[*]}"
 }
 
 is_mount() {

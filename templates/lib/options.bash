@@ -49,11 +49,12 @@ read_options() {
 
 # refuse_bypass ARGUMENTS…: dies if Claude Code would not ask. Without a jail, only its questions protect the machine.
 refuse_bypass() {
-  local argument
+  local argument open='nothing is confined'
+  [[ $sandbox != bash ]] || open='Read, Write and Edit are not confined'
   for argument; do
     case $argument in
       --dangerously-skip-permissions | --allow-dangerously-skip-permissions | bypassPermissions | --permission-mode=bypassPermissions)
-        die "$argument is only possible with --sandbox jail or container" "with --sandbox $sandbox a command of the model could do whatever you can"
+        die "$argument is only possible with --sandbox jail or container" "with --sandbox $sandbox $open: only your answers protect your files"
         ;;
     esac
   done

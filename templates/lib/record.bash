@@ -17,7 +17,7 @@ open_record() {
   [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
   # shellcheck disable=SC2064  # expands now; the trap lasts until the session begins
   trap "rm -rf ${record@Q}" EXIT
-  mkdir -m 700 "$record" "$record/door" "$record/git" "$record/old" || die "cannot write into $STATE_DIR" "choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
+  mkdir -m 700 "$record" "$record/door" "$record/git" "$record/old" || die "cannot write into $STATE_DIR" "choose another folder: set state_dir in settings.yaml, then: $CHECKOUT_TASK render"
   printf '%s' "$workspace" 2>/dev/null >"$record/workspace" || refuse_full_disk
 }
 
@@ -66,22 +66,24 @@ has_wrapper() {
   now=$(process_start "${pid%-*}") && [[ $now == "${pid#*-}" ]]
 }
 
-# why_not RECORD: prints why the list could not be made; for a disk problem, the system's own message.
+# why_not RECORD: prints why the list could not be made. Fails if the disk is not the reason; else prints the system's message.
 why_not() {
-  local answer
+  local answer is_disk=yes
   if answer=$( (printf '%65536s' '' >"$1/probe") 2>&1); then
-    printf 'find could not list it'
+    printf 'the list is incomplete' # find was killed, or a file was changed while it was copied
+    is_disk=''
   else
     printf 'cannot write into %q: %s' "$STATE_DIR" "${answer##*: }"
   fi
   rm -f "$1/probe"
+  [[ -n $is_disk ]]
 }
 
 # Without a complete record, the audit could not see what the session made.
 refuse_full_disk() {
-  local reason
+  local reason remedy
   check_workspace_again
-  reason=$(why_not "$record")
-  die "cannot list the files of this folder, which the audit after the session needs: $reason" \
-    "free disk space (check: df -h $(printf %q "$STATE_DIR")), or choose another folder: CLAUDE_LOCAL_STATE_DIR, then $CHECKOUT_TASK render"
+  remedy="free disk space (check: df -h $(printf %q "$STATE_DIR")), or choose another folder: set state_dir in settings.yaml, then: $CHECKOUT_TASK render"
+  reason=$(why_not "$record") || remedy='start claude-local again while no other program changes files here'
+  die "cannot list the files of this folder, which the audit after the session needs: $reason" "$remedy"
 }

@@ -21,7 +21,7 @@ protect_repository() {
     [[ -e $target/config.worktree ]] || : >"$target/config.worktree" # git would also obey one that a session makes
     show ro "$common"
     for name in objects refs logs; do
-      [[ ! -L $common/$name ]] || refuse_workspace "$name of its repository is a link"
+      [[ ! -L $common/$name ]] || refuse_workspace "the folder $name of its repository is a link" "put a real folder in its place: $(printf %q "$common/$name")"
       show rw "$common/$name"
       writable+=("$common/$name")
     done

@@ -7,7 +7,7 @@ served='' active='' context=''
 check_server() {
   check_listener
   http_get /models not-the-key || return 1
-  [[ $http_answer == HTTP/1.?' 401 '* ]] || die "the server on $BASE_URL is not ours: it does not ask for a key" "end it, or choose another port: CLAUDE_LOCAL_LLAMA_PORT, then $CHECKOUT_TASK up"
+  [[ $http_answer == HTTP/1.?' 401 '* ]] || die "the server on $BASE_URL is not ours: it does not ask for a key" "end it, or choose another port: set llama_port in settings.yaml, then: $CHECKOUT_TASK up"
 }
 
 # Starts a model and empties model: no switch is needed then.
@@ -69,7 +69,7 @@ check_context() {
   fi
   if ((context < GOOD_CONTEXT)); then
     tools=lean
-    say "a context of $context tokens is small: only the lean set of tools, and early compaction"
+    say "the context is small ($context tokens): only the lean tools, and early compaction; to change this, raise server/ctx_size in profiles/${active:-NAME}.yaml"
   fi
 }
 

@@ -48,7 +48,7 @@ put_aside() {
   ln "$BATS_TEST_TMPDIR/outside" notes
   run --separate-stderr "$AUDIT" before "$RECORD"
   [ "$status" -eq 1 ]
-  [[ "$stderr" == "claude-local: 1 file(s) here have other names outside $WORKSPACE, for instance notes"* ]]
+  [[ "$stderr" == "claude-local: 1 file(s) here are hard links to files outside $WORKSPACE, for instance notes"* ]]
   run --separate-stderr "$AUDIT" before "$RECORD" yes
   [ "$status" -eq 0 ]
   [ "$(stat --format %h notes)" -eq 1 ]
@@ -58,7 +58,8 @@ put_aside() {
   mkdir "$RECORD/before"
   run --separate-stderr "$AUDIT" before "$RECORD"
   [ "$status" -eq 1 ]
-  [[ "$stderr" == 'claude-local: cannot list the files of this folder, which the audit after the session needs: '* ]]
+  [[ "$stderr" == 'claude-local: cannot list the files of this folder, which the audit after the session needs: the list is incomplete'$'\n'* ]]
+  [[ "$stderr" == *$'\n''claude-local: start claude-local again while no other program changes files here' ]]
 }
 
 @test "after: an empty commit is not reported" {
@@ -82,7 +83,7 @@ put_aside() {
   [ "$(cat .envrc)" = fine ]
   [ ! -e sub/.mcp.json ]
   [ "$(put_aside)" = $'.envrc evil\nsub/.mcp.json evil' ]
-  [[ "$stderr" == 'claude-local: 2 file(s) that other programs would obey were put aside:'* ]]
+  [[ "$stderr" == 'claude-local: 2 file(s) that other programs run or follow without asking were moved out of the workspace:'* ]]
   [[ "$stderr" == *$'\n  Makefile' ]]
   rm -r "$STATE_DIR"/quarantine/*-1*
 }
@@ -109,6 +110,18 @@ put_aside() {
   [[ "$stderr" == *$'\n  .envrc' ]]
 }
 
+@test "after: what is removed from the repository has its own block" {
+  mkdir "$BATS_TEST_TMPDIR/refs"
+  printf '%s\0' "$BATS_TEST_TMPDIR/refs" >"$RECORD/repository"
+  "$AUDIT" before "$RECORD"
+  until [ "$BATS_TEST_TMPDIR/refs/main" -nt "$RECORD/stamp" ]; do ln -sf /dev/null "$BATS_TEST_TMPDIR/refs/link" && touch "$BATS_TEST_TMPDIR/refs/main"; done
+  ln -sf /dev/null "$BATS_TEST_TMPDIR/refs/link"
+  run --separate-stderr "$AUDIT" after "$RECORD"
+  [ "$status" -eq 0 ]
+  [ ! -L "$BATS_TEST_TMPDIR/refs/link" ]
+  [ "$stderr" = "claude-local: removed from the repository, because git would have followed them:"$'\n'"  $BATS_TEST_TMPDIR/refs/link" ]
+}
+
 @test "after: an audit that cannot write its list fails, and moves nothing" {
   "$AUDIT" before "$RECORD"
   echo evil >.envrc
@@ -116,5 +129,6 @@ put_aside() {
   run --separate-stderr "$AUDIT" after "$RECORD"
   [ "$status" -eq 1 ]
   [ -e .envrc ]
-  [[ "$stderr" == *' could not be audited: '* ]]
+  [[ "$stderr" == *' could not be audited: the list is incomplete'$'\n'* ]]
+  [[ "$stderr" == *$'\n''claude-local: do not use what it left; start claude-local here again, which audits first' ]]
 }

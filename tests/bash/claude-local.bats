@@ -169,6 +169,21 @@ own_arguments() {
   [ "$status" -eq 0 ]
 }
 
+@test "a Claude Code that does not start is reported with its own last line" {
+  printf '#!/bin/bash\necho first >&2\necho "node: not found" >&2\nexit 127\n' >"$BIN/claude"
+  run wrap </dev/null
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = "claude-local: \`$BIN/claude --version\` failed: node: not found" ]
+  [ "${lines[1]}" = 'claude-local: install Claude Code again: npm install --global @anthropic-ai/claude-code' ]
+}
+
+@test "without questions it does not start unless everything is confined" {
+  run wrap --dangerously-skip-permissions </dev/null
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'claude-local: --dangerously-skip-permissions is only possible with --sandbox jail or container' ]
+  [ "${lines[1]}" = 'claude-local: with --sandbox off nothing is confined: only your answers protect your files' ]
+}
+
 @test "compares versions by their numbers" {
   for version in 2.1.128 2.1.129 2.2.0 2.10.1 3.0.0 10.0.0; do
     touch "$BIN/claude"

@@ -29,7 +29,7 @@ setup() {
 @test "hold-memory: starts nothing if the kernel does not limit the memory" {
   run "$LIBEXEC/hold-memory" 4711 /usr/bin/touch "$BATS_TEST_TMPDIR/started" 6>&2
   [ "$status" -eq 1 ]
-  [ "$output" = 'it may not limit memory' ]
+  [ "$output" = 'the user manager may not limit memory' ]
   [ ! -e "$BATS_TEST_TMPDIR/started" ]
 }
 
@@ -52,6 +52,7 @@ setup() {
   done
   run "$LIBEXEC/quarantine" delete
   [ "$status" -eq 1 ]
+  [ "$output" = 'claude-local: usage: claude-local quarantine [list | restore NAME]' ]
 }
 
 @test "the installed command starts the one in build/, through a link and from anywhere" {

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from claude_local.checks.verify import verify
 from claude_local.checks.verify.session import Result
+from claude_local.cli import loading
 from claude_local.cli.loading import watch_loading
 from claude_local.cli.profile_list import show_profiles
 from claude_local.cli.show_status import show_snapshot
 from claude_local.foundation.errors import UserError
-from claude_local.foundation.snapshot import STOPPED, LastSwitch, Snapshot, State
+from claude_local.foundation.snapshot import STOPPED, LastSwitch, Outcome, Snapshot, State
 from claude_local.machine import hints, terminal
 from claude_local.machine.settings import Settings, load_settings
 from claude_local.profiles.model_source import ModelSource
@@ -81,6 +84,40 @@ def test_a_status_is_in_words_for_one_slot_and_a_first_start(
     assert four["last switch"] == "small to demo: switched in 2.3 s"
 
 
+ENDED: list[tuple[Outcome, str | None, str]] = [
+    ("went back", "out of memory", "a to b: failed after 12.3 s (out of memory); a was started again"),
+    ("nothing changed", "interrupted", "a to b: ended after 12.3 s (interrupted); nothing changed"),
+    ("failed", None, "a to b: failed after 12.3 s; no model is running"),
+]
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize(("outcome", "reason", "expected"), ENDED)
+def test_a_switch_that_failed_says_what_runs_now(
+    capsys: pytest.CaptureFixture[str],
+    settings: Settings,
+    outcome: Outcome,
+    reason: str | None,
+    expected: str,
+) -> None:
+    last = LastSwitch("a", "b", 12.34, outcome, ended_at=0.0, reason=reason)
+
+    assert rows(capsys, replace(READY, last_switch=last), settings)["last switch"] == expected
+
+
+@pytest.mark.parametrize(("state", "step"), [("ready", "switching to b"), ("loading", "loading b")])
+def test_a_wait_for_the_old_model_is_not_called_loading(
+    monkeypatch: pytest.MonkeyPatch, state: State, step: str
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(loading, "talk", Console(file=screen, force_terminal=True, width=100))
+
+    with loading.watch_loading("b") as seen:
+        seen.progress(replace(STOPPED, state=state), "the last line")
+
+    assert f"{step} " in screen.getvalue().split("the last line")[0].rpartition("\r")[2]
+
+
 def test_a_narrow_list_of_profiles_keeps_its_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
@@ -95,7 +132,7 @@ def test_a_narrow_list_of_profiles_keeps_its_columns(
     show_profiles(settings, {"a-name": profile})
 
     first, *rest = capsys.readouterr().out.splitlines()
-    assert first.split()[:4] == ["a-name", "15.0", "GB", "fit"]
+    assert first.split()[:4] == ["a-name", "15.0", "GB", "auto"]
     assert len(rest) > 2
     assert {line[:21] for line in rest} == {" " * 21}
 
@@ -148,7 +185,7 @@ def test_the_next_command_is_told_as_it_works_here(
 
 @pytest.mark.parametrize(
     ("hint", "more"),
-    [("see: invoke profiles", "\n  hint: from here: cd /c && invoke …"), ("install it", ""), ("", "")],
+    [("see: invoke profiles", "\n  hint: run `invoke` in the checkout: cd /c"), ("install it", ""), ("", "")],
 )
 def test_a_hint_says_where_invoke_works(hint: str, more: str) -> None:
     error = UserError("it failed", hint=hint)

@@ -120,7 +120,9 @@ def test_after_a_broken_model_the_old_one_is_running_again(machine: Machine, eng
     assert (refused.status, refused.code) == (502, "engine_failed")
     error = refused.json()["error"]
     assert error["message"].startswith("`broken` did not load: ")
-    assert error["hint"] == "`demo` is running again"
+    assert error["hint"] == (
+        "`demo` is running again; read the log: invoke logs; or choose another model: invoke profiles"
+    )
     assert answer_of(machine) == "demo"
     last = api.get("/status").json()["last_switch"]
     assert (last["outcome"], last["reason"]) == ("went back", error["message"])

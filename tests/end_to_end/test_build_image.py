@@ -27,7 +27,7 @@ from support.machine import Machine, error_of
 
 pytestmark = pytest.mark.docker
 
-BEFORE = "the image was not built, and an existing one is unchanged: "
+BEFORE = "the image was not built: "
 FOREVER = "add_custom_target(forever COMMAND tail -f {marker})\nadd_dependencies(llama-server forever)\n"
 
 

@@ -46,8 +46,8 @@ def test_without_a_terminal_up_asks_for_a_model_by_flag(machine: Machine) -> Non
     done = machine.invoke("up")
 
     message, hints = error_of(done)
-    assert message == "which model?"
-    assert hints[0].startswith("pass one: --model demo | ")
+    assert message == "no model is named, and there is no terminal to choose one"
+    assert hints[0].startswith("name one: --model demo | ")
 
 
 @pytest.mark.embedded
@@ -113,7 +113,9 @@ def test_a_broken_gguf_is_reported_with_the_reason_and_the_old_model_runs_again(
     message, hints = error_of(done)
     assert message.startswith("`broken` did not load: ")
     assert "tensor 'token_embd.weight' data is not within the file bounds" in message
-    assert hints == ["`demo` is running again"]
+    assert hints == [
+        "`demo` is running again; read the log: invoke logs; or choose another model: invoke profiles"
+    ]
     after = machine.status()
     assert (after["profile"], after["state"]) == ("demo", "ready")
 

@@ -81,9 +81,8 @@ def test_questions_during_a_switch_are_answered(machine: Machine, client: str) -
         outcomes.append(answer.get("outcome", answer))
 
     assert session.close() == 0
-    assert [(result["is_error"], result["session_id"]) for result in results] == [
-        (False, results[0]["session_id"])
-    ] * len(DELAYS_SECONDS)
+    assert [result["result"] for result in results if result["is_error"]] == []
+    assert {result["session_id"] for result in results} == {results[0]["session_id"]}
     assert outcomes == ["switched"] * len(DELAYS_SECONDS)
     assert [text for text in said(machine) if text.startswith("question ")] == [
         f"question {number}" for number in range(len(DELAYS_SECONDS))

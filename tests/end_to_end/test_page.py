@@ -57,8 +57,14 @@ def serve(machine: Machine, engine: str) -> None:
 
 
 def open_page(page: Page, machine: Machine) -> None:
+    failed: list[str] = []
+    page.on("requestfailed", lambda request: failed.append(f"{request.url}: {request.failure}"))
+    page.on("pageerror", lambda error: failed.append(str(error)))
     page.goto(machine.management_url)
-    expect(page.locator("#state")).not_to_have_text("connecting …")
+    try:
+        expect(page.locator("#state")).not_to_have_text("connecting …")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{failed}\n{page.locator('#link').inner_text()}") from None
 
 
 @pytest.mark.docker
@@ -144,6 +150,16 @@ def test_the_page_finds_its_server_again(machine: Machine, page: Page) -> None:
     expect(page.locator("#link")).to_have_text("")
     expect(page.locator("#state")).to_have_text("ready  other")
     end_server(machine, server)
+
+
+@pytest.mark.embedded
+def test_a_script_that_did_not_arrive_is_requested_again(machine: Machine, page: Page) -> None:
+    serve(machine, "embedded")
+    page.route("**/charts.js", lambda route: route.abort(), times=1)
+
+    page.goto(machine.management_url)
+
+    expect(page.locator("#state")).to_have_text("ready  demo")
 
 
 @pytest.mark.embedded

@@ -63,7 +63,7 @@ def test_after_a_no_or_without_a_hub_the_demo_model_stays(machine: Machine, hub:
         screen = terminal.wait_for("exit code: 0")
 
     assert (after_no, machine.status()["profile"]) == ("demo", "demo")
-    assert "no model hub answers at http://127.0.0.1:9: the demo model stays" in screen
+    assert "no model hub answers at http://127.0.0.1:9: the demo model keeps running" in screen
     assert hub.asked("storage") == []
 
 
@@ -78,7 +78,9 @@ def test_a_failed_download_is_reported_and_the_demo_model_stays(machine: Machine
         terminal.keys("y", "Enter")
         screen = terminal.wait_for("exit code: 0")
 
-    assert "the demo model stays; later: .venv/bin/invoke pull small" in " ".join(screen.split())
+    assert "the demo model keeps running; to continue later: .venv/bin/invoke pull small" in " ".join(
+        screen.split()
+    )
     assert machine.status()["profile"] == "demo"
 
 

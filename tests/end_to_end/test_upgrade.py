@@ -134,4 +134,4 @@ def test_rollback_without_a_previous_image_is_refused(
     message, hints = error_of(machine.invoke("rollback-image"))
 
     assert message == f"`{images.image}` has no previous image"
-    assert hints == ["invoke build-image and upgrade-image keep the image that they replace"]
+    assert hints == ["there is one only after an image was replaced; to build another: invoke upgrade-image"]

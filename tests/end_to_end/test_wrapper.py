@@ -70,7 +70,8 @@ def test_a_context_below_64k_uses_the_lean_tools_with_a_warning(machine: Machine
 
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[0] == (
-        "claude-local: a context of 40960 tokens is small: only the lean set of tools, and early compaction"
+        "claude-local: the context is small (40960 tokens): only the lean tools, and early compaction; "
+        "to change this, raise server/ctx_size in profiles/sized.yaml"
     )
 
 
@@ -293,7 +294,9 @@ def test_a_server_of_another_user_gets_no_request(
 ) -> None:
     shown, asked = ask_beside_another(machine, *LISTENERS[where], folder=None if has_ss else tmp_path)
 
-    assert shown == f"claude-local: the program on {machine.url} belongs to another user"
+    assert (
+        shown == f"claude-local: another user's program listens on {machine.url}: it could read your prompts"
+    )
     assert asked == ""
 
 

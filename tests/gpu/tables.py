@@ -16,7 +16,7 @@ def markdown(machine: Row, rows: Sequence[Row]) -> str:
     parts = [
         *_machine(machine),
         *_section("Speed", speed_tables(machine, rows)),
-        *_section("The plan against what was taken", plan_table(rows)),
+        *_section("Planned and allocated memory", plan_table(rows)),
         *_section("Two uneven devices", placement_table(rows)),
         *_section("First token", first_token_table(rows)),
         *_section("A switch in router mode", router_table(rows)),
@@ -45,8 +45,8 @@ def speed_tables(machine: Row, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def plan_table(rows: Sequence[Row]) -> Iterator[str]:
-    """Planned / taken in MiB of each device, and how much the sum is off."""
-    yield from _head(["model", "setting", "device", "weights", "cache", "compute", "in all", "off"])
+    """Planned / allocated in MiB of each device, and the error of the planned total."""
+    yield from _head(["model", "setting", "device", "weights", "cache", "compute", "total", "error"])
     seen = set()
     for row in rows:
         key = (row.get("model"), row.get("setting"))
@@ -69,8 +69,8 @@ def placement_table(rows: Iterable[Row]) -> Iterator[str]:
         "weights",
         "cache",
         "compute",
-        "in all",
-        "off",
+        "total",
+        "error",
     ]
     yield from _head([*columns, "llama-fit-params"])
     for row in rows:

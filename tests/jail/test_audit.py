@@ -43,7 +43,7 @@ def test_new_files_are_put_aside_and_named(host: Host) -> None:
     assert sorted(str(path.relative_to(host.work)) for path in host.work.rglob("*")) == ["file", "sub"]
     name = name_of_quarantine(host)
     assert done.stderr.splitlines() == [
-        "claude-local: 2 file(s) that other programs would obey were put aside:",
+        "claude-local: 2 file(s) that other programs run or follow without asking were moved out of the workspace:",
         "  .envrc",
         "  sub/.vscode",
         f"  read them in {host.state_dir}/quarantine/{name}",
@@ -235,7 +235,10 @@ def test_restoring_does_not_replace_a_file(host: Host) -> None:
 
     assert (host.work / ".envrc").read_text() == "mine"
     assert aside(host) == {".envrc": "evil\n"}
-    assert ".envrc already exists again" in done.stderr
+    assert (
+        ".envrc exists in the workspace and was not overwritten; the file in quarantine is still "
+        in done.stderr
+    )
 
 
 def test_nothing_is_restored_through_a_link_that_a_later_session_made(host: Host) -> None:
@@ -329,7 +332,7 @@ def test_files_that_cannot_be_put_aside_are_named(host: Host) -> None:
     done = host.session("echo evil >.envrc; mkdir .vscode; echo evil >.vscode/tasks.json")
 
     assert (
-        "other programs would obey these too, but they cannot be put aside; delete them:\n  .envrc\n  .vscode\n"
+        "other programs also run or follow these, but they cannot be moved; delete them:\n  .envrc\n  .vscode\n"
         in done.stderr
     )
 

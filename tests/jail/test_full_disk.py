@@ -65,7 +65,7 @@ def assert_refused(host: Host, done: Done) -> None:
         "claude-local: cannot list the files of this folder, which the audit after the session needs: "
         f"cannot write into {host.state_dir}: No space left on device",
         f"claude-local: free disk space (check: df -h {host.state_dir}), "
-        f"or choose another folder: CLAUDE_LOCAL_STATE_DIR, then cd '{ROOT}' && invoke render",
+        f"or choose another folder: set state_dir in settings.yaml, then: cd '{ROOT}' && invoke render",
     ]
     assert records(host) == []
 
@@ -131,7 +131,7 @@ def test_an_audit_that_failed_on_a_full_disk_is_repeated_at_the_next_start(host:
     assert (third.returncode, third.stdout) == (0, "it runs\n")
     assert third.stderr.splitlines()[:2] == [
         again,
-        "claude-local: 1500 file(s) that other programs would obey were put aside:",
+        "claude-local: 1500 file(s) that other programs run or follow without asking were moved out of the workspace:",
     ]
     assert files(host) == before
     assert record
@@ -177,7 +177,7 @@ def test_after_a_power_failure_a_lost_list_moves_nothing(host: Host, text: bytes
     assert (quarantined(host), records(host), (host.work / ".envrc").read_text()) == (0, [], "mine\n")
     assert done.stderr.splitlines() == [
         "claude-local: the last session in this folder was cut off; auditing what it left",
-        "claude-local: the list of files from before the session is lost, as after a power failure: nothing is put aside",
+        "claude-local: the list of files from before the session is lost (power failure?), so nothing was moved: check the changed files yourself",
         "claude-local: changed in this session; read them before you build, test or run:",
         "  .vscode",
     ]

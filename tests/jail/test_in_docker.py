@@ -425,7 +425,10 @@ def test_files_that_other_programs_would_obey_are_put_aside(user: DockerUser) ->
     done = user.claude_local(f"{script}; echo kept >kept.txt")
 
     assert done.stderr.count("Read-only file system") == 2
-    assert "1 file(s) that other programs would obey were put aside:" in done.stderr, done.stderr
+    assert (
+        "1 file(s) that other programs run or follow without asking were moved out of the workspace:"
+        in done.stderr
+    ), done.stderr
     found = sorted(path.name for path in user.workspace.iterdir())
     assert found == [".envrc", ".git", "kept.txt"]
     assert (user.workspace / ".envrc").read_text() == "export OLD=1\n"
@@ -457,7 +460,7 @@ def test_mounts_below_the_workspace_are_read_only_and_named(user: DockerUser) ->
         found = sorted(path.name for path in user.workspace.rglob(".envrc"))
 
     assert done.stderr.count("Read-only file system") == 3, done.stderr
-    named = "claude-local: read-only in this session, because mounted here: sub sub/deep $'a, \"b\\'\\n'"
+    named = "claude-local: these mounts are read-only in this session: sub sub/deep $'a, \"b\\'\\n'"
     assert named in done.stderr.splitlines()
     assert found == []
     assert (user.workspace / "file").read_text() == "fine\n"

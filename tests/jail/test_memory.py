@@ -18,7 +18,9 @@ from support.machine import Done
 pytestmark = pytest.mark.tools
 
 OWN_LIMIT = f"{8192 * 1024}\n"  # of each process, in KiB
-WARNING = "claude-local: systemd does not limit this session's memory, so each process has its own limit: {}"
+WARNING = (
+    "claude-local: systemd does not limit this session's memory ({}); each process has its own limit instead"
+)
 
 
 @contextmanager
@@ -82,7 +84,7 @@ def test_a_user_manager_that_may_not_limit_memory_leaves_it_to_each_process(host
         shown = manager.run(at_a_terminal(host.wrapper_argv("true")))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, OWN_LIMIT, "")
-    assert screen(shown) == [WARNING.format("it may not limit memory")]
+    assert screen(shown) == [WARNING.format("the user manager may not limit memory")]
 
 
 def test_a_property_that_systemd_does_not_know_leaves_memory_to_each_process(host: Host) -> None:
@@ -110,7 +112,8 @@ def test_a_dead_user_manager_leaves_memory_to_each_process(host: Host) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, OWN_LIMIT, "")
     (line,) = screen(shown)
     assert shown.returncode == 1
-    assert line.startswith(WARNING.format("Failed to connect to "))
+    assert line.startswith(WARNING.partition("{}")[0] + "Failed to connect to ")
+    assert line.endswith(WARNING.partition("{}")[2])
 
 
 def test_without_a_user_manager_nothing_is_printed(host: Host) -> None:

@@ -152,7 +152,7 @@ def test_mounts_below_are_read_only_and_named(host: Host, name: str) -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, "")
-    line = f"claude-local: read-only in this session, because mounted here: {host.fill_in(case.names)}"
+    line = f"claude-local: these mounts are read-only in this session: {host.fill_in(case.names)}"
     assert done.stderr.splitlines() == [line]
     assert "evil" not in seen
     assert list(host.state_dir.glob("sessions/*")) == []

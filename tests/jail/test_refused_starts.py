@@ -47,11 +47,11 @@ REFUSALS = [
     Refusal(
         "a worktree whose repository's logs are a link",
         f"git init -q ../r && cd ../r && {COMMIT} && git worktree add -q ../tree && mv .git/logs ../../l && ln -s ../../../l .git/logs",
-        "logs of its repository is a link",
+        "the folder logs of its repository is a link",
         "rm @HOME@/projects/r/.git/logs",
         folder="@HOME@/projects/tree",
     ),
-    Refusal("a name outside", "ln @HOME@/.bashrc notes", "have other names outside", "rm notes"),
+    Refusal("a name outside", "ln @HOME@/.bashrc notes", "are hard links to files outside", "rm notes"),
     Refusal(
         "a jail that cannot start",
         program("bwrap", "echo bwrap: no >&2; exit 1"),
@@ -61,7 +61,7 @@ REFUSALS = [
     Refusal(
         "a door that does not open",
         program("haproxy", "echo [ALERT] no >&2; exit 1"),
-        "the door to the model did not open: [ALERT] no",
+        "the proxy to the model did not start: [ALERT] no",
         "rm ../haproxy",
     ),
     Refusal(

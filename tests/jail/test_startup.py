@@ -130,13 +130,13 @@ PLACES = [
         "a file with a name outside",
         GOOD,
         f"{HARMLESS} && ln @HOME@/.bashrc {GOOD}/notes",
-        "have other names outside",
+        "are hard links to files outside",
     ),
     Place(
         "a file with a name outside and an odd one here",
         GOOD,
         f"{HARMLESS} && ln @HOME@/.bashrc {GOOD}/$'no\\e[31mtes'",
-        "have other names outside",
+        "are hard links to files outside",
     ),
 ]
 

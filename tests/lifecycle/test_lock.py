@@ -63,7 +63,7 @@ def test_a_second_command_gets_the_holder_of_the_lock(settings: Settings, tmp_pa
 
     expected = rf"another command is running: `switch demo` \(process {process.pid}\), for \d+ s"
     assert re.fullmatch(expected, caught.value.message)
-    assert caught.value.hint == "wait for it, or end it"
+    assert caught.value.hint == "wait for it, or press Ctrl-C where it runs"
 
 
 def test_a_command_waits_for_an_automatic_holder(settings: Settings, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_holder_with_an_invalid_entry_still_holds_the_lock(settings: Settings,
         with pytest.raises(Busy) as caught, hold(settings, "down"):
             pass
 
-    assert caught.value.message == "another command is running: its name is unknown"
+    assert caught.value.message == "another claude-local command is running, but its name is unknown"
 
 
 def test_the_lock_file_is_private(settings: Settings) -> None:

@@ -208,6 +208,18 @@ def test_after_a_broken_model_the_old_one_starts_again_and_the_hint_says_so() ->
     assert last(machine.on_disk) == ("old", "new", "went back", "`new` is broken")
 
 
+def test_after_going_back_the_hint_of_the_failure_is_kept() -> None:
+    class Full(Machine):
+        def verify(self, profile: str) -> None:
+            if profile == "new":
+                raise EngineFailed("out of memory", hint="choose a smaller model\nor free memory")
+
+    with pytest.raises(EngineFailed) as caught:
+        run(Full())
+
+    assert caught.value.hint == "`old` is running again; choose a smaller model; or free memory"
+
+
 def test_if_both_models_are_broken_the_error_has_both_reasons() -> None:
     machine = Machine(broken=frozenset({"new", "old"}))
 

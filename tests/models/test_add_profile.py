@@ -69,7 +69,7 @@ def test_a_profile_from_the_hub_has_every_known_value(machine: Machine, hub: Hub
 message must be at the beginning.
 # Will it fit here: `invoke plan --model some-model-ud-q4_k_xl`.
 title: "deci (random weights) (UD-Q4_K_XL)"
-description: "Dense model (deci). {len(content) / 1e6:.1f} MB file. Say what it is good for."
+description: "Dense model (deci), {len(content) / 1e6:.1f} MB file."   # add what it is good for
 
 chat_template: tolerant
 
@@ -199,7 +199,9 @@ def test_a_taken_name_and_a_file_outside_the_models_folder_are_refused(
 
     models = machine.checkout / "models"
     assert taken == "`demo` is already a name of profile `demo`"
-    assert elsewhere == f"{tmp_path / 'demo.gguf'} lies outside {models}, where the server looks"
+    assert (
+        elsewhere == f"{tmp_path / 'demo.gguf'} is not in {models}, the only folder that llama-server reads"
+    )
     assert hints == [f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={tmp_path}"]
     assert missing == f"there is no file {machine.checkout / 'none.gguf'}"
     assert neither == "`what is this` is neither a file nor a repository"
@@ -253,9 +255,24 @@ def test_a_missing_or_ambiguous_quantisation_is_reported_with_the_available_file
         choose_file("o/n", {"model.safetensors": 1}, "")
 
     assert missing.value.message == "o/n has no GGUF file for `Q4_K_XL`"
-    assert missing.value.hint.splitlines()[0] == "o/n:m-Q4_K_M.gguf  1 bytes"
+    assert missing.value.hint.splitlines()[:2] == [
+        "choose one: invoke add-profile o/n:m-Q4_K_M.gguf",
+        "o/n:m-Q4_K_M.gguf  1 bytes",
+    ]
     assert twice.value.message == "`Q4_0` matches several files in o/n"
     assert none.value.message == "o/n has no GGUF files"
+    assert none.value.hint == "choose a repository with GGUF files; their names often end in -GGUF"
+
+
+def test_of_many_files_forty_are_listed() -> None:
+    sizes = {f"m-{number:02}.gguf": 1 for number in range(43)}
+
+    with pytest.raises(UserError) as caught:
+        choose_file("o/n", sizes, "")
+
+    assert caught.value.message == "o/n has none of the usual quantisations"
+    lines = caught.value.hint.splitlines()
+    assert (len(lines), lines[-2:]) == (42, ["o/n:m-39.gguf  1 bytes", "and 3 more"])
 
 
 TEMPLATES = {

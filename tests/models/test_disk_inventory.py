@@ -171,7 +171,7 @@ def test_the_command_lists_and_deletes_only_after_confirmation(machine: Machine)
 
     assert listed.returncode == 0, listed.stderr
     assert f"old.gguf  {orphan_size / 1e6:.1f} MB  no profile names it" in listed.stdout
-    assert "belong to no profile; delete them: invoke models --prune" in listed.stderr
+    assert "in unused files and partial downloads; delete them: invoke models --prune" in listed.stderr
     assert [extra["path"] for extra in as_json["extras"]] == ["old.gguf"]
     assert (message, was_kept) == ("cannot ask: there is no terminal", True)
     assert hints == ["delete them without asking: invoke models --prune --yes"]

@@ -275,7 +275,9 @@ def test_a_file_that_differs_from_the_profile_is_not_downloaded(
 
     message, hints = error_of(machine.invoke("pull", "some"))
 
-    assert message == f"{REPO} has a different {FILE} than profile `some` means: {key} {theirs}, not {mine}"
+    assert (
+        message == f"{FILE} in {REPO} is not the file that profile `some` names: {key} {theirs}, not {mine}"
+    )
     assert "profiles/some.yaml" in hints[0]
     assert hub.asked("storage") == []
 

@@ -127,7 +127,7 @@ def test_all_mistakes_of_all_files_are_reported_together_by_file_and_line(folder
             "profiles/b.yaml:7: server/fit: should be 'on' or 'off', not True",
             "profiles/b.yaml:8: zzz: is not a known key",
         ],
-        ["did you mean `fit` instead of `fitt`?", BOOLEAN_HINT],
+        ["did you mean `fit` instead of `fitt`?", BOOLEAN_HINT, "all keys: profiles/_reference.yaml"],
     )
 
 

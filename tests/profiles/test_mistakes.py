@@ -26,7 +26,11 @@ MISTAKES = {
         "5: server/cache-type-k: is not a known key",
         "did you mean `cache_type_k` instead of `cache-type-k`?",
     ),
-    "unknown key without a similar one": ("zzz: 1", "4: zzz: is not a known key", ""),
+    "unknown key without a similar one": (
+        "zzz: 1",
+        "4: zzz: is not a known key",
+        "all keys: profiles/_reference.yaml",
+    ),
     "duplicate key": ("title: again", "4: title: appears twice, first on line 1", ""),
     "duplicate key below server": (
         "server:\n  temp: 1\n  temp: 2",
@@ -110,19 +114,19 @@ MISTAKES = {
         r"4: tested_on: should not contain control characters or line breaks, not '\x1b[31m'",
         "",
     ),
-    "list for a section": ("server: [1]", "4: server: should be a mapping, not [1]", ""),
-    "nothing for a section": ("server:", "4: server: should be a mapping, not None", ""),
+    "list for a section": ("server: [1]", "4: server: should be keys with values, not [1]", ""),
+    "nothing for a section": ("server:", "4: server: should be keys with values, not None", ""),
     "text for a list": ("aliases: x", "4: aliases: should be a list, not 'x'", ""),
     "mapping for a list": ("aliases: {x: 1}", "4: aliases: should be a list, not {'x': 1}", ""),
     "number in a list": ("aliases:\n- x\n- 1", "6: aliases/1: should be text, not 1", ""),
     "capital in an alias": (
         "aliases: [Qwen]",
-        "4: aliases/0: should be text that matches ^[a-z0-9][a-z0-9._-]{0,62}$, not 'Qwen'",
+        "4: aliases/0: should be a name of small letters, digits, `.`, `_` and `-`, at most 63, not 'Qwen'",
         "",
     ),
     "list for template values": (
         "server: {chat_template_kwargs: [1]}",
-        "4: server/chat_template_kwargs: should be a mapping, not [1]",
+        "4: server/chat_template_kwargs: should be keys with values, not [1]",
         "",
     ),
     "number in extra_args": (
@@ -159,8 +163,8 @@ def test_a_mistake_is_reported_with_file_line_place_expectation_and_hint(
     ("model", "message"),
     [
         ("{}", "model/file: is missing"),
-        ("a.gguf", "model: should be a mapping, not 'a.gguf'"),
-        ("null", "model: should be a mapping, not None"),
+        ("a.gguf", "model: should be keys with values, not 'a.gguf'"),
+        ("null", "model: should be keys with values, not None"),
         ("{file: ''}", "model/file: should be text that is not empty, not ''"),
         (
             "{file: /a.gguf}",
@@ -173,8 +177,9 @@ def test_a_mistake_is_reported_with_file_line_place_expectation_and_hint(
         ("{file: a.bin}", "model/file: should be a .gguf file below the models folder, not 'a.bin'"),
         (
             "{file: a.gguf, sha256: ABC}",
-            "model/sha256: should be text that matches ^[0-9a-f]{64}$, not 'ABC'",
+            "model/sha256: should be a SHA-256 checksum: 64 of the characters 0-9 and a-f, not 'ABC'",
         ),
+        ("{file: a.gguf, repo: name}", "model/repo: should be a repository: owner/name, not 'name'"),
         ("{file: a.gguf, size_bytes: 0}", "model/size_bytes: should be more than 0, not 0"),
         ("{file: a.gguf, about_gb: 0}", "model/about_gb: should be more than 0.0, not 0"),
         ("{file: a.gguf, about_gb: 1000001}", "model/about_gb: should be 1000000.0 or less, not 1000001"),
@@ -232,9 +237,9 @@ def test_an_invalid_file_name_is_refused(folder: Path, stem: str) -> None:
 
     messages, _ = mistakes_in(folder)
 
-    pattern = "^[a-z0-9][a-z0-9._-]{0,62}$"
+    rule = "a name of small letters, digits, `.`, `_` and `-`, at most 63"
     shown = repr(stem) if len(stem) < 60 else repr(stem)[:57] + "..."
-    assert messages == [f"profiles/{stem}.yaml:1: name: should be text that matches {pattern}, not {shown}"]
+    assert messages == [f"profiles/{stem}.yaml:1: name: should be {rule}, not {shown}"]
 
 
 @pytest.mark.parametrize("key", [r"\e[31m", r"a\nb", r"\u009b1m", r"\u202eb"])

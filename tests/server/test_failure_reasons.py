@@ -85,6 +85,15 @@ def test_missing_memory_is_given_in_gigabytes_with_the_card() -> None:
     )
 
 
+def test_memory_that_earlier_buffers_took_explains_a_buffer_below_the_free_memory() -> None:
+    lines = [DEVICE_0.replace("18883 MiB", "20981 MiB"), NO_ROOM]
+
+    assert reason_in(lines) == (
+        "out of memory on GPU 0: no room for a buffer of 21.3 GB "
+        "(22.0 GB were free before loading; earlier buffers took part of that)"
+    )
+
+
 def test_missing_memory_is_reported_even_without_the_lines_on_free_memory() -> None:
     assert reason_in([NO_ROOM]) == "out of memory on GPU 0: no room for a buffer of 21.3 GB"
 

@@ -159,7 +159,7 @@ class Machine:
         write_demo_model(self.checkout / "models" / f"{name}.gguf", seed=seed, chat_template=chat_template)
         (self.checkout / "profiles" / f"{name}.yaml").write_text(
             f"title: {name}\ndescription: for a test\n{top}model: {{file: {name}.gguf}}\n"
-            f"server:\n  ctx_size: 65536\n  top_k: 0\n  min_p: 0.0\n{lines}"
+            f"server:\n  ctx_size: 65536\n  threads: 1\n  top_k: 0\n  min_p: 0.0\n{lines}"
         )
 
     def left_in_docker(self) -> list[str]:

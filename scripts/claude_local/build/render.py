@@ -172,7 +172,7 @@ def quote_haproxy(value: object) -> str:
     """A word of HAProxy's configuration. Raises UserError for signs that mean something there."""
     text = _one_line(value)
     if not re.fullmatch(r"[A-Za-z0-9._~:/-]*", text):
-        raise UserError(f"the door cannot lead to an address with such signs: {text!r}")
+        raise UserError(f"the proxy to the model cannot use an address with such characters: {text!r}")
     return text
 
 

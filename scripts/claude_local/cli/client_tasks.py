@@ -13,7 +13,7 @@ from claude_local.foundation.errors import UserError
 
 @verb(
     help={
-        "bin_dir": "folder for the command; default: ~/bin or ~/.local/bin, rather one on your PATH",
+        "bin_dir": "folder for the command; default: ~/bin or ~/.local/bin, preferably the one on your PATH",
         "link": "link into build/ instead of copying, so that every render applies immediately",
         "dry_run": "say what would be done and do nothing",
         "force": "replace files that are not as we wrote them; yours are kept as NAME.bak",
@@ -22,7 +22,7 @@ from claude_local.foundation.errors import UserError
 def install_claude_local(
     c: Context, bin_dir: str | None = None, link: bool = False, dry_run: bool = False, force: bool = False
 ) -> None:
-    """Put the command claude-local on your PATH and its texts into its own folder."""
+    """Put the command claude-local on your PATH and its prompt and skills into its own folder."""
     from claude_local.client import install
 
     settings, _ = rendered()
@@ -55,7 +55,7 @@ def uninstall_claude_local(c: Context, purge: bool = False, dry_run: bool = Fals
 
 @verb(help={"sandbox": "let a hostile model try to get out, in every mode"})
 def verify(c: Context, sandbox: bool = False) -> None:
-    """Try to divert a local session in every known way, in a throw-away home folder, and show what held."""
+    """Try all known ways to send a session's requests to another server, in a throw-away home; show what held."""
     from claude_local.checks.verify import sandbox as escapes
     from claude_local.checks.verify import verify as diversions
 
@@ -75,7 +75,7 @@ def prompt_size(c: Context, full: bool = False, json: bool = False) -> None:
 
 @verb(help={"client": "what claude-local changes for Claude Code", "json": JSON})
 def bench(c: Context, client: bool = False, json: bool = False) -> None:
-    """Measure how much of each prompt is read again, with claude-local and with a plain launcher."""
+    """Measure how much of each prompt is read again, with claude-local and with plain claude on the same server."""
     from claude_local.checks import bench
 
     if not client:

@@ -11,7 +11,7 @@ from claude_local.cli.task import JSON, MODEL, read_profiles, read_settings, ver
     help={
         "model": MODEL,
         "record": "write checksum and size into a profile that has none",
-        "force": "download again what is there",
+        "force": "download files again that exist",
     }
 )
 def pull(c: Context, model: str, record: bool = False, force: bool = False) -> None:
@@ -36,7 +36,7 @@ def pull(c: Context, model: str, record: bool = False, force: bool = False) -> N
 
 @verb(
     help={
-        "prune": "delete files that no profile uses, after a question",
+        "prune": "delete files that no profile uses and partial downloads; asks first",
         "yes": "do not ask",
         "json": JSON,
     }
@@ -58,4 +58,4 @@ def demo_model(c: Context) -> None:
     from claude_local.models.demo_model import write_demo_model
 
     path = read_settings().models_dir / "demo.gguf"
-    print(f"{'wrote' if write_demo_model(path) else 'is already there:'} {path}")
+    print(f"wrote {path}" if write_demo_model(path) else f"{path} already exists")

@@ -13,8 +13,8 @@ IMAGE_OPTIONS = {
     "architectures": 'CUDA architectures, for instance "89-real;120a-real"; default: those of your cards',
     "jobs": "compilers at once; default: as many as fit into the memory",
     "build_base": "image to compile in",
-    "runtime_base": "image that the result is put on",
-    "force": "build again what is there already, from the beginning",
+    "runtime_base": "base image of the result",
+    "force": "rebuild an image that exists",
     "dry_run": "print the command and do nothing",
 }
 
@@ -81,7 +81,7 @@ def upgrade_image(
 
 @verb()
 def rollback_image(c: Context) -> None:
-    """Go back to the image before the present one."""
+    """Swap the current image and the previous one."""
     from claude_local.build.image import image
 
     print(image.rollback(read_settings()))

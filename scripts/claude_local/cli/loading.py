@@ -44,7 +44,8 @@ def watch_loading(name: str) -> Iterator[Loading]:
             seconds = int(time.monotonic() - started)
             share = f" {now.load_fraction:.0%}" if now.load_fraction is not None else ""
             line = harmless(log_line)[: max(20, talk.width - 40)]
-            status.update(f"loading {escape(name)}{share} [dim]{seconds} s  {escape(line)}[/dim]")
+            step = "switching to" if now.state == "ready" else "loading"  # while the old model still replies
+            status.update(f"{step} {escape(name)}{share} [dim]{seconds} s  {escape(line)}[/dim]")
 
         seen = Loading(progress)
         yield seen
@@ -60,6 +61,7 @@ def waiting() -> lock.Waiting:
     def tell(held: lock.Holder) -> None:
         if held not in named:
             named.add(held)
-            say(f"waiting until `{held.purpose}` (process {held.process_id}) is complete")
+            step = f"`{held.purpose}`, which claude-local started automatically"
+            say(f"waiting until {step}, is complete (process {held.process_id})")
 
     return tell

@@ -36,8 +36,8 @@ def up(
 
 @verb(
     help={
-        "once": "print one picture and end",
-        "json": "print what /status says and end",
+        "once": "print the dashboard once and exit",
+        "json": "print the answer of /status and exit",
         "layout": "auto, compact or full",
     }
 )
@@ -71,7 +71,7 @@ def serve(c: Context) -> None:
     server_process.serve(read_settings())
 
 
-@verb(help={"remove": "take the unit away again"})
+@verb(help={"remove": "remove the unit"})
 def install_service(c: Context, remove: bool = False) -> None:
     """Put a systemd unit for the management API into your home folder."""
     from claude_local.management import service

@@ -26,7 +26,10 @@ def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile
     """The profile that the person at the terminal chooses. Raises UserError where there is no terminal."""
     names = list(profiles)
     if not can_ask():
-        raise UserError("which model?", hint=f"pass one: --model {' | '.join(names)}")
+        raise UserError(
+            "no model is named, and there is no terminal to choose one",
+            hint=f"name one: --model {' | '.join(names)}",
+        )
     hardware = plan.hardware_now()
     rows = [_row(settings, profile, hardware) for profile in profiles.values()]
     if has_cursor_keys(os.environ):

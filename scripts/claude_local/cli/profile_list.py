@@ -41,8 +41,8 @@ def size_text_of(settings: Settings, profile: Profile) -> str:
 
 
 def context_text(profile: Profile) -> str:
-    """The context in thousands of tokens; `fit` where llama-server chooses it."""
+    """The context in thousands of tokens; `auto` where llama-server chooses it."""
     tokens = profile.server.ctx_size
     if not tokens:
-        return "fit"
+        return "auto"
     return f"{tokens // 1000}k" if tokens % 1000 == 0 else f"{tokens // 1024}k"

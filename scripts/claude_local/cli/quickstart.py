@@ -76,9 +76,11 @@ def _next_steps(settings: Settings, model: str) -> Table:
         "running": f"llama-server with the {model} model on {settings.base_url}",
         "where": f"{settings.root} (.venv, build, models, .state); nothing outside it was touched",
         "Claude Code on it": f"in the folder of a project: {settings.build_dir / 'bin' / 'claude-local'}",
-        "look, stop": ".venv/bin/invoke status    .venv/bin/invoke down",
+        "status": ".venv/bin/invoke status",
+        "stop": ".venv/bin/invoke down",
         "a real model": f".venv/bin/invoke pull {small_model.SMALL}    (a small one, for any CPU)",
-        "": ".venv/bin/invoke profiles shows all; then: invoke down, pull NAME, up --model NAME",
+        "all models": ".venv/bin/invoke profiles",
+        "": ".venv/bin/invoke pull NAME && .venv/bin/invoke switch --model NAME",
     }
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/bold]", escape(value))

@@ -53,8 +53,11 @@ def _status_rows(now: Snapshot, settings: Settings) -> Iterator[tuple[str, str]]
         yield "uptime", f"{now.uptime_seconds:,.0f} s"
     yield "waiting", f"{now.requests_waiting:,} for a free slot" if now.requests_waiting else ""
     yield "speed", ", ".join(_speeds(now))
-    yield "cache", "" if now.cache_hit_fraction is None else f"{now.cache_hit_fraction:.0%} of prompts reused"
-    yield "going on", _work(now)
+    yield (
+        "cache",
+        "" if now.cache_hit_fraction is None else f"{now.cache_hit_fraction:.0%} of prompt tokens reused",
+    )
+    yield "in progress", _work(now)
     yield "last switch", _last_switch(now)
     if now.state in ("stopped", "failed"):
         invoke = invoke_from_here(settings.root)
@@ -82,9 +85,13 @@ def _last_switch(now: Snapshot) -> str:
     if last is None:
         return ""
     way = f"{last.from_profile} to {last.to_profile}" if last.from_profile else last.to_profile
-    return (
-        f"{way}: {last.outcome_in_words} in {last.seconds:.1f} s{f', {last.reason}' if last.reason else ''}"
-    )
+    after = f"after {last.seconds:.1f} s" + (f" ({last.reason})" if last.reason else "")
+    ends = {
+        "went back": f"failed {after}; {last.from_profile} was started again",
+        "nothing changed": f"ended {after}; nothing changed",
+        "failed": f"failed {after}; no model is running",
+    }
+    return f"{way}: " + ends.get(last.outcome, f"{last.outcome_in_words} in {last.seconds:.1f} s")
 
 
 def _speeds(now: Snapshot) -> Iterator[str]:

@@ -32,7 +32,7 @@ def offer(
         return None
     here = all(item.target.is_file() for item in wanted_files(settings, small))
     if not here and not _hub_answers(settings, small):
-        terminal.say(f"no model hub answers at {hub.endpoint()}: the demo model stays")
+        terminal.say(f"no model hub answers at {hub.endpoint()}: the demo model keeps running")
         return None
     question = f"start {small.title}?" if here else f"{_download(small)} and start it?"
     if not terminal.confirm(question, hint=""):
@@ -41,7 +41,7 @@ def offer(
 
 
 def _get_and_start(settings: Settings, small: Profile, start: Callable[[Profile], None]) -> bool:
-    later = f"later: .venv/bin/invoke pull {small.name}"
+    later = f"to continue later: .venv/bin/invoke pull {small.name}"
     try:
         model_report.show_pulled(settings, small, pull(settings, small, progress.transfer))
         start(small)
@@ -49,7 +49,7 @@ def _get_and_start(settings: Settings, small: Profile, start: Callable[[Profile]
         terminal.say(f"stopped; the part that was downloaded is kept; {later}")
         return False
     except UserError as error:
-        terminal.say(f"{error.message}; the demo model stays; {later}")
+        terminal.say(f"{error.message}; the demo model keeps running; {later}")
         return False
     return True
 

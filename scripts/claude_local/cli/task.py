@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout."""
 
-MODEL = "profile name, alias or beginning"
-FORCE = "try a model that does not fit by its plan"
+MODEL = "name or alias of a profile, or its first letters"
+FORCE = "start even if invoke plan says that the model does not fit"
 JSON = "print JSON"
 
 

@@ -102,11 +102,14 @@ def _say_who(file: TextIO, purpose: str, automatic: bool) -> None:
 
 def _busy(held: Holder | None) -> Busy:
     if held is None:
-        return Busy("another command is running: its name is unknown", hint="wait for it, or end it")
+        return Busy(
+            "another claude-local command is running, but its name is unknown",
+            hint="wait a moment and try again",
+        )
     who = f"`{held.purpose}` (process {held.process_id})"
     return Busy(
         f"another command is running: {who}, for {time.time() - held.since:.0f} s",
-        hint="wait for it, or end it",
+        hint="wait for it, or press Ctrl-C where it runs",
         holder=held.purpose,
         since=held.since,
     )

@@ -25,7 +25,7 @@ from claude_local.server.engines.engine import Engine
 from claude_local.server.llama_http import own_server
 
 LOG_LINES = 8
-CHANGE_MODEL = "choose another model (invoke profiles) or change this profile"
+READ_LOG = "read the log: invoke logs; or choose another model: invoke profiles"
 
 
 class RecoverySteps:
@@ -89,7 +89,10 @@ class Steps(RecoverySteps):
             state.prepare(self.settings)
             chat_templates.prepare(self.settings, wanted)
         except OSError as error:
-            raise StateNotWritten(f"{self.settings.state_dir} cannot be written: {error.strerror}") from None
+            raise StateNotWritten(
+                f"{self.settings.state_dir} cannot be written: {error.strerror}",
+                hint="free some disk space, or correct the permissions of that folder",
+            ) from None
         if not is_running:
             ports.check_port(self.settings.llama_port)
 
@@ -131,7 +134,7 @@ def _wait_until_ready(engine: Engine, profile: Profile, progress: Progress) -> S
         if now.state == "ready" and now.profile == profile.name:
             return now
         if now.state in ("failed", "stopped"):
-            raise _failure(engine, profile, now.reason or "the engine ended")
+            raise _failure(engine, profile, now.reason or "the engine ended without a reason")
         silence = time.monotonic() - last_sign_of_life
         if now.state == "loading":
             last_sign_of_life = time.monotonic()
@@ -153,10 +156,14 @@ def _why_unloaded(now: Snapshot) -> str:
 
 
 def _after_unloading(now: Snapshot) -> str:
-    return "end that client and try again" if now.loaded_profile else CHANGE_MODEL
+    if now.loaded_profile:
+        return f"another session or program is using `{now.loaded_profile}`: end it, then try again"
+    return READ_LOG
 
 
-def _failure(engine: Engine, profile: Profile, reason: str, hint: str = CHANGE_MODEL) -> EngineFailed:
+def _failure(engine: Engine, profile: Profile, reason: str, hint: str = READ_LOG) -> EngineFailed:
+    if reason.startswith("out of memory"):
+        hint = f"lower ctx_size in profiles/{profile.name}.yaml, or choose a smaller model: invoke profiles"
     return EngineFailed(
         f"`{profile.name}` did not load: {reason}",
         details="\n".join(engine.log_lines(tail=LOG_LINES, follow=False)),

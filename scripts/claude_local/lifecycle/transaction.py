@@ -187,9 +187,8 @@ def _go_back(effects: Effects, journal: Journal, failure: BaseException) -> Base
         )
     if old is None:
         return failure
-    return EngineFailed(
-        _text_of(failure), details=getattr(failure, "details", ""), hint=f"`{old}` is running again"
-    )
+    hints = [f"`{old}` is running again", *getattr(failure, "hint", "").splitlines()]
+    return EngineFailed(_text_of(failure), details=getattr(failure, "details", ""), hint="; ".join(hints))
 
 
 def _undo(effects: RecoveryEffects, journal: Journal, reason: str) -> Journal:

@@ -45,7 +45,7 @@ def switch(settings: Settings, request: Request, observer: Observer = UNWATCHED)
 
 def follow(settings: Settings, request: Request, observer: Observer = UNWATCHED) -> None:
     """Makes a profile active that a client has loaded by its own name."""
-    with lock.hold(settings, f"follow {request.profile.name}", automatic=True):
+    with lock.hold(settings, f"make {request.profile.name} active", automatic=True):
         _switch_running(settings, request, observer)
 
 
@@ -91,7 +91,8 @@ def down(settings: Settings, waiting: lock.Waiting = lambda _: None) -> list[str
 
 def _showing(settings: Settings, observer: Observer) -> lock.Waiting:
     def waiting(held: lock.Holder) -> None:
-        observer.progress(status.pulse(settings), f"waiting until `{held.purpose}` is complete")
+        step = f"`{held.purpose}`, which claude-local started automatically"
+        observer.progress(status.pulse(settings), f"waiting until {step}, is complete")
 
     return waiting
 

@@ -18,9 +18,13 @@ def invoke_from_here(root: Path) -> str:
 
 
 def from_here(text: str, root: Path) -> str:
-    """What to type here instead of the `invoke` in `text`; "" if `invoke` works here."""
+    """Where the `invoke` in `text` works; "" if it works here."""
     way = invoke_from_here(root)
-    return "" if way in text or "invoke " not in text else f"from here: {way} …"
+    return (
+        ""
+        if way in text or "invoke " not in text
+        else f"run `invoke` in the checkout: {way.removesuffix(' && invoke')}"
+    )
 
 
 def failure(error: UserError, root: Path) -> str:

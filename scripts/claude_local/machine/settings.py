@@ -87,7 +87,7 @@ class Settings:
     jail_switching: bool = setting(
         yes_or_no,
         "yes",
-        "whether a session in the jail may list and switch models",
+        "whether `/switch-model` works in the jail",
         words={True: "yes", False: "no"},
     )
     llama_port: int = setting(port, "8080", "port on 127.0.0.1")

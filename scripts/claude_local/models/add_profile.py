@@ -77,7 +77,7 @@ def _lines(origin: str, name: str, source: Source, verdict: Verdict) -> Iterator
     yield from _comment(f"Chat template, tried with Claude Code's messages: {verdict.reason.rstrip('.')}.")
     yield from _comment(f"Will it fit here: `invoke plan --model {name}`.")
     yield f"title: {value_text(_title(source))}"
-    yield f"description: {value_text(_description(source))}"
+    yield f"description: {value_text(_description(source))}   # add what it is good for"
     yield ""
     if verdict.wants == "tolerant":
         yield from ("chat_template: tolerant", "")
@@ -129,7 +129,7 @@ def _quant(source: Source) -> str:
 def _description(source: Source) -> str:
     kind = "MoE" if source.header.expert_count else "Dense"
     size = figures.size(source.size_bytes)
-    return f"{kind} model ({source.header.architecture}). {size} file. Say what it is good for."
+    return f"{kind} model ({source.header.architecture}), {size} file."
 
 
 def _stem(file: str) -> str:

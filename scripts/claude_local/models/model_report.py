@@ -62,7 +62,9 @@ def show_inventory(seen: Inventory, *, as_json: bool) -> None:
         )
     if seen.deletable:
         total = sum(extra.size_bytes for extra in seen.deletable)
-        say(f"{figures.size(total)} belong to no profile; delete them: invoke models --prune")
+        say(
+            f"{figures.size(total)} in unused files and partial downloads; delete them: invoke models --prune"
+        )
     say(f"{figures.size(seen.free_bytes)} free in {seen.models_dir}")
 
 

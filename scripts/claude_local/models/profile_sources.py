@@ -70,7 +70,7 @@ def _local(settings: Settings, path: Path) -> Source:
     header = read_model(path)
     if not path.is_relative_to(settings.models_dir):
         raise UserError(
-            f"{path} lies outside {settings.models_dir}, where the server looks",
+            f"{path} is not in {settings.models_dir}, the only folder that llama-server reads",
             hint=f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={path.parent}",
         )
     sampling, said_by = _file_sampling(header)
@@ -114,11 +114,18 @@ def choose_file(repo: str, sizes: Mapping[str, int], choice: str) -> str:
         if named:
             raise UserError(f"`{quant}` matches several files in {repo}", hint=_offer(repo, named, sizes))
     what = f"no GGUF file for `{choice}`" if choice else "none of the usual quantisations"
-    raise UserError(f"{repo} has {what if files else 'no GGUF files'}", hint=_offer(repo, files, sizes))
+    if not files:
+        raise UserError(
+            f"{repo} has no GGUF files",
+            hint="choose a repository with GGUF files; their names often end in -GGUF",
+        )
+    raise UserError(f"{repo} has {what}", hint=_offer(repo, files, sizes))
 
 
 def _offer(repo: str, files: list[str], sizes: Mapping[str, int]) -> str:
-    return "\n".join(f"{repo}:{name}  {figures.size(sizes[name])}" for name in files[:40])
+    lines = [f"choose one: invoke add-profile {repo}:{files[0]}"]
+    lines += [f"{repo}:{name}  {figures.size(sizes[name])}" for name in files[:40]]
+    return "\n".join([*lines, f"and {len(files) - 40} more"] if len(files) > 40 else lines)
 
 
 def _is_model(name: str) -> bool:

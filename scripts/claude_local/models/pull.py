@@ -92,10 +92,10 @@ def _find(item: Wanted) -> hub.RemoteFile:
     ):
         if mine and theirs and mine != theirs:
             raise UserError(
-                f"{item.repo} has a different {item.hub_path} than profile `{item.profile}` means: "
+                f"{item.hub_path} in {item.repo} is not the file that profile `{item.profile}` names: "
                 f"{what} {theirs}, not {mine}",
-                hint=f"a newer upload? To take it, remove size_bytes and sha256 from profiles/{item.profile}"
-                f".yaml, then: invoke pull {item.profile} --record",
+                hint="if a newer file was uploaded and you want it: remove size_bytes and sha256 from "
+                f"profiles/{item.profile}.yaml, then: invoke pull {item.profile} --record",
             )
     return remote
 

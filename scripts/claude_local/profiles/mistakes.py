@@ -11,7 +11,10 @@ from pydantic_core import ErrorDetails
 
 from claude_local.foundation.errors import ProfileError
 from claude_local.foundation.strict_yaml import KeyPath, Mistake, YamlSource, place, printable
+from claude_local.profiles.model_source import REPOSITORY_PATTERN
+from claude_local.profiles.parts import NAME_PATTERN, SHA256_PATTERN
 
+ALL_KEYS = "all keys: profiles/_reference.yaml"
 BOOLEAN_HINT = "YAML reads a bare on/off/yes/no as a boolean: quote it"
 
 EXPECTATIONS = {
@@ -20,9 +23,9 @@ EXPECTATIONS = {
     "bool_type": "true or false",
     "string_type": "text",
     "finite_number": "a finite number",
-    "string_unicode": "text without lone surrogates",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
+    "string_unicode": "text with valid Unicode characters",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
     "tuple_type": "a list",
     "string_too_short": "text that is not empty",
     "string_pattern_mismatch": "text that matches {pattern}",
@@ -30,6 +33,12 @@ EXPECTATIONS = {
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
     "literal_error": "{expected}",
+}
+
+PATTERNS = {
+    NAME_PATTERN: "a name of small letters, digits, `.`, `_` and `-`, at most 63",
+    SHA256_PATTERN: "a SHA-256 checksum: 64 of the characters 0-9 and a-f",
+    REPOSITORY_PATTERN: "a repository: owner/name",
 }
 
 
@@ -105,7 +114,7 @@ def _boolean_hint(details: list[ErrorDetails]) -> str:
 
 
 def _expectation(detail: ErrorDetails) -> str:
-    form = EXPECTATIONS.get(detail["type"])
+    form = PATTERNS.get(detail.get("ctx", {}).get("pattern", "")) or EXPECTATIONS.get(detail["type"])
     return form.format(**detail.get("ctx", {})) if form else detail["msg"]
 
 
@@ -116,7 +125,7 @@ def _nearest(model: type[BaseModel], path: KeyPath) -> str:
         known = [getattr(kind, "model_fields", None) for kind in (annotation, *get_args(annotation))]
         fields = next((found for found in known if found), {})
     near = difflib.get_close_matches(str(path[-1]), [field for field in fields if field != "name"], n=1)
-    return f"did you mean `{near[0]}` instead of `{printable(str(path[-1]))}`?" if near else ""
+    return f"did you mean `{near[0]}` instead of `{printable(str(path[-1]))}`?" if near else ALL_KEYS
 
 
 def _show(value: Any) -> str:

@@ -12,9 +12,8 @@ from claude_local.foundation.errors import UserError
 from claude_local.foundation.gguf_header import shard_names
 from claude_local.profiles.parts import ProfilePart, Sha256, Text
 
-Repository = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
-]
+REPOSITORY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
+Repository = Annotated[str, StringConstraints(pattern=REPOSITORY_PATTERN)]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
 
 
 def _printable(text: str) -> str:
@@ -28,7 +29,7 @@ def json_text(values: dict[str, Any]) -> dict[str, Any]:
 Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_printable)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Count = Annotated[int, Field(ge=0)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
 
 
 class ProfilePart(BaseModel):

@@ -2,7 +2,7 @@
 # Copied to build/ by `invoke render`: change it in templates/.
 
 declare -gA before=()
-moved=() stuck=() listed=()
+moved=() stuck=() listed=() removed=()
 
 # audit_after: moves new or changed files that other programs obey out of the workspace, and names the rest. Fails if it
 # could not list the workspace: then the record is needed again.
@@ -31,18 +31,21 @@ audit_after() {
   audit_repository "$record"
   audit_mounts "$record"
   describe_notes
-  [[ -z $began ]] || say 'the list of files from before the session is lost, as after a power failure: nothing is put aside'
+  [[ -z $began ]] || say 'the list of files from before the session is lost (power failure?), so nothing was moved: check the changed files yourself'
   report "$quarantine"
 }
 
 # Says that there was no audit; the record stays.
 postpone_audit() {
-  say "the session in $(printf %q "$workspace") could not be audited: $(why_not "$record")"
-  say "do not use what it left; free disk space (check: df -h $(printf %q "$STATE_DIR")) and start claude-local here again, which audits first"
+  local reason remedy
+  remedy="free disk space (check: df -h $(printf %q "$STATE_DIR")) and "
+  reason=$(why_not "$record") || remedy=''
+  say "the session in $(printf %q "$workspace") could not be audited: $reason"
+  say "do not use what it left; ${remedy}start claude-local here again, which audits first"
   { : >"$record/after"; } 2>/dev/null || true # an incomplete list takes disk space
 }
 
-# Adds to listed and stuck: removes new links and rebase commands from the repository behind a worktree, in which a
+# Adds to removed and stuck: removes new links and rebase commands from the repository behind a worktree, in which a
 # session may write some folders. Git itself makes no links there, but writes through them.
 audit_repository() {
   local folders=() path
@@ -50,7 +53,7 @@ audit_repository() {
   mapfile -d '' -t folders <"$record/repository"
   while IFS= read -r -d '' path; do
     [[ $path != */git-rebase-todo ]] || has_command "$path" || continue
-    if rm -f -- "$path"; then listed+=("$(printf 'removed: %q' "$path")"); else stuck+=("$path"); fi
+    if rm -f -- "$path"; then removed+=("$path"); else stuck+=("$path"); fi
   done < <(find "${folders[@]}" -xdev '(' -type l -o -name git-rebase-todo -o -path '*/objects/info/alternates' ')' -cnewer "$record/stamp" -print0 2>/dev/null)
 }
 

@@ -45,10 +45,10 @@ refuse_outside_links() {
   done
   ((count == 0)) && return
   if [[ -n $break_hardlinks ]]; then
-    say "$count file(s) had other names outside the workspace; they are separate files now"
+    say "$count hard link(s) to files outside the workspace were replaced with copies"
     return
   fi
-  die "$count file(s) here have other names outside $workspace, for instance $(printf %q "$example"): a session would change them there too" \
+  die "$count file(s) here are hard links to files outside $workspace, for instance $(printf %q "$example"): a session would change those too" \
     'make them separate files: claude-local --break-hardlinks'
 }
 

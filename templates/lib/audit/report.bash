@@ -37,13 +37,17 @@ is_run_on_purpose() {
 # report QUARANTINE: names the files that were put aside, those that could not be, and those to read before use.
 report() {
   if [[ ${#moved[@]} -gt 0 ]]; then
-    say "${#moved[@]} file(s) that other programs would obey were put aside:"
+    say "${#moved[@]} file(s) that other programs run or follow without asking were moved out of the workspace:"
     list_some "${moved[@]}"
     printf '  read them in %q\n  take them back: claude-local quarantine restore %s\n' "$1" "${1##*/}" >&2
   fi
   if [[ ${#stuck[@]} -gt 0 ]]; then
-    say 'other programs would obey these too, but they cannot be put aside; delete them:'
+    say 'other programs also run or follow these, but they cannot be moved; delete them:'
     list_some "${stuck[@]}"
+  fi
+  if [[ ${#removed[@]} -gt 0 ]]; then
+    say 'removed from the repository, because git would have followed them:'
+    list_some "${removed[@]}"
   fi
   [[ ${#listed[@]} -gt 0 ]] || return 0
   say 'changed in this session; read them before you build, test or run:'

@@ -55,15 +55,15 @@ check_docker() {
   facts=$(docker info --format '{{.OperatingSystem}}{{range .SecurityOptions}} {{.}}{{end}}' 2>&1) \
     || die "Docker does not answer: ${facts##*$'\n'}" 'start it: sudo systemctl start docker (and be in the group docker, which is as good as root)' "$instead"
   case $facts in
-    *'Docker Desktop'*) die 'Docker Desktop runs containers in a virtual machine, which the door to the model cannot reach' "$instead" ;;
+    *'Docker Desktop'*) die 'Docker Desktop runs containers in a virtual machine, which the proxy to the model cannot reach' "$instead" ;;
     *name=rootless*) die 'this Docker is rootless: files that a session writes would not belong to you' 'this machine has user namespaces: use --sandbox jail' ;;
-    *name=selinux*) die 'this Docker blocks containers from your files by SELinux labels, which claude-local does not change' "$instead" ;;
+    *name=selinux*) die 'SELinux labels of this Docker keep containers from reading your files, and claude-local does not change labels' "$instead" ;;
   esac
   version=$(docker image inspect --format '{{index .Config.Labels "claude-local.claude"}}' "$CLIENT_IMAGE" 2>/dev/null) \
     || die "there is no image $CLIENT_IMAGE" "$build"
   [[ $version =~ ^[0-9]+(\.[0-9]+)+$ ]] || die "the image $CLIENT_IMAGE was not built for claude-local" "$build"
   ! is_older "$version" "$OLDEST_CLAUDE" || die "the image $CLIENT_IMAGE has Claude Code $version; $OLDEST_CLAUDE or newer is needed" "$build"
-  [[ $HOME != *:* && $CLIENT_DIR != *:* ]] || die 'Docker cannot mount over a path with a colon' "$instead"
+  [[ $HOME != *:* && $CLIENT_DIR != *:* ]] || die "Docker cannot mount a path with a colon: $HOME, $CLIENT_DIR" "$instead"
 }
 
 # Sets container_name and creates the container without starting it. From here on, it is removed when this script ends.
@@ -155,7 +155,7 @@ finish() {
   local state=''
   ((code == 0)) || state=$(docker container inspect --format '{{.State.Status}} {{.State.OOMKilled}}' "$container_name" 2>/dev/null) || true
   case $state in
-    created\ *) say 'the container did not start' ;;
+    created\ *) say 'the container did not start: see the message of Docker above, or: docker info' ;;
     *\ true) say "the session needed more memory than its $MEMORY_MIB MiB and was ended" ;;
   esac
   docker rm --force --volumes "$container_name" >/dev/null 2>"$record/docker.log" \

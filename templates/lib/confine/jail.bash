@@ -154,7 +154,7 @@ run_held() {
     scope='' code=0
     reason=$(tail --lines 1 "$record/scope.log")
     # Only for a person: a program that reads our output could take this for an error.
-    [[ ! -t 2 ]] || say "systemd does not limit this session's memory, so each process has its own limit: ${reason//[[:cntrl:]]/ }"
+    [[ ! -t 2 ]] || say "systemd does not limit this session's memory (${reason//[[:cntrl:]]/ }); each process has its own limit instead"
   fi
   run_in_own_group "$@"
 }

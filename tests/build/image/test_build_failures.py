@@ -34,7 +34,7 @@ MESSAGES = [
     ),
     (
         "error: -- unsupported GNU version! later than 14",
-        "the CUDA of the base image does not support its compiler",
+        "the CUDA version of the base image does not support the C++ compiler in it",
     ),
     ("nvcc error   : 'cicc' died due to signal 9 (Kill signal)", MEMORY),
     ('process "/bin/sh -c cmake" did not complete successfully: exit code: 137', MEMORY),
@@ -48,6 +48,10 @@ MESSAGES = [
     ),
     (f"ERROR: nvidia/cuda:12@sha256:{'0' * 64}: not found", "a base image is not in its registry"),
     ("nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8", DRIVER),
+    (
+        "nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown",
+        "the NVIDIA driver was updated, but the old one is still loaded",
+    ),
     ("ggml_cuda_init: failed to initialize CUDA: CUDA driver version is insufficient", DRIVER),
 ]
 

@@ -333,13 +333,12 @@ def test_a_failure_without_a_known_cause_shows_the_exit_code_and_the_last_lines(
     with pytest.raises(EngineFailed) as caught:
         image.build(settings, image_spec(source=Path("/s")), watched()[1])
 
-    assert caught.value.message == (
-        "the image was not built, and an existing one is unchanged: docker exited with code 3"
-    )
+    assert caught.value.message == ("the image was not built: docker exited with code 3")
     assert caught.value.details.splitlines()[-2:] == ["what", "ever"]
     assert caught.value.hint.splitlines() == [
         "to run on the CPU without an image: invoke up --engine embedded",
         f"full output: {image.log_file(settings)}",
+        "the image in use, if any, is unchanged",
     ]
 
 

@@ -124,7 +124,7 @@ def test_a_check_that_hangs_is_reported_and_the_others_are_shown(host: Host) -> 
             Finding(
                 "warning",
                 "no answer within 0.05 s",
-                "try again; if it happens again, restart the program or service of this row",
+                "run doctor again; if this persists, restart the computer",
             ),
         ),
         doctor.Result("quick", Finding("ok", "here")),
@@ -149,7 +149,9 @@ def test_a_check_that_breaks_does_not_hide_the_others(host: Host) -> None:
     (result,) = doctor.examine(host, [Check("broken", breaks)])
 
     assert result.finding == Finding(
-        "warning", "a bug in this check: KeyError: 'surprise'", "please report this"
+        "warning",
+        "a bug in this check: KeyError: 'surprise'",
+        "please report this line in claude-local's issue tracker",
     )
 
 
@@ -365,11 +367,24 @@ def test_cdi_alone_is_a_warning_because_our_compose_file_needs_the_runtime(
     assert "CDI only (nvidia.yaml)" in found.text
 
 
-def test_a_card_that_the_image_was_not_built_for_is_named(host: Host) -> None:
+def test_an_image_that_is_not_built_yet_supports_every_card(host: Host) -> None:
+    old = GpuSample(2, name="Tesla T4", compute_capability="7.5")
+
+    found = nvidia.capability(with_card(host, replace(TWO_CARDS, gpus=(old,))))
+
+    assert found == Finding(
+        "info", "the image is not built yet; invoke build-image builds it for Tesla T4 (7.5)"
+    )
+
+
+def test_a_card_that_the_image_was_not_built_for_is_named(host: Host, tmp_path: Path) -> None:
     old = GpuSample(2, name="Tesla T4", compute_capability="7.5")
     reading = replace(TWO_CARDS, gpus=(*TWO_CARDS.gpus, old))
 
-    found = nvidia.capability(with_card(host, reading))
+    config = json.dumps({"Labels": {nvidia.ARCHITECTURES_LABEL: "89-real;120a-real"}})
+    built = with_programs(host, tmp_path, docker=f"echo '{config}'")
+
+    found = nvidia.capability(with_card(built, reading))
 
     assert found == Finding(
         "error",
@@ -620,7 +635,7 @@ def test_a_clock_earlier_than_the_files_of_the_checkout_is_an_error(host: Host, 
 
     found = machine.clock(replace(host, settings=replace(host.settings, root=tmp_path)))
 
-    assert (found.level, found.text) == ("error", "10 days earlier than the files of this checkout")
+    assert (found.level, found.text) == ("error", "the clock is 10 days behind the files of this checkout")
 
 
 # ---- Leftovers
@@ -661,6 +676,15 @@ def test_a_stopped_container_is_kept_while_another_command_is_running(
     assert leftovers.leftovers(host).text == f"stopped container {name}"
 
 
+def test_a_container_that_docker_keeps_is_reported_with_the_reason(host: Host, tmp_path: Path) -> None:
+    busy = "[ $1 = rm ] && { echo 'device is busy' >&2; exit 1; }"
+    listed = "printf 'old\\texited\\t2026-01-01 00:00:00 +0000 UTC\\n'"
+
+    lines = leftovers.fix(with_programs(host, tmp_path, docker=f"{busy}; {listed}"))
+
+    assert lines == ["not removed (device is busy): stopped container old"]
+
+
 @pytest.mark.docker
 def test_a_container_that_is_about_to_start_is_not_a_leftover(
     host: Host, test_image: str, monkeypatch: pytest.MonkeyPatch
@@ -699,7 +723,7 @@ def test_only_old_half_written_files_and_stale_records_are_removed(host: Host) -
     lines = leftovers.fix(without_docker)
 
     assert lines == [
-        "removed: record of process 4194304, which no longer runs",
+        "removed: record of an embedded server (process 4194304) that no longer runs",
         f"removed: half-written file {old}",
     ]
     assert [file.exists() for file in (record, old, young, users)] == [False, False, True, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from claude_local.foundation.errors import EngineUnavailable
 from claude_local.machine.settings import ENGINES, Settings, load_settings
-from claude_local.server.engines import registry
+from claude_local.server.engines import embedded_needs, registry
 from claude_local.server.engines.external import ExternalEngine
 from support.machine import ROOT
 
@@ -55,6 +56,30 @@ def test_without_docker_the_automatic_choice_is_the_next_engine(
     engine, why = registry.choose(settings_with(tmp_path))
 
     assert (engine.name, why) == ("embedded", "Docker Engine does not answer")
+
+
+def test_if_no_engine_can_run_each_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    with pytest.raises(EngineUnavailable) as raised:
+        registry.choose(settings_with(tmp_path))
+
+    reasons = ("Docker Engine does not answer", "the embedded engine needs the package xllamacpp")
+    assert raised.value.message == f"no engine can run: {'; '.join(reasons)}"
+    assert len(raised.value.hint.splitlines()) == 2
+
+
+def test_a_missing_openmp_library_is_named_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_needs, "OPENMP", "libnowhere.so.1")
+
+    with pytest.raises(EngineUnavailable) as raised:
+        registry.choose(settings_with(tmp_path, ENGINE="embedded"))
+
+    assert "libnowhere.so.1" in raised.value.message
+    assert "sudo apt install libgomp1" in raised.value.hint
 
 
 def test_an_engine_requested_by_name_is_never_replaced(

@@ -80,11 +80,17 @@ CAUSES: tuple[tuple[str, Cause], ...] = (
     ),
     (
         r"unsupported GNU version",
-        Cause("the CUDA of the base image does not support its compiler", "choose another --build-base"),
+        Cause(
+            "the CUDA version of the base image does not support the C++ compiler in it",
+            "choose another --build-base",
+        ),
     ),
     (
-        r"CUDA driver version is insufficient|forward compatibility was attempted|unsatisfied condition: cuda"
-        r"|driver/library version mismatch",
+        r"driver/library version mismatch",
+        Cause("the NVIDIA driver was updated, but the old one is still loaded", "restart the computer"),
+    ),
+    (
+        r"CUDA driver version is insufficient|forward compatibility was attempted|unsatisfied condition: cuda",
         Cause(
             "the NVIDIA driver is too old for this image's CUDA",
             "update the driver, or choose older base images: --build-base, --runtime-base",

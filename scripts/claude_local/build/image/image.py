@@ -31,6 +31,7 @@ from claude_local.machine.settings import Settings
 from claude_local.machine.state_folder import BUILD_LOG
 
 WITHOUT_IMAGE = "to run on the CPU without an image: invoke up --engine embedded"
+UNCHANGED = "the image in use, if any, is unchanged"
 LOG_CHARACTERS = 200_000
 INTERRUPTED = "interrupted: the current image is unchanged; compiled files are kept for the next build"
 
@@ -152,7 +153,7 @@ def rollback(settings: Settings) -> str:
     image_store.swap_with_previous(settings.image)
     return (
         f"{settings.image} is now {image_store.describe(settings.image)}; "
-        "a running server keeps its image until: invoke down, invoke up"
+        "a running server still uses the old one; to change it: invoke down, then invoke up"
     )
 
 
@@ -194,8 +195,9 @@ def _failure(code: int, log: Path) -> EngineFailed:
     text = log.read_text(encoding="utf-8")[-LOG_CHARACTERS:]
     cause = build_failures.explain(text)
     return EngineFailed(
-        "the image was not built, and an existing one is unchanged: "
-        + (cause.sentence if cause else f"docker exited with code {code}"),
+        "the image was not built: " + (cause.sentence if cause else f"docker exited with code {code}"),
         details=build_failures.telling_lines(text),
-        hint="\n".join(filter(None, [cause.hint if cause else "", WITHOUT_IMAGE, f"full output: {log}"])),
+        hint="\n".join(
+            filter(None, [cause.hint if cause else "", WITHOUT_IMAGE, f"full output: {log}", UNCHANGED])
+        ),
     )

@@ -62,7 +62,7 @@ def swap_with_previous(image: str) -> None:
     if before is None or before == now:
         raise UserError(
             f"`{image}` has no previous image",
-            hint="invoke build-image and upgrade-image keep the image that they replace",
+            hint="there is one only after an image was replaced; to build another: invoke upgrade-image",
         )
     _tag(before, image)
     if now:

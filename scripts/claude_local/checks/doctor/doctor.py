@@ -108,14 +108,14 @@ def _look(host: Host, check: Check, found: dict[str, Finding]) -> None:
         found[check.name] = Finding("error", " / ".join(error.message.splitlines()), error.hint)
     except Exception as error:  # a bug in one check must not hide the others
         text = f"a bug in this check: {type(error).__name__}: {error}"
-        found[check.name] = Finding("warning", text, "please report this")
+        found[check.name] = Finding(
+            "warning", text, "please report this line in claude-local's issue tracker"
+        )
 
 
 def _timed_out(check: Check) -> Finding:
     text = f"no answer within {check.timeout_seconds:g} s"
-    return Finding(
-        "warning", text, "try again; if it happens again, restart the program or service of this row"
-    )
+    return Finding("warning", text, "run doctor again; if this persists, restart the computer")
 
 
 def _show_table(results: Sequence[Result]) -> None:

@@ -26,8 +26,9 @@ PROBE = (
 )
 
 PROBE_REMEDY = (
-    "if this machine is itself a container, start it with user namespaces and an unmasked /proc; "
-    "otherwise see docs/jail.md"
+    "if this machine is a Docker container, start it with --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined --security-opt systempaths=unconfined; "
+    "otherwise use: claude-local --sandbox container"
 )
 
 # A setting of the kernel, the value that forbids user namespaces, and the line that helps.

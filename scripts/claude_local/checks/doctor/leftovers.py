@@ -14,6 +14,7 @@ from pathlib import Path
 
 from claude_local.checks.doctor.host import Finding, Host
 from claude_local.foundation.errors import Busy
+from claude_local.foundation.plain_text import first_line
 from claude_local.machine.state_folder import EMBEDDED
 
 OLD_SECONDS = 3600
@@ -88,7 +89,7 @@ def _dead_process(host: Host) -> Iterator[Leftover]:
     except (OSError, ValueError, KeyError, TypeError):
         return
     if not (host.root / "proc" / str(pid)).exists():
-        yield Leftover(f"record of process {pid}, which no longer runs", path=record)
+        yield Leftover(f"record of an embedded server (process {pid}) that no longer runs", path=record)
 
 
 def _half_written(folder: Path) -> Iterator[Path]:
@@ -131,7 +132,9 @@ def _remove_container(host: Host, leftover: Leftover) -> str:
         return "not removed (Python packages are missing)"
     try:
         with lock.hold(host.settings, "doctor --fix"):
-            gone = leftover in _containers(host) and host.ask("docker", "rm", leftover.container).code == 0
+            if leftover not in _containers(host):
+                return "not removed (it was started or removed meanwhile)"
+            answer = host.ask("docker", "rm", leftover.container)
     except Busy as busy:
         return f"not removed ({busy.message})"
-    return "removed" if gone else "not removed"
+    return "removed" if answer.code == 0 else f"not removed ({answer.problem or first_line(answer.errors)})"

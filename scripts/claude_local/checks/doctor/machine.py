@@ -139,7 +139,7 @@ def clock(host: Host) -> Finding:
         days = (newest - now) / DAY_SECONDS
         return Finding(
             "error",
-            f"{days:,.0f} days earlier than the files of this checkout",
+            f"the clock is {days:,.0f} days behind the files of this checkout",
             "sudo timedatectl set-ntp true",
         )
     answer = host.ask("timedatectl", "show", "--property", "NTPSynchronized", "--value")

@@ -92,7 +92,7 @@ def _way_into_containers(host: Host, version: str) -> Finding:
     folders = docker.facts.get("CDISpecDirs") or ["/etc/cdi", "/var/run/cdi"]
     specs = [f for d in folders for f in (host.root / str(d).lstrip("/")).glob("nvidia*")]
     if specs:
-        text = f"{version} set up for CDI only ({specs[0].name}); claude-local uses Docker's runtime `nvidia`"
+        text = f"{version} is set up for CDI only ({specs[0].name}); claude-local needs Docker's runtime `nvidia`"
         return Finding("warning", text, RUNTIME_REMEDY)
     text = f"{version}, not registered with Docker: models would run on the CPU"
     return Finding("error", text, RUNTIME_REMEDY)
@@ -109,14 +109,16 @@ def capability(host: Host) -> Finding:
         return Finding(
             "info", f"the cards do not report their compute capability: {reading.problem or 'no answer'}"
         )
+    if not image.is_built:
+        names = ", ".join(f"{gpu.name} ({gpu.compute_capability})" for gpu in known)
+        return Finding("info", f"the image is not built yet; invoke build-image builds it for {names}")
     without = [gpu for gpu in known if not covers(image.architectures, gpu.compute_capability or "")]
     if without:
         names = ", ".join(f"{gpu.name} ({gpu.compute_capability})" for gpu in without)
         text = f"the image does not support {names}; it was built for {image.architectures}"
         return Finding("error", text, "rebuild it for your cards: invoke build-image")
     names = ", ".join(f"{gpu.name} ({gpu.compute_capability})" for gpu in known)
-    built = "was built" if image.is_built else "will be built"
-    return Finding("ok", f"{names}; the image {built} for {image.architectures}")
+    return Finding("ok", f"{names}; the image was built for {image.architectures}")
 
 
 def covers(architectures: str, capability: str) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.util
 import json
 import os
 import signal
@@ -28,6 +27,7 @@ from claude_local.machine.settings import Settings
 from claude_local.machine.state_folder import EMBEDDED
 from claude_local.profiles.profile import Profile
 from claude_local.server import flags
+from claude_local.server.engines import embedded_needs
 from claude_local.server.failure_reasons import reason_in
 from claude_local.server.llama_http import own_server
 from claude_local.server.model_facts import any_busy, server_facts
@@ -54,12 +54,7 @@ class EmbeddedEngine:
         return "llama-server inside Python (xllamacpp), on the CPU"
 
     def why_unavailable(self) -> EngineUnavailable | None:
-        if importlib.util.find_spec("xllamacpp"):
-            return None
-        return EngineUnavailable(
-            "the embedded engine needs the package xllamacpp",
-            hint="scripts/quickstart installs it into .venv; then: source .venv/bin/activate",
-        )
+        return embedded_needs.why_unavailable()
 
     def why_silent(self) -> str | None:
         return None

@@ -48,7 +48,10 @@ def choose(settings: Settings) -> tuple[Engine, str]:
         if problem is None:
             return engine, problems[0].message if problems else "it is available"
         problems.append(problem)
-    raise problems[-1]
+    raise EngineUnavailable(
+        "no engine can run: " + "; ".join(problem.message for problem in problems),
+        hint="\n".join(problem.hint for problem in problems if problem.hint),
+    )
 
 
 def with_log(settings: Settings) -> Engine:
