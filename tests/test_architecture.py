@@ -54,7 +54,7 @@ PURE_MODULES = [
 
 IMPURE_LIBRARIES = {
     *("subprocess", "os", "socket", "http", "urllib"),
-    *("docker", "pynvml", "bottle", "psutil", "huggingface_hub"),
+    *("docker", "pynvml", "bottle", "psutil", "huggingface_hub", "httpx2"),
 }
 
 HOMES = {
@@ -69,6 +69,7 @@ HOMES = {
     "pynvml": {"machine"},
     "pty": {"checks"},
     "huggingface_hub": {"models"},
+    "httpx2": {"models"},
 }
 """The packages that import a library."""
 
@@ -79,6 +80,7 @@ READS_THE_ENVIRONMENT = {
     "claude_local.machine.processes": "passes it on to the programs that it starts",
     "claude_local.server.engines.embedded": "passes it on to the server that it starts",
     "claude_local.management.server_process": "passes it on to the server that it starts",
+    "claude_local.models.hub": "has the proxies, certificates and token for the HTTP client",
 }
 
 LINES_AT_MOST = 260

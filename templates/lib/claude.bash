@@ -6,14 +6,16 @@ claude='' session_path='' typed_folder=''
 # Sets session_path to the PATH that we were given, and removes the workspace from our own: a session can write there,
 # and an active virtual environment comes first in it.
 leave_workspace_programs() {
-  local part parts ours='' here=$PWD
+  local part parts ours='' here=$PWD real
   session_path=$PATH typed_folder=$PWD
   cd -P . || true
   # These are never workspaces, and contain programs that are not the session's.
   if [[ $PWD == @(/|/tmp|/var/tmp) ]] || contains "$PWD" "${HOME:-/}"; then return 0; fi
   IFS=: read -ra parts <<<"$PATH"
   for part in "${parts[@]}"; do
-    if [[ $part != /* ]] || contains "$here" "$part" || contains "$PWD" "$part"; then continue; fi
+    real=$part
+    [[ $part != /* || ! -d $part ]] || real=$(cd -P -- "$part" && pwd -P) || continue
+    if [[ $part != /* ]] || contains "$here" "$part" || contains "$PWD" "$part" || contains "$PWD" "$real"; then continue; fi
     ours+=${ours:+:}$part
   done
   PATH=$ours

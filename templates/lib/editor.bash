@@ -16,7 +16,8 @@ find_editor() {
   done
 }
 
-# has_workspace_open LOCK: whether the workspace is in one of the editor's open folders. A window may have several.
+# has_workspace_open LOCK: whether the workspace is in one of the editor's open folders. A window may have several, and
+# may have opened one through a link.
 has_workspace_open() {
   local text folder string='^[[:space:]]*"(([^"\]|\\.)*)"[[:space:]]*,?(.*)'
   text=$(<"$1")
@@ -25,7 +26,9 @@ has_workspace_open() {
   while [[ $text =~ $string ]]; do
     folder=${BASH_REMATCH[1]//'\"'/'"'} text=${BASH_REMATCH[3]}
     folder=${folder//\\\\/\\} # JSON escapes quotes and backslashes
-    if [[ $folder == /* ]] && contains "$folder" "$workspace"; then return 0; fi
+    [[ $folder == /* ]] || continue
+    folder=$(cd -P -- "$folder" 2>/dev/null && pwd -P) || continue
+    if contains "$folder" "$workspace"; then return 0; fi
   done
   return 1
 }

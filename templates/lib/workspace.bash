@@ -23,7 +23,9 @@ check_workspace() {
     ! contains "$place" "$workspace" || [[ $workspace == /run/user/*/* || $workspace == /dev/shm/* ]] || refuse_workspace 'it belongs to the system'
   done
   for place in "${NO_WORKSPACES[@]}"; do
-    ! contains "$home/$place" "$workspace" || refuse_workspace 'other programs keep settings or secrets there'
+    place=$home/$place
+    [[ ! -L $place ]] || place=$(realpath --canonicalize-missing -- "$place")
+    ! contains "$place" "$workspace" || refuse_workspace 'other programs keep settings or secrets there'
   done
   for place in "$CLIENT_DIR" "$STATE_DIR" "$BUILD_DIR" "$ROOT" "$home/.claude" "$MODELS_DIR"; do
     [[ -e $place ]] || continue
@@ -50,7 +52,11 @@ check_links() {
   for name in .git .git/config .git/hooks "${OBEYED_NAMES[@]}"; do
     [[ -L $workspace/$name ]] || continue
     target=$(realpath --canonicalize-missing -- "$workspace/$name")
-    contains "$workspace" "$target" && [[ -e $target ]] && continue
+    if contains "$workspace" "$target"; then
+      [[ ! -e $target ]] || continue
+      refuse_workspace "$name is a link to $(printf %q "${target#"$workspace/"}"), which does not exist: a session could put there what other programs obey" \
+        "make the file or folder that it leads to, or remove the link"
+    fi
     refuse_workspace "$name is a link that leads out of it, to $(printf %q "$target")" 'put a real file or folder in its place'
   done
 }

@@ -88,6 +88,15 @@ def test_a_folder_whose_name_json_escapes_is_found(host: Host) -> None:
     assert (done.returncode, done.stdout) == (0, "the editor\n"), done.stderr
 
 
+def test_a_folder_that_the_editor_opened_through_a_link_is_found(host: Host) -> None:
+    link = host.home / "code"
+    link.symlink_to(host.work.parent)
+    with editor(host, json.dumps({"workspaceFolders": [str(link)]})):
+        done = host.session(ASK, "--ide")
+
+    assert (done.returncode, done.stdout) == (0, "the editor\n"), done.stderr
+
+
 # All ways that a session could try: the port, the socket file beside the door's, the lock file with the token.
 REACH = f"""cat ~/.claude/ide/* @HOME@/.claude/ide/* ~/.claude-local/ide/* 2>/dev/null
 for port in @EDITOR@ "${{CLAUDE_CODE_SSE_PORT:-9}}"; do (CLAUDE_CODE_SSE_PORT=$port; {ASK}) 2>/dev/null; done

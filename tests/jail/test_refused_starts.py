@@ -51,6 +51,19 @@ REFUSALS = [
         "rm @HOME@/projects/r/.git/logs",
         folder="@HOME@/projects/tree",
     ),
+    Refusal(
+        "a link in it to nothing",
+        "ln -s settings/code .vscode",
+        ".vscode is a link to settings/code, which does not exist",
+        "rm .vscode",
+    ),
+    Refusal(
+        "a folder to which one of settings is a link",
+        "mkdir -p @HOME@/data/w && ln -s data @HOME@/.kube",
+        "other programs keep settings or secrets there",
+        "rm @HOME@/.kube",
+        folder="@HOME@/data/w",
+    ),
     Refusal("a name outside", "ln @HOME@/.bashrc notes", "are hard links to files outside", "rm notes"),
     Refusal(
         "a jail that cannot start",

@@ -268,7 +268,10 @@ def test_a_workspace_that_is_replaced_while_a_session_begins_is_not_mixed_up(hos
             assert refused or done.returncode == 0, done.stderr
 
 
-def test_programs_of_the_workspace_do_not_run_outside(host: Host) -> None:
+@pytest.mark.parametrize(
+    "first", ["@WORK@/.venv/bin", "@HOME@/projects/tools"], ids=["by its path", "by a link"]
+)
+def test_programs_of_the_workspace_do_not_run_outside(host: Host, first: str) -> None:
     """An active virtual environment puts the workspace's programs first."""
     evil = f"#!/bin/sh\ntouch {host.home}/escaped\n"
     folder = host.work / ".venv" / "bin"
@@ -292,12 +295,13 @@ def test_programs_of_the_workspace_do_not_run_outside(host: Host) -> None:
         (folder / name).write_text(evil)
         (folder / name).chmod(0o755)
     host.give(host.work)
-    path = f"{folder}:./.venv/bin::{host.environment['PATH']}"
+    (host.work.parent / "tools").symlink_to(folder)
+    path = f"{host.fill_in(first)}:./.venv/bin::{host.environment['PATH']}"
 
     done = host.session('echo "$PATH"; echo evil >.envrc', extra={"PATH": path})
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{folder}:")
+    assert done.stdout.startswith(f"{host.fill_in(first)}:")
     assert host.effects() == []
 
 

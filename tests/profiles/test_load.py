@@ -34,6 +34,24 @@ def test_profiles_are_in_name_order_and_files_with_an_underscore_are_not_profile
     assert profile_files(folder) == [folder / "a.yaml", folder / "b.yaml"]
 
 
+def test_files_that_look_like_profiles_and_are_not_read_are_named(folder: Path) -> None:
+    names = ["B.YAML", "c.yml", "d.yaml.txt", "e.yaml~", "more/f.yaml"]
+    quiet = ["_defaults.yaml", "_draft.yml", ".g.yml", "notes.txt", "yaml", "h.yamlish", ".git/i.yaml"]
+    for name in ["a.yaml", *names, *quiet]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(MINIMAL if name == "a.yaml" else "")
+
+    profiles = load_profiles(folder)
+    with pytest.raises(UnknownProfile) as caught:
+        find_profile(profiles, "c")
+
+    assert profiles.not_read == tuple(names)
+    assert caught.value.hint.splitlines() == [
+        "known profiles: a",
+        f"not read: {', '.join(names)} (a profile is a file NAME.yaml in the profiles folder itself)",
+    ]
+
+
 def test_editor_files_beside_a_profile_are_not_profiles(folder: Path) -> None:
     (folder / "a.yaml").write_text(MINIMAL)
     (folder / ".#a.yaml").symlink_to("user@host.1234")

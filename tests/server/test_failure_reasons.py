@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from claude_local.server.failure_reasons import reason_in
 
 
@@ -103,3 +105,93 @@ def test_without_any_error_the_given_reason_comes_before_the_last_lines() -> Non
         "the container is exited, exit code 137"
     )
     assert reason_in(["one", "an error"], "exit code 1") == "an error"
+
+
+DEVICE = "using device CUDA0 (NVIDIA GeForce GTX 1080) (0000:01:00.0) - 8000 MiB free"
+NO_KERNEL = [
+    "[1] ggml_cuda_compute_forward: RMS_NORM failed",
+    "[1] CUDA error: no kernel image is available for execution on the device",
+    "[1]   current device: 0, in function ggml_cuda_compute_forward at ggml-cuda.cu:2761",
+    "[1] ggml-cuda.cu:97: CUDA error",
+]
+ARCHITECTURE = "error loading model: error loading model architecture: unknown model architecture: 'new'"
+TABLE = {
+    "a card that the image was not built for": (
+        ["[1]   Device 0: NVIDIA GeForce GTX 1080, compute capability 6.1, VMM: yes", *NO_KERNEL],
+        "this image has no code for GPU 0 (NVIDIA GeForce GTX 1080, compute capability 6.1); "
+        'build one for it: invoke build-image --architectures "61-real"',
+    ),
+    "the same without its capability": (
+        [f"[1] 0.1 I llama_prepare_model_devices: {DEVICE}", *NO_KERNEL],
+        "this image has no code for GPU 0 (NVIDIA GeForce GTX 1080); build one for it: invoke build-image",
+    ),
+    "the same without the card": (
+        NO_KERNEL,
+        "this image has no code for GPU 0; build one for it: invoke build-image",
+    ),
+    "the operation before the error of CUDA": (
+        [
+            "[1] ggml_cuda_compute_forward: MUL_MAT failed",
+            "[1] CUDA error: an illegal memory access was encountered",
+            "[1]   current device: 1, in function ggml_cuda_compute_forward at ggml-cuda.cu:2761",
+        ],
+        "CUDA error: an illegal memory access was encountered",
+    ),
+    "a driver that is too old": (
+        [
+            "[1] 0.1 E ggml_cuda_init: failed to initialize CUDA: CUDA driver version is insufficient",
+            "[1] 0.2 E llama_model_load: error loading model: no devices",
+        ],
+        "failed to initialize CUDA: CUDA driver version is insufficient",
+    ),
+    "an architecture, after the fitting has failed": (
+        [
+            f"[1] 0.1 E llama_model_load: {ARCHITECTURE}",
+            "[1] 0.2 E llama_model_load_from_file_impl: failed to load model",
+            "[1] 0.3 E common_fit_params: encountered an error while trying to fit params to free device memory",
+            "[1] 0.4 E cmn  common_init_: failed to load model '/models/new.gguf'",
+        ],
+        ARCHITECTURE,
+    ),
+    "fitting that fails before the reason": (
+        [
+            "[1] 0.1 E common_fit_params: failed to fit params to free device memory",
+            "[1] 0.2 E srv    load_model: failed to load model, '/models/a.gguf'",
+            "[1] 0.3 E gguf_init_from_file: failed to open GGUF file '/models/a.gguf' (No such file or directory)",
+        ],
+        "failed to open GGUF file '/models/a.gguf' (No such file or directory)",
+    ),
+    "a cache that does not fit": (
+        [
+            "[1] 0.1 E llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv cache",
+            "[1] 0.2 E common_init_from_params: failed to create context with model '/models/a.gguf'",
+        ],
+        "failed to initialize the context: failed to allocate buffer for kv cache",
+    ),
+    "memory that cannot be locked, which is survived": (
+        [
+            "[1] 0.1 E warning: failed to mlock 5 bytes buffer: Cannot allocate memory",
+            "[1] 0.2 E llama_model_load: error loading model: missing tensor 'blk.0.attn_q.weight'",
+        ],
+        "error loading model: missing tensor 'blk.0.attn_q.weight'",
+    ),
+    "an exception": (
+        [
+            "[1] terminate called after throwing an instance of 'vk::DeviceLostError'",
+            "[1]   what():  vk::Queue::submit: ErrorDeviceLost",
+        ],
+        "what():  vk::Queue::submit: ErrorDeviceLost",
+    ),
+    "an assertion alone": (["[1] a.cpp:5: GGML_ASSERT(n > 0) failed"], "a.cpp:5: GGML_ASSERT(n > 0) failed"),
+    "a warning about an error": (
+        ["[1] 0.1 W load: control token is not marked: error", "[1] 0.2 E srv: failed to parse the template"],
+        "failed to parse the template",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_line_that_tells_most_is_the_reason(name: str) -> None:
+    lines, reason = TABLE[name]
+
+    assert reason_in(lines) == reason

@@ -34,7 +34,7 @@ def test_the_turns_match_the_answers_of_the_server() -> None:
 def test_only_a_long_prompt_that_was_mostly_read_again_has_a_reason() -> None:
     assert [turn.reason for turn in turns_in(LOG)] == [
         None,  # of 81 tokens, like our own test request after loading: too short for a reason
-        "another conversation took the slot",
+        "first request of this slot",  # that test request was no conversation
         None,
         "another conversation took the slot",
         None,
@@ -85,3 +85,34 @@ def test_a_model_that_cannot_rewind_has_that_reason() -> None:
 
 def test_cancelled_requests_and_noise_give_no_turn() -> None:
     assert turns_in(["", "slot", " slot \x1b[31m", *LOG[:2], LOG[7]]) == ()
+
+
+def test_the_first_request_keeps_its_reason_when_the_memory_cannot_be_rewound() -> None:
+    lines = [
+        SLOT + "selected slot by LRU, n_tokens = 21, t_last = 892610725",
+        TASK + "forcing full prompt re-processing due to lack of cache data",
+        *turn_lines(read=900, total=910),
+        SLOT + "selected slot by LCP similarity, f_sim_best = 0.412 (> 0.100 thold), f_keep = 0.4",
+        TASK + "forcing full prompt re-processing due to lack of cache data",
+        *turn_lines(read=900, total=910),
+        SLOT + "selected slot by LRU, n_tokens = 910, t_last = 892610730",
+        *turn_lines(read=700, total=710),
+    ]
+
+    assert [turn.reason for turn in turns_in(lines)] == [
+        "first request of this slot",
+        "the model cannot rewind its memory to where the prompts differ",
+        "another conversation took the slot",
+    ]
+
+
+SLOT, TASK = "0.01.0 I slot function: id  0 | task -1 | ", "0.01.0 I slot function: id  0 | task 9 | "
+
+
+def turn_lines(*, read: int, total: int) -> list[str]:
+    return [
+        TASK
+        + f"prompt eval time =   100.00 ms /   {read} tokens (0 ms per token, 5880.00 tokens per second)",
+        TASK + "       eval time =   100.00 ms /    11 tokens (0 ms per token, 110.00 tokens per second)",
+        TASK + f"stop processing: n_tokens = {total}, truncated = 0",
+    ]

@@ -43,6 +43,7 @@ class Hub:
     # Faults
     gated: bool = False
     private: bool = False
+    refuses_other_tokens: bool = False
     status: int | None = None
     ignores_ranges: bool = False
     is_no_hub: bool = False
@@ -121,8 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._resolve(path)
 
     def _is_let_in(self, repo: str) -> bool:
-        token = self.headers.get("Authorization") == f"Bearer {TOKEN}"
-        if repo not in self.hub.repositories or (self.hub.private and not token):
+        sent = self.headers.get("Authorization")
+        token = sent == f"Bearer {TOKEN}"
+        if sent and not token and self.hub.refuses_other_tokens:
+            self._send(401, b"", {"X-Error-Message": "Invalid credentials in Authorization header"})
+        elif repo not in self.hub.repositories or (self.hub.private and not token):
             self._refuse(404 if token else 401, "RepoNotFound")
         elif self.hub.gated and not token:
             self._refuse(401, "GatedRepo")

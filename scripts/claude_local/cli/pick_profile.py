@@ -11,8 +11,9 @@ from rich.markup import escape
 
 from claude_local.cli.profile_list import context_text, size_text_of
 from claude_local.foundation.errors import UserError
-from claude_local.machine.terminal import can_ask, has_cursor_keys, talk
+from claude_local.machine.terminal import can_ask, has_cursor_keys, talk, warn
 from claude_local.models.fit import plan
+from claude_local.profiles.load import not_read_line
 
 if TYPE_CHECKING:
     from claude_local.machine.settings import Settings
@@ -26,10 +27,13 @@ def pick_profile(settings: Settings, profiles: Mapping[str, Profile]) -> Profile
     """The profile that the person at the terminal chooses. Raises UserError where there is no terminal."""
     names = list(profiles)
     if not can_ask():
+        hints = [f"name one: --model {' | '.join(names)}", not_read_line(profiles)]
         raise UserError(
             "no model is named, and there is no terminal to choose one",
-            hint=f"name one: --model {' | '.join(names)}",
+            hint="\n".join(filter(None, hints)),
         )
+    if line := not_read_line(profiles):
+        warn(line)
     hardware = plan.hardware_now()
     rows = [_row(settings, profile, hardware) for profile in profiles.values()]
     if has_cursor_keys(os.environ):

@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from claude_local.foundation import figures
-from claude_local.machine.terminal import data
+from claude_local.machine.terminal import data, warn
 from claude_local.models import file_check
+from claude_local.profiles.load import not_read_line
 
 if TYPE_CHECKING:
     from claude_local.machine.settings import Settings
@@ -33,6 +34,8 @@ def show_profiles(settings: Settings, profiles: Mapping[str, Profile]) -> None:
         table.add_row(profile.name, escape("  ".join(filter(None, facts))))
         table.add_row("", f"[dim]{escape(profile.description)}[/dim]")
     data.print(table)
+    if line := not_read_line(profiles):
+        warn(line)
 
 
 def size_text_of(settings: Settings, profile: Profile) -> str:

@@ -31,8 +31,8 @@ def offer(
     if not small or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     here = all(item.target.is_file() for item in wanted_files(settings, small))
-    if not here and not _hub_answers(settings, small):
-        terminal.say(f"no model hub answers at {hub.endpoint()}: the demo model keeps running")
+    if not here and (why_not := _no_hub(settings, small)):
+        terminal.say(f"{why_not}: the demo model keeps running")
         return None
     question = f"start {small.title}?" if here else f"{_download(small)} and start it?"
     if not terminal.confirm(question, hint=""):
@@ -59,21 +59,25 @@ def _download(small: Profile) -> str:
     return f"download {small.title}{size}"
 
 
-def _hub_answers(settings: Settings, small: Profile) -> bool:
-    """Whether the hub has the model's first file, found out in PATIENCE_SECONDS.
+def _no_hub(settings: Settings, small: Profile) -> str:
+    """Why no hub has the model's first file; "" if one has. Waits PATIENCE_SECONDS.
 
     In a thread, because a host name lookup has no time limit.
     """
-    answers: list[hub.RemoteFile] = []
+    try:
+        answers = [f"no model hub answers at {hub.endpoint()}"]
+    except HubFailed as wrong:  # a variable of the environment
+        return wrong.message
 
     def ask() -> None:
         try:
             place = wanted_files(settings, small)[0].place
-            answers.append(hub.find(place, timeout_seconds=PATIENCE_SECONDS))
+            hub.find(place, timeout_seconds=PATIENCE_SECONDS)
+            answers.append("")
         except HubFailed:
             return
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(PATIENCE_SECONDS)
-    return bool(answers)
+    return answers[-1]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claude_local.foundation.errors import EngineFailed, UserError
+from claude_local.foundation.plain_text import docker_fields
 from claude_local.machine.processes import run_visibly
 from claude_local.machine.settings import Settings
 
@@ -52,7 +53,8 @@ def build_argv(settings: Settings, choices: Choices) -> list[str]:
     folder = settings.build_dir / "client-image"
     given = {"BASE": choices.base, "PACKAGES": choices.packages, "MORE_PACKAGES": choices.more_packages}
     arguments = [f"{name}={value}" for name, value in given.items() if value]
-    secret = ("--secret", f"id=certificates,src={choices.certificates}") if choices.certificates else ()
+    certificates = docker_fields("id=certificates", f"src={choices.certificates}")
+    secret = ("--secret", certificates) if choices.certificates else ()
     return [
         *("docker", "build", "--tag", settings.client_image),
         *(token for argument in arguments for token in ("--build-arg", argument)),

@@ -1,4 +1,4 @@
-"""Makes untrusted text safe to print: characters that move the cursor or hide text become dots."""
+"""Text for people and programs: without control characters, its first line, and fields for Docker."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def harmless(text: str) -> str:
     if text.isascii():
         return text.translate(CONTROL_CHARACTERS)
     return "".join("·" if unicodedata.category(one) in HARMFUL_CATEGORIES else one for one in text)
+
+
+def docker_fields(*fields: str) -> str:
+    """Fields of a Docker option such as --mount, which is parsed as CSV: quoted, so that a path may have a comma."""
+    return ",".join('"' + field.replace('"', '""') + '"' for field in fields)
 
 
 def first_line(text: str) -> str:

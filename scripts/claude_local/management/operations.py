@@ -14,7 +14,7 @@ from claude_local.lifecycle import up_down
 from claude_local.lifecycle.request import Observer, Request
 from claude_local.lifecycle.time_limits import FOLLOW_LIMIT_SECONDS
 from claude_local.machine.settings import Settings
-from claude_local.profiles.load import DEFAULTS_FILE, load_profiles, profile_files
+from claude_local.profiles.load import DEFAULTS_FILE, load_profiles, not_read, profile_files
 from claude_local.profiles.profile import Profile
 from claude_local.server.engines import registry
 
@@ -72,7 +72,8 @@ class Operations:
     def profiles(self) -> Mapping[str, Profile]:
         """All profiles; read again when a file changed. Raises ProfileError."""
         folder = self.settings.profiles_dir
-        mark = [(file, _version(file)) for file in (folder / DEFAULTS_FILE, *profile_files(folder))]
+        files = (folder / DEFAULTS_FILE, *profile_files(folder))
+        mark = ([(file, _version(file)) for file in files], not_read(folder))
         if self._profiles is None or self._profiles[0] != mark:
             self._profiles = (mark, load_profiles(folder))
         return self._profiles[1]

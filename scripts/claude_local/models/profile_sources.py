@@ -68,14 +68,23 @@ def find_source(settings: Settings, source: str) -> Source:
 
 def _local(settings: Settings, path: Path) -> Source:
     header = read_model(path)
-    if not path.is_relative_to(settings.models_dir):
+    inside = _within(settings.models_dir, path)
+    if inside is None:
         raise UserError(
             f"{path} is not in {settings.models_dir}, the only folder that llama-server reads",
             hint=f"move it there, or set CLAUDE_LOCAL_MODELS_DIR={path.parent}",
         )
     sampling, said_by = _file_sampling(header)
-    model: dict[str, str | int | list[str]] = {"file": str(path.relative_to(settings.models_dir))}
+    model: dict[str, str | int | list[str]] = {"file": str(inside)}
     return Source(header, model, header.file_bytes, sampling, said_by)
+
+
+def _within(folder: Path, path: Path) -> Path | None:
+    """The path relative to the folder, also if links lead to one of them; None if it lies elsewhere."""
+    for one, other in ((path, folder), (path.parent.resolve() / path.name, folder.resolve())):
+        if one.is_relative_to(other):
+            return one.relative_to(other)
+    return None
 
 
 def _remote(repo: str, choice: str) -> Source:

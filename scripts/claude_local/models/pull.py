@@ -17,7 +17,7 @@ from typing import IO, Protocol
 from claude_local.foundation import figures
 from claude_local.foundation.errors import HubFailed, UserError
 from claude_local.machine.settings import Settings
-from claude_local.models import checksums, hub
+from claude_local.models import checksums, hub, transfer
 from claude_local.models.download_lock import Counted, locked, partial_path, size_of
 from claude_local.models.model_files import Wanted, wanted_files
 from claude_local.profiles.profile import Profile
@@ -138,7 +138,7 @@ def _fill(file: IO[bytes], partial: Path, remote: hub.RemoteFile, show: Show) ->
     file.seek(have)
     with show(remote.place.path, remote.size_bytes, have_bytes=have) as at:
         if have < remote.size_bytes:
-            hub.fetch(remote, Counted(file, at), have_bytes=have)  # type: ignore[arg-type]
+            transfer.download(remote, Counted(file, at), have_bytes=have)  # type: ignore[arg-type]
     file.flush()
 
 

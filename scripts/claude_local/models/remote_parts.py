@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from claude_local.foundation.errors import HubFailed
-from claude_local.models import hub
+from claude_local.models import hub, transfer
+from claude_local.models.hub_failures import MissingFile
 
 BUFFER_BYTES = 4 * 2**20
 
@@ -20,7 +20,7 @@ def read_text(place: hub.Place, *, limit_bytes: int) -> str | None:
     """A small text file of a repository; None if it is missing or larger than the limit."""
     try:
         remote = hub.find(place)
-    except hub.MissingFile:
+    except MissingFile:
         return None
     if remote.size_bytes > limit_bytes:
         return None
@@ -58,24 +58,5 @@ class _Ranges(io.RawIOBase):
         return len(data)
 
 
-class _Bounded(io.BytesIO):
-    """A buffer for one part; refuses more bytes, which a server sends if it ignores ranges."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self._limit = limit
-
-    def write(self, data: Any) -> int:
-        if self.tell() + len(data) > self._limit:
-            raise HubFailed(f"{hub.endpoint()} does not serve parts of files", hint="try another mirror")
-        return super().write(data)
-
-
 def _read_range(remote: hub.RemoteFile, start: int, count: int) -> bytes:
-    library = hub.library()
-    part = _Bounded(count)
-    headers = {**library.utils.build_hf_headers(), "Range": f"bytes={start}-{start + count - 1}"}
-    with hub.hub_errors(remote.place):
-        if count:
-            library.file_download.http_get(remote.url, part, headers=headers, expected_size=count)
-    return part.getvalue()
+    return transfer.read_part(remote, start, count) if count else b""

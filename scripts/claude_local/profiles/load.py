@@ -6,6 +6,7 @@ of them calls back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,23 @@ from claude_local.profiles.mistakes import mistake_at, mistakes_of, profile_erro
 from claude_local.profiles.profile import ACTIVE_ALIAS, Profile
 
 DEFAULTS_FILE = "_defaults.yaml"
+LOOKS_LIKE_PROFILE = re.compile(r"\.ya?ml(\W.*)?$", re.IGNORECASE)
 
 
-def load_profiles(directory: Path) -> dict[str, Profile]:
+class Profiles(dict[str, Profile]):
+    """Profiles by name, and the files beside them that look like profiles and are not read."""
+
+    not_read: tuple[str, ...] = ()
+
+
+def load_profiles(directory: Path) -> Profiles:
     """All profiles of a folder by name, each merged over `_defaults.yaml`.
 
     Raises ProfileError with every mistake of every file.
     """
     defaults = _read(directory / DEFAULTS_FILE)
-    profiles: dict[str, Profile] = {}
+    profiles = Profiles()
+    profiles.not_read = not_read(directory)
     mistakes = list(defaults.mistakes)
     for file in profile_files(directory):
         source = _read(file)
@@ -45,6 +54,28 @@ def profile_files(directory: Path) -> list[Path]:
     return sorted(file for file in directory.glob("*.yaml") if not file.name.startswith(("_", ".")))
 
 
+def not_read(directory: Path) -> tuple[str, ...]:
+    """Files that look like profiles and are not read, by another ending or in a folder of their own."""
+    found = (file.relative_to(directory) for pattern in ("*", "*/*") for file in directory.glob(pattern))
+    return tuple(
+        sorted(
+            str(file)
+            for file in found
+            if LOOKS_LIKE_PROFILE.search(file.name)
+            and not any(part.startswith(("_", ".")) for part in file.parts)
+            and (len(file.parts) > 1 or file.suffix != ".yaml")
+        )
+    )
+
+
+def not_read_line(profiles: Mapping[str, Profile]) -> str:
+    """What to say of the files that are not read; "" without any."""
+    files = profiles.not_read if isinstance(profiles, Profiles) else ()
+    if not files:
+        return ""
+    return f"not read: {', '.join(files)} (a profile is a file NAME.yaml in the profiles folder itself)"
+
+
 def find_profile(profiles: Mapping[str, Profile], name: str) -> Profile:
     """The profile for `name`: a name, an alias, or an unambiguous beginning of either."""
     names = {profile.name: profile for profile in profiles.values()}
@@ -58,7 +89,8 @@ def find_profile(profiles: Mapping[str, Profile], name: str) -> Profile:
         raise UnknownProfile(
             f"`{name}` matches several profiles", hint=f"choose one of: {', '.join(candidates)}"
         )
-    raise UnknownProfile(f"no profile named `{name}`", hint=f"known profiles: {', '.join(sorted(profiles))}")
+    hints = [f"known profiles: {', '.join(sorted(profiles))}", not_read_line(profiles)]
+    raise UnknownProfile(f"no profile named `{name}`", hint="\n".join(filter(None, hints)))
 
 
 def _read(file: Path) -> YamlSource:

@@ -23,10 +23,11 @@ LINE = re.compile(
     r"(?:\[(?P<port>\d+)\] )?\S+ [IWE] slot\s+\S+: id\s+(?P<slot>\d+) \| task -?\d+ \| +(?P<text>.*)"
 )
 SIMILAR = re.compile(r"selected slot by LCP similarity, f_sim_best = ([\d.]+)")
-OLDEST = re.compile(r"selected slot by LRU,.* t_last = (-?\d+)")
+OLDEST = re.compile(r"selected slot by LRU, n_tokens = (?P<tokens>\d+), t_last = (?P<last>-?\d+)")
 TIMING = r"eval time = +[\d.]+ ms / +(\d+) tokens .*, +([\d.]+) tokens per second"
 PROMPT, ANSWER = re.compile("prompt " + TIMING), re.compile(TIMING)
 END = re.compile(r"stop processing: n_tokens = (\d+)")
+FIRST = "first request of this slot"
 LOST = "forcing full prompt re-processing"
 
 
@@ -45,6 +46,8 @@ class TurnReader:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str | None, str], _Open] = {}
+        self._taken: set[tuple[str | None, str]] = set()
+        """Slots that have had a long prompt. Our own test request after loading is a short one."""
         self._turns: deque[Turn] = deque(maxlen=TURNS_KEPT)
 
     @property
@@ -60,22 +63,24 @@ class TurnReader:
         if ended := END.match(text):
             turn = _finished(self._open.pop(key, _Open()), int(match["slot"]), int(ended[1]))
             self._turns.extend([turn] if turn else [])
+            self._taken |= {key} if int(ended[1]) >= REASON_FROM_TOKENS else set()
             return
         turn_so_far = self._open.setdefault(key, _Open())
-        if choice := _choice(text):
-            turn_so_far.choice = choice
+        if choice := _choice(text, is_taken=key in self._taken):
+            turn_so_far.choice = turn_so_far.choice if turn_so_far.choice == FIRST else choice
         elif prompt := PROMPT.match(text):
             turn_so_far.prompt = (int(prompt[1]), float(prompt[2]))
         elif answer := ANSWER.match(text):
             turn_so_far.answer = (int(answer[1]), float(answer[2]))
 
 
-def _choice(text: str) -> str:
+def _choice(text: str, *, is_taken: bool) -> str:
     """Why a prompt may have to be read again, according to this line; "" if the line has no reason."""
     if text.startswith(LOST):
         return "the model cannot rewind its memory to where the prompts differ"
     if oldest := OLDEST.match(text):
-        return "first request of this slot" if oldest[1] == "-1" else "another conversation took the slot"
+        is_first = oldest["last"] == "-1" or not (is_taken or int(oldest["tokens"]) >= REASON_FROM_TOKENS)
+        return FIRST if is_first else "another conversation took the slot"
     if similar := SIMILAR.match(text):
         return f"the prompt changed after {float(similar[1]):.0%}"
     return ""

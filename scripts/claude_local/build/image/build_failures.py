@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from claude_local.foundation.docker_failures import (
+    CARDS,
+    DISK,
+    ENGINE,
+    Cause,
+    Causes,
+    first_match,
+)
+from claude_local.foundation.download_failures import NETWORK, REGISTRY
 
-@dataclass(frozen=True)
-class Cause:
-    """What went wrong, and the next step."""
-
-    sentence: str
-    hint: str
-
-
-# The first match counts, so a cause whose log also matches later ones comes before them.
-CAUSES: tuple[tuple[str, Cause], ...] = (
+SOURCE: Causes = (
     (
-        r"no space left on device|disk quota exceeded",
-        Cause("the disk is full", "see what uses it: docker system df; free some: docker builder prune"),
+        r"source mismatch: got commit [0-9a-f]{40}",
+        Cause(
+            "the downloaded source is not the pinned one",
+            "do not build it; check the pin in scripts/claude_local/build/image/image_pins.py",
+        ),
     ),
+    (
+        r"couldn't find remote ref|not our ref|unadvertised object",
+        Cause("the source repository does not have this commit", "check the commit id after --to"),
+    ),
+)
+MEMORY: Causes = (
     (
         r"cudaMalloc failed|CUDA error: out of memory|ErrorOutOfDeviceMemory",
         Cause("the graphics card's memory is full", "stop the running model: invoke down; then try again"),
@@ -31,46 +39,8 @@ CAUSES: tuple[tuple[str, Cause], ...] = (
             "a compiler ran out of memory and was killed", "run fewer compilers: invoke build-image --jobs 1"
         ),
     ),
-    (
-        r"source mismatch: got commit [0-9a-f]{40}",
-        Cause(
-            "the downloaded source is not the pinned one",
-            "do not build it; check the pin in scripts/claude_local/build/image/image_pins.py",
-        ),
-    ),
-    (
-        r"permission denied.*docker\.sock|docker\.sock.*permission denied",
-        Cause(
-            "this user has no permission to use Docker Engine",
-            "sudo usermod --append --groups docker $USER, then log in again",
-        ),
-    ),
-    (
-        r"Cannot connect to the Docker daemon|failed to connect to the docker API",
-        Cause("Docker Engine does not answer", "start it: sudo systemctl start docker"),
-    ),
-    (
-        r"buildx component is missing or broken|the --mount option requires BuildKit|unknown flag: --progress"
-        r"|unknown flag: --mount",
-        Cause(
-            "Docker has no BuildKit",
-            "install it: sudo apt install docker-buildx (Docker's own packages: docker-buildx-plugin)",
-        ),
-    ),
-    (
-        r"toomanyrequests|rate limit",
-        Cause(
-            "the image registry refuses more downloads for now",
-            "log in: docker login; or try again in a few hours",
-        ),
-    ),
-    (
-        r"manifest unknown|manifest for \S+ not found|pull access denied|[^\s:]+@sha256:\w+: not found",
-        Cause(
-            "a base image is not in its registry",
-            "choose another: --build-base, --runtime-base; or update claude-local",
-        ),
-    ),
+)
+COMPILER: Causes = (
     (
         r"unsupported gpu architecture",
         Cause(
@@ -86,34 +56,6 @@ CAUSES: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
-        r"driver/library version mismatch",
-        Cause("the NVIDIA driver was updated, but the old one is still loaded", "restart the computer"),
-    ),
-    (
-        r"CUDA driver version is insufficient|forward compatibility was attempted|unsatisfied condition: cuda",
-        Cause(
-            "the NVIDIA driver is too old for this image's CUDA",
-            "update the driver, or choose older base images: --build-base, --runtime-base",
-        ),
-    ),
-    (
-        r"couldn't find remote ref|not our ref|unadvertised object",
-        Cause("the source repository does not have this commit", "check the commit id after --to"),
-    ),
-    (
-        r"is expired \(invalid since|is not valid yet",
-        Cause(
-            "the package index is out of date, or this machine's clock is wrong",
-            "check the clock: timedatectl; or try again later",
-        ),
-    ),
-    (
-        r"Could not resolve host|Temporary failure (in name resolution|resolving)|no such host|i/o timeout"
-        r"|TLS handshake timeout|Connection timed out|connection refused|Failed to fetch|failed to do request"
-        r"|network is unreachable|Could not connect to|Failed to connect to",
-        Cause("a download failed", "check the network, then try again; finished steps are kept"),
-    ),
-    (
         r"No CMAKE_\w+_COMPILER could be found|CMake Error",
         Cause(
             "CMake could not configure the source",
@@ -121,7 +63,7 @@ CAUSES: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
-        r"ninja: build stopped|\bFAILED: ",
+        r"ninja: build stopped|(?-i:^FAILED: )",
         Cause("the source does not compile", "read the compiler's error in the log, or try another commit"),
     ),
     (
@@ -129,6 +71,7 @@ CAUSES: tuple[tuple[str, Cause], ...] = (
         Cause("a step of the build failed", "read its output in the log"),
     ),
 )
+CAUSES: Causes = (*DISK, *CARDS, *MEMORY, *ENGINE, *SOURCE, *REGISTRY, *NETWORK, *COMPILER)
 WRONG = re.compile(r"(?i)^E: |\b(error|fatal|killed|failed|mismatch|no space)\b")
 STEP_NUMBER_AND_TIME = re.compile(r"^(#\d+ )?([\d.]+ )?")
 # BuildKit prints the command of a step before, during and after it, and commands contain words of CAUSES.
@@ -140,9 +83,7 @@ DETAIL_LINES = 5
 
 def explain(log: str) -> Cause | None:
     """The first known cause that matches the log; None if there is no match."""
-    text = "\n".join(_output_lines(log))
-    found = (cause for pattern, cause in CAUSES if re.search(pattern, text, re.IGNORECASE))
-    return next(found, None)
+    return first_match("\n".join(_output_lines(log)), CAUSES)
 
 
 def telling_lines(log: str) -> str:

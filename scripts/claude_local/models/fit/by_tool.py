@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from claude_local.foundation.docker_failures import first_match
 from claude_local.foundation.errors import UserError
-from claude_local.foundation.plain_text import first_line
+from claude_local.foundation.plain_text import docker_fields, first_line
 from claude_local.machine.processes import Answer, ask
 from claude_local.machine.settings import Settings
 from claude_local.models.fit.verdicts import CPU, CPU_MARGIN_MIB, MIB, Device
@@ -164,7 +165,8 @@ class _Asked:
 
     def _run(self, options: Mapping[str, str]) -> Answer:
         cards = ["--gpus", "all", "--env", "CUDA_DEVICE_ORDER=PCI_BUS_ID"] if self.with_cards else []
-        mount = f"type=bind,source={self.settings.models_dir},target={flags.CONTAINER_MODELS_DIR},readonly"
+        folder, target = self.settings.models_dir.resolve(), flags.CONTAINER_MODELS_DIR
+        mount = docker_fields("type=bind", f"source={folder}", f"target={target}", "readonly")
         argv = [
             *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL"),
             *("--pull", "never", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108  inside the container
@@ -197,6 +199,8 @@ def _tokens(name: str, value: str) -> Sequence[str]:
 
 
 def _unavailable(answer: Answer) -> FitUnavailable:
+    if cause := first_match(answer.errors):
+        return FitUnavailable(cause.sentence, hint=cause.hint)
     lines = [line for line in answer.errors.splitlines() if " E " in line or "rror" in line]
     said = lines[-1] if lines else first_line(answer.errors)
     return FitUnavailable(f"llama-fit-params gave no answer: {answer.problem or said}")

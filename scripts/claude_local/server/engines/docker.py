@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from claude_local.foundation.docker_failures import first_match
 from claude_local.foundation.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.foundation.snapshot import STOPPED, Snapshot, State
 from claude_local.machine.files import write_atomic
@@ -101,7 +102,14 @@ class DockerEngine:
 
     def _start_container(self, profile: Profile) -> None:
         script = self.settings.build_dir / "bin" / "llama-up"
-        run([script, "--no-wait", profile.name], failure="the container did not start")
+        try:
+            run([script, "--no-wait", profile.name], failure="the container did not start")
+        except EngineFailed as error:
+            if cause := first_match(error.details):
+                error = EngineFailed(
+                    f"the container did not start: {cause.sentence}", hint=cause.hint, details=error.details
+                )
+            raise error from None
 
     def _bring_back_others(self, router: Router, active: Profile) -> None:
         """Ignores failures: the loading model does not need the others, and the next switch repeats this."""
