@@ -32,7 +32,7 @@ PURE_MODULES = [
         "profiles.mistakes",
         "profiles.extra_args",
     ),
-    *("client.claude_code", "client.jail_rules", "client.seccomp"),
+    *("client.claude_code", "client.git_rules", "client.jail_rules", "client.seccomp"),
     *("server.flags", "server.fit_target", "server.flag_help", "server.prompt_reuse", "server.log_tail"),
     "server.failure_reasons",
     *("build.render", "build.image.image_pins", "build.image.image_spec"),

@@ -1,14 +1,14 @@
 # Claude Code on this machine: which program, which version, and the PATH that leads to it.
 # Copied to build/ by `invoke render`: change it in templates/.
 
-claude='' session_path=''
+claude='' session_path='' typed_folder=''
 claude_about='' claude_remedy='' # if claude is not the program itself: what it is, and what to do
 
 # Sets session_path to the PATH that we were given, and removes the workspace from our own: a session can write there,
 # and an active virtual environment comes first in it.
 leave_workspace_programs() {
   local part parts ours='' here=$PWD real
-  session_path=$PATH
+  session_path=$PATH typed_folder=$PWD
   cd -P . || true
   # These are never workspaces, and contain programs that are not the session's.
   if [[ $PWD == @(/|/tmp|/var/tmp) ]] || contains "$PWD" "${HOME:-/}"; then return 0; fi

@@ -21,7 +21,6 @@ build_environment() {
 
 # Adds to environment what only a confined session needs. Its key is a placeholder, which the door replaces.
 confine_environment() {
-  environment+=("${JAIL_ENVIRONMENT[@]}" "ANTHROPIC_AUTH_TOKEN=local" "TMPDIR=/tmp" "CLAUDE_LOCAL_UMASK=$users_umask" "CLAUDE_CODE_SSE_PORT=$editor_port")
+  environment+=("${JAIL_ENVIRONMENT[@]}" "ANTHROPIC_AUTH_TOKEN=local" "TMPDIR=/tmp" "CLAUDE_LOCAL_UMASK=$users_umask" "CLAUDE_CODE_SSE_PORT=$editor_port" "${git_environment[@]}")
   [[ ${#instructions[@]} -eq 0 ]] || environment+=(CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD=1)
-  [[ ! -s $record/gitconfig ]] || environment+=(GIT_CONFIG_GLOBAL=/run/claude-local/gitconfig)
 }

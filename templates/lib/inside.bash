@@ -21,9 +21,10 @@ limit_files() {
   ulimit -f "$((FILE_SIZE_MIB * 1024))" 2>/dev/null || true
 }
 
-# Sets the user's umask, removes our own variables, and opens the way to the editor if there is one.
+# Sets the user's umask, removes our own variables, arranges git, and opens the way to the editor if there is one.
 settle() {
   umask "${CLAUDE_LOCAL_UMASK:-077}"
   unset CLAUDE_LOCAL_MEMORY CLAUDE_LOCAL_UMASK
+  [[ ! -d /run/claude-local/git ]] || arrange_git
   [[ ! -S $SOCKETS/editor.sock ]] || bridge_editor "$CLAUDE_CODE_SSE_PORT"
 }

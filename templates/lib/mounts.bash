@@ -16,7 +16,7 @@ show_session() {
   for name in bin lib libexec config.bash client; do
     show ro "$BUILD_DIR/$name"
   done
-  [[ ! -s $record/gitconfig ]] || show ro "$record/gitconfig" /run/claude-local/gitconfig
+  show ro "$record/git" /run/claude-local/git
 
   # Its own folder: conversations are kept, instructions are read-only, everything else is thrown away.
   scratch "$HOME_MIB" 0700 "$CLIENT_DIR"

@@ -2,7 +2,8 @@
 # Copied to build/ by `invoke render`: change it in templates/.
 #
 # It contains `workspace`, `before` (the list of files), `old/` (copies), `obeyed` (paths to protect), `mounts`,
-# `global_hooks`, `stamp` (its time is the start of the session) and `begun` (without it, the session never ran).
+# `global_hooks` and `global_files` (what git obeys everywhere), `git/` (its configuration for the session), `stamp` (its
+# time is the start of the session) and `begun` (without it, the session never ran).
 # It is deleted after the audit, or if the start is refused.
 
 record=''
@@ -16,7 +17,7 @@ open_record() {
   [[ -d $STATE_DIR/sessions ]] || mkdir -p "$STATE_DIR/sessions"
   # shellcheck disable=SC2064  # expands now; the trap lasts until the session begins
   trap "rm -rf ${record@Q}" EXIT
-  mkdir -m 700 "$record" "$record/door" "$record/old" || die "cannot write into $STATE_DIR" "choose another folder: set state_dir in settings.yaml, then: $CHECKOUT_TASK render"
+  mkdir -m 700 "$record" "$record/door" "$record/git" "$record/old" || die "cannot write into $STATE_DIR" "choose another folder: set state_dir in settings.yaml, then: $CHECKOUT_TASK render"
   printf '%s' "$workspace" 2>/dev/null >"$record/workspace" || refuse_full_disk
 }
 

@@ -5,13 +5,15 @@
 # its repository, if that lists the worktree: a session may write objects, refs and logs there, but nothing that other
 # worktrees obey. Adds the writable folders to writable.
 protect_repository() {
-  local git=$workspace/.git target common name
+  local git=$workspace/.git target common name back=''
   if [[ -d $git && ! -L $git ]]; then
     is_mount "$git" || show rw "$git"
   elif [[ -f $git ]]; then
     target=$(head --bytes 4096 "$git") target=$(realpath --canonicalize-missing -- "${target#gitdir: }")
     contains "$workspace" "$target" && return
-    [[ -f $target/gitdir && $(<"$target/gitdir") -ef $git && -O $target/gitdir && -f $target/commondir ]] \
+    [[ ! -f $target/gitdir ]] || back=$(<"$target/gitdir")
+    [[ ${back:-/} == /* ]] || back=$target/$back # git 2.48 can write relative paths
+    [[ -f $target/gitdir && $back -ef $git && -O $target/gitdir && -f $target/commondir ]] \
       || refuse_repository "$target"
     common=$(<"$target/commondir") common=$(cd "$target" && cd -P "$common" && pwd -P)
     [[ $target == "$common/worktrees/"* && -O $common ]] || refuse_repository "$target"
@@ -28,6 +30,7 @@ protect_repository() {
     for name in gitdir commondir config.worktree modules; do
       [[ ! -e $target/$name ]] || show ro "$target/$name"
     done
+    [[ ! -e $common/objects/info/alternates ]] || show ro "$common/objects/info/alternates"
     show ro "$git"
     printf '%s\0' "$target" "$common/refs" "$common/logs" "$common/objects" >"$record/repository" # for the audit
   fi

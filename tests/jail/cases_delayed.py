@@ -66,6 +66,44 @@ GITS = [
         GIT,
         STATUS,
     ),
+    *(
+        Attack(
+            f"changes a file that is included by {who}", f"{EVIL_CONFIG} >team", f"{GIT} && {before}", STATUS
+        )
+        for who, before in {
+            "the repository": "touch team && git config include.path ../team",
+            "the repository, if it is there": "git config include.path ../team",
+            "a file of the repository": "printf '[include]\\n\\tpath = team\\n' >first && git config include.path ../first",
+            "the repository on a branch": "touch team && git config includeIf.onbranch:*.path ../team",
+            "the user": "touch team && git config --global include.path @WORK@/team",
+            "the user on a condition": "git config --global includeIf.gitdir:~/projects/.path @WORK@/team",
+            "a link of the user": "mv ~/.gitconfig team && ln -s @WORK@/team ~/.gitconfig",
+        }.items()
+    ),
+    Attack(
+        "changes a file that the user's configuration includes elsewhere",
+        f"{EVIL_CONFIG} >team",
+        f"{GIT} && git config --global includeIf.gitdir:~/other/.path @WORK@/team && git init -q ~/other",
+        "git -C ~/other status",
+    ),
+    Attack(
+        "adds a hook where the whole workspace is the folder of hooks",
+        f"{HOOK} >pre-commit; chmod +x pre-commit",
+        f"{GIT} && git config --file team core.hooksPath @WORK@ && git config --global includeIf.gitdir:@WORK@/.path @WORK@/team",
+        COMMIT,
+    ),
+    Attack(
+        "borrows objects from another repository",
+        "echo @HOME@/other/.git/objects >.git/objects/info/alternates",
+        GIT,
+        planted(".git/objects/info/alternates"),
+    ),
+    Attack(
+        "changes hooks of a conditional configuration",
+        f"{HOOK} >tools/pre-commit; chmod +x tools/pre-commit",
+        f"{GIT} && mkdir tools && git config --file ~/c core.hooksPath tools && git config --global includeIf.gitdir:~/projects/.path ~/c",
+        COMMIT,
+    ),
     Attack(
         "moves the repository aside and makes it anew",
         f"mv .git old; cp -r old .git; {EVIL_CONFIG} >>.git/config",
@@ -279,6 +317,12 @@ WORKTREES = [
         "rm -rf @HOME@/projects/main/.git/logs/HEAD; ln -s @HOME@/.bashrc @HOME@/projects/main/.git/logs/HEAD",
         WORKTREE,
         f"cd @HOME@/projects/main && {COMMIT}",
+    ),
+    Attack(
+        "borrows objects for the repository behind a worktree",
+        "echo @HOME@/other/.git/objects >@HOME@/projects/main/.git/objects/info/alternates",
+        WORKTREE,
+        planted("@HOME@/projects/main/.git/objects/info/alternates"),
     ),
     Attack(
         "leads a branch's log behind a worktree elsewhere",

@@ -86,6 +86,7 @@ def test_a_harmless_session_prints_nothing(host: Host) -> None:
 HARMLESS = {
     "a new repository": "git init -q sub; git -C sub config user.name Ada; git -C sub commit -q --allow-empty -m x",
     "a clone with its remote": "git init -q --bare far; git clone -q far near 2>/dev/null; git -C near remote add o https://example.com/x.git",
+    "a clone that shares objects": "git init -q a; git -C a commit -q --allow-empty -m x; git clone -q --shared a b",
     "a worktree": "git init -q sub; cd sub; git commit -q --allow-empty -m x; git worktree add -q ../tree; cd ../tree; git commit -q --allow-empty -m y",
     "a rebase without commands": "git init -q sub; cd sub; git commit -q --allow-empty -m x; git commit -q --allow-empty -m y; GIT_SEQUENCE_EDITOR='sed -i 1ibreak' git rebase -q -i HEAD~1",
     "a branch that is named like a part of a repository": "git init -q sub; cd sub; git commit -q --allow-empty -m x; for n in config hooks/pre commondir HEAD2; do git branch $n; done",

@@ -132,7 +132,10 @@ def test_files_that_claude_code_writes_belong_to_the_user(real_user: DockerUser,
         {"name": "Write", "input": {"file_path": str(file), "content": "made\n"}},
         {"name": "Bash", "input": {"command": command, "description": "commit"}},
     )
-    (real_user.home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n")
+    (real_user.home / ".gitconfig").write_text(
+        '[user]\n\tname = Ada\n\temail = private@example.com\n[includeIf "gitdir:~/"]\n\tpath = work\n'
+    )
+    (real_user.home / "work").write_text("[user]\n\temail = ada@example.com\n")
     real_user.own(real_user.home)
 
     done = real_user.claude_local("--dangerously-skip-permissions", "-p", "go", *IN_PIECES)

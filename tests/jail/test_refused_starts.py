@@ -37,7 +37,7 @@ SUBMODULE = (
     "git -c protocol.file.allow=always submodule --quiet add @HOME@/other/m"
 )
 REFUSALS = [
-    Refusal("a submodule", SUBMODULE, "it is a submodule of @WORK@", "rm m/.git", folder="@WORK@/m"),
+    Refusal("a submodule", SUBMODULE, "it is a submodule of @WORK@", "rm -rf m/.git .git", folder="@WORK@/m"),
     Refusal(
         "a worktree's .git in another folder",
         f"git init -q ../../other && cd ../../other && {COMMIT} && git worktree add -q ../tree && cp ../tree/.git @WORK@",

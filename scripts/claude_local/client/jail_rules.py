@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from claude_local.client import claude_code, requirements, seccomp
+from claude_local.client import claude_code, git_rules, requirements, seccomp
 from claude_local.machine.settings import Settings
 
 NO_PORT = 9  # "discard", without a listener: the target of the door if the management server is off
@@ -14,7 +14,7 @@ NO_PORT = 9  # "discard", without a listener: the target of the door if the mana
 # Parts of /etc that programs need for users, libraries and time zones. No resolv.conf: there is no network.
 VISIBLE_ETC = (
     "passwd", "group", "nsswitch.conf", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives",
-    "ssl/certs", "ca-certificates", "pki", "localtime", "timezone", "mime.types", "gitconfig", "inputrc",
+    "ssl/certs", "ca-certificates", "pki", "localtime", "timezone", "mime.types", "gitattributes", "inputrc",
     "python3", "python3.11", "python3.12", "python3.13", "debian_version", "os-release", "lsb-release",
 )  # fmt: skip
 
@@ -71,7 +71,7 @@ HARMLESS_GIT_KEYS = (
     r"|user\.(name|email)|init\.defaultbranch|remote\.[^.]+(\..+)*\.fetch"
     r"|branch\..+\.(remote|merge|rebase|description|vscode-merge-base|pushremote|github-pr-.*)"
     r"|(pull|push|merge|rebase)\.(rebase|ff|default|autosetupremote|autostash)"
-    r"|extensions\.(objectformat|worktreeconfig|refstorage)|index\.version|feature\.manyfiles|gc\.auto)$"
+    r"|extensions\.(objectformat|worktreeconfig|refstorage|relativeworktrees)|index\.version|feature\.manyfiles|gc\.auto)$"
 )
 
 
@@ -117,6 +117,7 @@ def template_values(settings: Settings) -> dict[str, object]:
         "obeyed_pattern": _paths_pattern(OBEYED_FOLDERS, OBEYED_FILES),
         "run_on_purpose_pattern": _paths_pattern((), RUN_ON_PURPOSE, RUN_ON_PURPOSE_PATTERNS),
         "harmless_git_keys": HARMLESS_GIT_KEYS,
+        "git_rules": git_rules,
         "limits": Limits(),
         "system_programs": requirements.SBIN,
         "claude_kinds": requirements.CLAUDE_KINDS,

@@ -54,7 +54,7 @@ audit_repository() {
   while IFS= read -r -d '' path; do
     [[ $path != */git-rebase-todo ]] || has_command "$path" || continue
     if rm -f -- "$path"; then removed+=("$path"); else stuck+=("$path"); fi
-  done < <(find "${folders[@]}" -xdev '(' -type l -o -name git-rebase-todo ')' -cnewer "$record/stamp" -print0 2>/dev/null)
+  done < <(find "${folders[@]}" -xdev '(' -type l -o -name git-rebase-todo -o -path '*/objects/info/alternates' ')' -cnewer "$record/stamp" -print0 2>/dev/null)
 }
 
 # Adds to listed what was mounted below the workspace since the session began. If such a mount reaches the jail, it is

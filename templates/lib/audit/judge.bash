@@ -19,6 +19,7 @@ is_harmless() {
     hooks | */hooks) [[ ${entries[$1]} == 'o d '* ]] ;; # the hooks in it are checked one by one
     .git | */.git) leads_inside "$file" 'gitdir: ' ;;
     commondir | */commondir) leads_inside "$file" '' ;;
+    */objects/info/alternates) borrows_inside "$file" ;;
     */git-rebase-todo) [[ -f $file ]] && ! has_command "$file" ;;
     *) return 1 ;;
   esac
@@ -49,6 +50,15 @@ leads_inside() {
   [[ $target == "$2"* && $target != *$'\n'* ]] || return 1
   target=$(cd "${1%/*}" && realpath --canonicalize-missing -- "${target#"$2"}")
   contains "$workspace" "$target" && [[ -f $target/HEAD && ($2 != '' || -d $target/objects && -d $target/refs) ]]
+}
+
+# borrows_inside ALTERNATES: whether a repository borrows objects only from others in the workspace.
+borrows_inside() {
+  local path
+  [[ -f $1 && $(wc -c <"$1") -lt 4096 ]] || return 1
+  while IFS= read -r path || [[ $path ]]; do
+    path=$(cd "${1%/info/alternates}" && realpath --canonicalize-missing -- "$path") && contains "$workspace" "$path" || return 1
+  done <"$1"
 }
 
 # has_command FILE: whether the unfinished rebase would run a command.

@@ -4,7 +4,7 @@
 # Paths of sourced files are relative to the programs that source this one.
 # shellcheck source-path=SCRIPTDIR/../..
 
-# run_audit before|after RECORD [break]: sets record, break_hardlinks, workspace and global_hooks, and audits.
+# run_audit before|after RECORD [break]: sets record, break_hardlinks, workspace, global_hooks and global_files, and audits.
 run_audit() {
   source "$HERE/lib/audit/scan.bash"
   source "$HERE/lib/audit/repositories.bash"
@@ -12,6 +12,7 @@ run_audit() {
   record=$2 break_hardlinks=${3:-}
   IFS= read -r -d '' workspace <"$record/workspace" || true # to the end
   [[ ! -r $record/global_hooks ]] || IFS= read -r -d '' global_hooks <"$record/global_hooks" || true
+  [[ ! -r $record/global_files ]] || IFS= read -r -d '' global_files <"$record/global_files" || true
   case $1 in
     before)
       source "$HERE/lib/audit/before.bash"

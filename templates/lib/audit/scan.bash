@@ -4,7 +4,7 @@
 # An incomplete list would make old files look new. So each list ends with a mark; without the mark nothing is moved.
 
 readonly LARGEST_COPY=1048576 # bytes
-global_hooks=''
+global_hooks='' global_files=''
 declare -A entries links link_counts link_names notes
 
 # scan RECORD [since]: prints pairs of a description and a path below the workspace, each ended by NUL.

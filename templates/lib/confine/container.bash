@@ -2,6 +2,7 @@
 # Copied to build/ by `invoke render`: change it in templates/.
 
 readonly CLIENT_SETTINGS=jail
+readonly SYSTEM_FOLDERS=() # the programs and libraries are the image's
 readonly IMAGE_CLAUDE=/usr/local/bin/claude
 readonly IMAGE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Docker's own settings can put these into every container; their values may contain passwords.
@@ -107,6 +108,7 @@ create_container() {
     show ro "$record/$name" "/etc/$name"
   done
   show ro "$JAIL_DIR/hosts" /etc/hosts
+  [[ ! -f /etc/gitattributes ]] || show ro /etc/gitattributes
   show ro "$record/seccomp" /run/claude-local/seccomp
   show_session
 

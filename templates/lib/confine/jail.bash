@@ -2,6 +2,7 @@
 # Copied to build/ by `invoke render`: change it in templates/.
 
 readonly CLIENT_SETTINGS=jail
+readonly SYSTEM_FOLDERS=(/usr)
 readonly INSIDE_CLAUDE=/run/claude-local/claude
 readonly ERROR_FD=6 INFO_FD=7 CLAUDE_JSON_FD=8 FILTER_FD=9 # `enter` opens them
 bwrap='' claude_file='' scope=''
