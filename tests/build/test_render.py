@@ -157,7 +157,7 @@ def test_the_data_of_bash_holds_no_secret(root: Path) -> None:
 def test_a_door_to_an_address_that_haproxy_would_read_otherwise_is_refused(root: Path, sign: str) -> None:
     hostile = replace(settings_in(root), external_url=f"http://gpu:8000/a{sign}b")
 
-    with pytest.raises(UserError, match="the door cannot lead to an address with such signs"):
+    with pytest.raises(UserError, match="the proxy to the model cannot use an address with such characters"):
         render(hostile, PROFILES)
 
 
