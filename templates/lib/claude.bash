@@ -7,15 +7,17 @@ claude_about='' claude_remedy='' # if claude is not the program itself: what it 
 # Sets session_path to the PATH that we were given, and removes the workspace from our own: a session can write there,
 # and an active virtual environment comes first in it.
 leave_workspace_programs() {
-  local part parts ours='' here=$PWD real
+  local -a parts reals
+  local part ours='' here=$PWD real
+  local -i i
   session_path=$PATH typed_folder=$PWD
   cd -P . || true
   # These are never workspaces, and contain programs that are not the session's.
   if [[ $PWD == @(/|/tmp|/var/tmp) ]] || contains "$PWD" "${HOME:-/}"; then return 0; fi
   IFS=: read -ra parts <<<"$PATH"
-  for part in "${parts[@]}"; do
-    real=$part
-    [[ $part != /* || ! -d $part ]] || real=$(cd -P -- "$part" && pwd -P) || continue
+  mapfile -d '' -t reals < <(real_folders "${parts[@]}")
+  for i in "${!parts[@]}"; do
+    part=${parts[i]} real=${reals[i]:-${parts[i]}}
     if [[ $part != /* ]] || contains "$here" "$part" || contains "$PWD" "$part" || contains "$PWD" "$real"; then continue; fi
     ours+=${ours:+:}$part
   done

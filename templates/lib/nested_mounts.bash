@@ -21,6 +21,7 @@ read_mounts() {
 list_mounts() {
   local -i i
   mounts=() mount_facts=()
+  [[ "${all_mounts[*]}" == *"${1%/}/"* ]] || return 0 # the usual case, without a loop over all mounts
   for i in "${!all_mounts[@]}"; do
     [[ ${all_mounts[i]} == "${1%/}/"* ]] || continue
     mounts+=("${all_mounts[i]}")

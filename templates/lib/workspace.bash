@@ -8,9 +8,20 @@ refuse_workspace() {
   die "$(printf %q "$workspace") cannot be a workspace: $1" "${2:-go to the folder of one project, or make one: mkdir -p ~/projects/new && cd ~/projects/new}"
 }
 
+# real_folders FOLDER…: prints where each really is, or nothing for one that cannot be entered, with a NUL after each. For a
+# subshell: it changes the folder.
+real_folders() {
+  local folder
+  for folder; do
+    [[ $folder != /* || ! -d $folder ]] || ! cd -P -- "$folder" 2>/dev/null || printf %s "$PWD"
+    printf '\0'
+  done
+}
+
 # Sets workspace and opens it, so that the jail gets exactly the folder that was checked.
 check_workspace() {
   local home place
+  local -a places
   workspace=$(pwd -P)
   home=$(cd -P "$HOME" 2>/dev/null && pwd -P) || die "your home folder $HOME does not exist"
   [[ $workspace != *[[:cntrl:]]* ]] || refuse_workspace 'its name has control characters'
@@ -27,9 +38,9 @@ check_workspace() {
     [[ ! -L $place ]] || place=$(realpath --canonicalize-missing -- "$place")
     ! contains "$place" "$workspace" || refuse_workspace 'other programs keep settings or secrets there'
   done
-  for place in "$CLIENT_DIR" "$STATE_DIR" "$BUILD_DIR" "$ROOT" "$home/.claude" "$MODELS_DIR"; do
-    [[ -e $place ]] || continue
-    place=$(cd -P "$place" 2>/dev/null && pwd -P) || continue
+  mapfile -d '' -t places < <(real_folders "$CLIENT_DIR" "$STATE_DIR" "$BUILD_DIR" "$ROOT" "$home/.claude" "$MODELS_DIR")
+  for place in "${places[@]}"; do
+    [[ -n $place ]] || continue
     if contains "$workspace" "$place" || contains "$place" "$workspace"; then
       refuse_workspace "claude-local or claude itself lives in $(printf %q "$place")" 'to work on claude-local, make a second clone'
     fi
