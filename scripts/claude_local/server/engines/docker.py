@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from claude_local.foundation.docker_failures import first_match
 from claude_local.foundation.errors import EngineFailed, EngineUnavailable, StateNotWritten
 from claude_local.foundation.snapshot import STOPPED, Snapshot, State
 from claude_local.machine import links
 from claude_local.machine.files import write_atomic
-from claude_local.machine.processes import run
 from claude_local.machine.settings import Settings
 from claude_local.profiles.profile import Profile
 from claude_local.server import flags
-from claude_local.server.engines import docker_client
+from claude_local.server.engines import compose_scripts, docker_client
 from claude_local.server.engines.container_state import how_it_ended, seconds_since, state_of
 from claude_local.server.failure_reasons import reason_in
 from claude_local.server.llama_http import own_server
@@ -32,8 +27,6 @@ from claude_local.server.router import Model, Router, active_model, running_mode
 
 ALIAS_ATTEMPTS = 3
 REASON_LINES = 200
-SETTLE_SECONDS = 60.0
-SETTLE_POLL_SECONDS = 0.1
 
 
 class DockerEngine:
@@ -94,7 +87,7 @@ class DockerEngine:
         """
         router = self._router()
         if not self._router_models():
-            return self._start_container(profile)
+            return compose_scripts.start(self.settings, profile.name)
         for _ in range(ALIAS_ATTEMPTS):
             router.unload_all()
             self._write_presets(profile, alone=True)
@@ -108,17 +101,6 @@ class DockerEngine:
             "end that client and try again",
         )
 
-    def _start_container(self, profile: Profile) -> None:
-        script = self.settings.build_dir / "bin" / "llama-up"
-        try:
-            run([script, "--no-wait", profile.name], failure="the container did not start")
-        except EngineFailed as error:
-            if cause := first_match(error.details):
-                error = EngineFailed(
-                    f"the container did not start: {cause.sentence}", hint=cause.hint, details=error.details
-                )
-            raise error from None
-
     def _bring_back_others(self, router: Router, active: Profile) -> None:
         """Ignores failures: the loading model does not need the others, and the next switch repeats this."""
         with contextlib.suppress(StateNotWritten, EngineFailed):
@@ -126,22 +108,10 @@ class DockerEngine:
             router.read_presets_again()
 
     def stop(self) -> None:
-        run([self.settings.build_dir / "bin" / "llama-down"], failure="the container did not stop")
+        compose_scripts.stop(self.settings)
 
     def settle(self) -> None:
-        """Waits for the `docker compose` of a killed command: it keeps running without its parent."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < deadline and any(map(self._is_ours, psutil.process_iter())):
-            time.sleep(SETTLE_POLL_SECONDS)
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            argv = process.cmdline()
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return False
-        scripts = {str(self.settings.build_dir / "bin" / name) for name in ("llama-up", "llama-down")}
-        folder = ["--project-directory", str(self.settings.build_dir)]
-        return not scripts.isdisjoint(argv) or ("compose" in argv and set(folder) <= set(argv))
+        compose_scripts.settle(self.settings)
 
     def pulse(self) -> Snapshot:
         """The state by the router's list; Docker gives the reason for an empty list or a failed model.

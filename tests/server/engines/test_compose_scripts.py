@@ -1,4 +1,4 @@
-"""engines/docker: a container that does not start has a cause and a remedy."""
+"""engines/compose_scripts: a container that does not start has a cause and a remedy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import pytest
 
 from claude_local.foundation.errors import EngineFailed
 from claude_local.machine.settings import load_settings
-from claude_local.profiles.model_source import ModelSource
-from claude_local.profiles.profile import Profile
-from claude_local.server.engines.docker import DockerEngine
+from claude_local.server.engines import compose_scripts
 
 CDI = "Error response from daemon: CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all"
 
@@ -21,11 +19,9 @@ def failure_of(root: Path, output: str) -> EngineFailed:
     script.parent.mkdir(parents=True)
     script.write_text(f"#!/bin/sh\necho '{output}'\nexit 1\n")
     script.chmod(0o755)
-    engine = DockerEngine(load_settings({"HOME": str(root)}, root, user_id=1000, group_id=1000))
+    settings = load_settings({"HOME": str(root)}, root, user_id=1000, group_id=1000)
     with pytest.raises(EngineFailed) as caught:
-        engine._start_container(
-            Profile(name="a", title="T", description="D", model=ModelSource(file="a.gguf"))
-        )
+        compose_scripts.start(settings, "a")
     return caught.value
 
 
