@@ -54,8 +54,9 @@ def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
 
 
 LONG_FILES = (
-    *("test_wrapper.py", "test_attacks.py", "test_patience.py", "test_in_docker.py", "test_in_bash.py"),
-    *("test_faults.py", "test_plan.py", "test_audit.py", "test_verify_sandbox.py", "test_api.py"),
+    *("test_context.py", "test_attacks.py", "test_verify.py", "test_patience.py", "test_in_docker.py"),
+    *("test_in_bash.py", "test_faults.py", "test_plan.py", "test_audit.py", "test_verify_sandbox.py"),
+    *("test_api.py", "test_failures.py", "test_dashboard.py", "test_listeners.py", "test_long_sessions.py"),
 )
 """Files that take minutes each: they begin first, so that no worker is alone with one at the end."""
 
