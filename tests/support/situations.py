@@ -148,7 +148,7 @@ def play(name: str, person: Person) -> None:
 
 
 def headless(stage: Stage) -> None:
-    """`claude -p` with a picture, a call that nobody may allow, and the same conversation continued."""
+    """`claude -p` with a picture, a call that no one is there to allow, and the same conversation continued."""
     source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PNG).decode()}
     content = [{"type": "image", "source": source}, {"type": "text", "text": "do:ask first"}]
     line = json.dumps({"type": "user", "message": {"role": "user", "content": content}})

@@ -16,7 +16,7 @@ CHUNK_BYTES = 4 * 2**20
 
 
 def known_sha256(state_dir: Path, file: Path) -> str | None:
-    """The cached checksum of `file`; None if there is none or the file has changed."""
+    """The cached checksum of `file`; None without one, or if the file has changed."""
     seen = _read(state_dir).get(str(file.resolve()))
     if not isinstance(seen, dict):
         return None

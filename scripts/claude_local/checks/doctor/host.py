@@ -76,7 +76,7 @@ class Check:
 
 
 def version_of(text: str) -> tuple[int, ...]:
-    """The first dotted number in a text: (20, 10, 24) for `v20.10.24+dfsg1`; () if there is none."""
+    """The first dotted number in a text: (20, 10, 24) for `v20.10.24+dfsg1`; () without one."""
     found = re.search(r"\d+(?:\.\d+)+", text)
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
