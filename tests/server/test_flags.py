@@ -222,6 +222,7 @@ def test_the_demo_profile_becomes_these_arguments() -> None:
         *("--flash-attn", "on"),
         *("--cache-type-k", "f16"),
         *("--cache-type-v", "f16"),
+        *("--threads", "1"),
         "--jinja",
         *("--temp", "1.0"),
         *("--top-k", "0"),

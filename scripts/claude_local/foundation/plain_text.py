@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 CONTROL_CHARACTERS = dict.fromkeys((*range(32), 127, *range(128, 160)), "·")
@@ -20,7 +21,9 @@ def harmless(text: str) -> str:
 
 def docker_fields(*fields: str) -> str:
     """Fields of a Docker option such as --mount, which is parsed as CSV: quoted, so that a path may have a comma."""
-    return ",".join('"' + field.replace('"', '""') + '"' for field in fields)
+    return ",".join(
+        '"' + field.replace('"', '""') + '"' if re.search(r'[,"\s]', field) else field for field in fields
+    )
 
 
 def first_line(text: str) -> str:
