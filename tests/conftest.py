@@ -24,8 +24,9 @@ PARTS = {
 }
 
 
-# A shell starts background jobs with SIGINT ignored, and the programs that a test interrupts would inherit that.
+# A shell starts background jobs with SIGINT ignored, nohup with SIGHUP, and the programs of a test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ refuse_claude() {
   describe_claude "$(realpath -- "$claude")"
   if [[ -n $claude_about && $claude_about != "${CLAUDE_KINDS[-2]}" ]]; then
     reason=${printed%%$'\n'*}
-    die "$claude is $claude_about, and does not start${reason:+: ${reason//[[:cntrl:]]/ }}" "$claude_remedy"
+    die "$claude is $claude_about; it does not start${reason:+: ${reason//[[:cntrl:]]/ }}" "$claude_remedy"
   fi
   reason=${printed##*$'\n'}
   die "\`$claude --version\` failed${reason:+: ${reason//[[:cntrl:]]/ }}" 'install Claude Code again: npm install --global @anthropic-ai/claude-code'

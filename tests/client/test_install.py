@@ -494,7 +494,7 @@ def test_a_claude_that_starts_from_elsewhere_is_named(user: User) -> None:
     )
 
     assert user.install()[0] == (
-        f"{user.programs / 'claude'} is a shim of asdf, whose files the jail does not show: {remedy}"
+        f"{user.programs / 'claude'} is a shim of asdf; the jail does not show its files: {remedy}"
     )
 
 

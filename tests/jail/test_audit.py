@@ -100,7 +100,7 @@ def test_a_repository_that_starts_nothing_stays(host: Host, name: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert aside(host) == {}, done.stderr
-    assert "put aside" not in done.stderr
+    assert "moved out of the workspace" not in done.stderr
 
 
 KEYS = {

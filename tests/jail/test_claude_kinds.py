@@ -53,7 +53,7 @@ def test_a_claude_that_cannot_start_in_the_jail_is_explained(host: Host, name: s
     assert kind is not None
     assert kind.about == about
     first, second = done.stderr.splitlines()
-    assert first.startswith(f"claude-local: {command} is {about}, and does not start in the jail: ")
+    assert first.startswith(f"claude-local: {command} is {about}; it does not start in the jail: ")
     assert second == f"claude-local: {kind.remedy}"
     assert done.returncode == 1
 
@@ -72,7 +72,7 @@ def test_a_package_whose_install_script_did_not_run_is_explained(host: Host) -> 
     assert kind is not None
     assert jailed.stderr == unconfined.stderr
     assert jailed.stderr.splitlines() == [
-        f"claude-local: {command} is {kind.about}, and does not start: Error: claude native binary not installed.",
+        f"claude-local: {command} is {kind.about}; it does not start: Error: claude native binary not installed.",
         f"claude-local: {kind.remedy}",
     ]
 

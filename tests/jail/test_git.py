@@ -58,7 +58,7 @@ def test_a_difference_is_named_before_the_session(host: Host, case: Case) -> Non
 
     lines = done.stderr.splitlines()
     assert lines[: lines.index("begins")] == [
-        f"claude-local: git here is not as outside: {host.fill_in(case.says)}"
+        f"claude-local: git in this session differs from git outside: {host.fill_in(case.says)}"
     ]
     assert done.stdout == case.found
 

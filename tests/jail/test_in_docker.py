@@ -241,7 +241,7 @@ def test_an_image_that_is_not_ours_is_refused(user: DockerUser) -> None:
         ),
         (
             "Fedora Linux 41 name=seccomp,profile=default name=selinux",
-            "this Docker blocks containers from your files",
+            "SELinux labels of this Docker keep containers from reading your files",
         ),
     ],
 )

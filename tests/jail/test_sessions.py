@@ -90,7 +90,7 @@ def test_the_exit_code_is_passed_on(host: Host) -> None:
 def test_a_signal_to_the_group_stays_inside_and_the_audit_follows(host: Host) -> None:
     done = host.session("echo evil >.envrc; kill -9 0")
 
-    assert "put aside" in done.stderr
+    assert "moved out of the workspace" in done.stderr
     assert not (host.work / ".envrc").exists()
 
 

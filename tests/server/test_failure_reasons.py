@@ -92,7 +92,7 @@ def test_memory_that_earlier_buffers_took_explains_a_buffer_below_the_free_memor
 
     assert reason_in(lines) == (
         "out of memory on GPU 0: no room for a buffer of 21.3 GB "
-        "(22.0 GB were free before loading; earlier buffers took part of that)"
+        "(22.0 GB were free before loading; earlier buffers used some of it)"
     )
 
 

@@ -61,7 +61,6 @@ def waiting() -> lock.Waiting:
     def tell(held: lock.Holder) -> None:
         if held not in named:
             named.add(held)
-            step = f"`{held.purpose}`, which claude-local started automatically"
-            say(f"waiting until {step}, is complete (process {held.process_id})")
+            say(f"waiting for an automatic step to end: {held.purpose} (process {held.process_id})")
 
     return tell

@@ -145,7 +145,7 @@ def _unusual_claude(path: str, settings: Settings) -> Iterator[str]:
     program = CLAUDE.find(path)
     kind = claude_kind(Path(program), settings.jail_read_only) if program else None
     if program and kind and settings.sandbox in CLAUDE.modes:
-        yield f"{program} is {kind.about}, whose files the jail does not show: {kind.remedy}"
+        yield f"{program} is {kind.about}; the jail does not show its files: {kind.remedy}"
 
 
 def _path_advice(folder: Path, on_path: list[Path]) -> Iterator[str]:

@@ -50,7 +50,7 @@ def _shim(manager: str, pattern: str) -> ClaudeKind:
 UNFINISHED = ClaudeKind(
     "native binary not installed",
     "an npm package whose install script did not run",
-    "run it: npm install --global --ignore-scripts=false --include=optional @anthropic-ai/claude-code",
+    "install it again: npm install --global --ignore-scripts=false --include=optional @anthropic-ai/claude-code",
 )
 """It starts in no mode."""
 
@@ -61,8 +61,8 @@ CLAUDE_KINDS = (
     _shim("volta", " volta-shim$"),
     _shim("nodenv", 'nodenv"? exec'),
     ClaudeKind("nvm[.]sh|nvm (exec|run|use)", "a script that loads nvm", INSTALL_CLAUDE),
-    ClaudeKind("snap run| snap$", "a snap, which cannot start in the jail", INSTALL_CLAUDE),
-    ClaudeKind("flatpak run", "a flatpak, which cannot start in the jail", INSTALL_CLAUDE),
+    ClaudeKind("snap run| snap$", "a snap", INSTALL_CLAUDE),
+    ClaudeKind("flatpak run", "a flatpak", INSTALL_CLAUDE),
     ClaudeKind("[$]basedir/", "a script of pnpm", INSTALL_CLAUDE),
     ClaudeKind("^#!([^ ]*/env )?[^ ]*node", "a Node script", INSTALL_CLAUDE),
     ClaudeKind(

@@ -52,8 +52,8 @@ CARDS: Causes = (
         r"|failed to initialize nvml|no such file or directory.*/dev/nvidia|/dev/nvidia.*no such file or directory",
         Cause(
             "Docker cannot give containers a card: the NVIDIA driver does not answer",
-            "check it: nvidia-smi; without an answer, install the driver or restart the computer; "
-            "with one: sudo systemctl restart docker",
+            "run nvidia-smi: if it fails, install the driver or restart the computer; "
+            "if it works: sudo systemctl restart docker",
         ),
     ),
     (
@@ -136,7 +136,8 @@ ENGINE: Causes = (
         r"|non-overlapping IPv4 address pool",
         Cause(
             "Docker cannot set up its network",
-            "after a firewall was restarted: sudo systemctl restart docker; unused networks: docker network prune",
+            "if a firewall was restarted: sudo systemctl restart docker; "
+            "if there are too many networks: docker network prune",
         ),
     ),
 )

@@ -25,7 +25,8 @@ REGISTRY: Causes = (
         r"|returned error: 40[13]",
         Cause(
             "a server refuses the download",
-            "a stored login may be out of date: docker logout, then docker login; a proxy may refuse it too",
+            "a stored login may be out of date: docker logout, then docker login; "
+            "or a proxy refuses the download",
         ),
     ),
 )
@@ -43,7 +44,7 @@ NETWORK: Causes = (
         r"|certificate verification failed",
         Cause(
             "the build does not trust the certificate of a download server",
-            "a company's proxy signs with its own: take a base image with its certificate (--build-base), "
+            "if a company's proxy uses a certificate of its own: choose a base image that contains it (--build-base), "
             "or a checkout (--source DIR)",
         ),
     ),
@@ -51,7 +52,7 @@ NETWORK: Causes = (
         r"x509: |certificate signed by unknown authority|failed to verify certificate",
         Cause(
             "Docker Engine does not trust the certificate of the image registry",
-            "a company's proxy signs with its own: put its certificate below /usr/local/share/ca-certificates, then: "
+            "if a company's proxy uses a certificate of its own: put it below /usr/local/share/ca-certificates, then: "
             "sudo update-ca-certificates && sudo systemctl restart docker",
         ),
     ),

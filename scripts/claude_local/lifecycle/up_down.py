@@ -91,8 +91,7 @@ def down(settings: Settings, waiting: lock.Waiting = lambda _: None) -> list[str
 
 def _showing(settings: Settings, observer: Observer) -> lock.Waiting:
     def waiting(held: lock.Holder) -> None:
-        step = f"`{held.purpose}`, which claude-local started automatically"
-        observer.progress(status.pulse(settings), f"waiting until {step}, is complete")
+        observer.progress(status.pulse(settings), f"waiting for an automatic step to end: {held.purpose}")
 
     return waiting
 

@@ -58,7 +58,7 @@ def refusal(
     if isinstance(error, errors.RepositoryNotFoundError):
         return HubFailed(
             f"{endpoint} has no repository {repo}, or it is private",
-            hint=f"check the name; if it is private, {remedy}",
+            hint=f"check the name; if the repository is private: {remedy}",
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return HubFailed(f"{repo} has no revision {revision}", hint="leave `revision` out")
@@ -84,11 +84,11 @@ def _untrusted(server: str, reason: str, environment: Mapping[str, str]) -> User
     if "expired" in reason or "not yet valid" in reason:
         hint = "check this machine's clock: timedatectl"
     elif source := hub_client.certificates_from(environment):
-        hint = f"the trusted certificates are those of {source}: add the issuer of this one, or unset it"
+        hint = f"only the certificates in {source} are trusted: add the issuer of the server's, or unset {source}"
     else:
         hint = (
-            "a company's proxy signs with its own certificate: SSL_CERT_FILE=/path/to/certificates.pem; "
-            "no certificates at all: sudo apt install ca-certificates"
+            "if a company's proxy uses its own certificate: set SSL_CERT_FILE=/path/to/certificates.pem; "
+            "if this system has no certificates: sudo apt install ca-certificates"
         )
     return HubFailed(f"the certificate of {server} is not trusted: {reason}", hint=hint)
 

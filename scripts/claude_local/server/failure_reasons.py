@@ -100,7 +100,7 @@ def _out_of_memory(lines: list[str]) -> str:
     size = float(missing[-1]["mib"]) / MIB_PER_GB
     room = f" ({free[-1] / MIB_PER_GB:.1f} GB were free before loading)" if free else ""
     if free and free[-1] / MIB_PER_GB >= size:
-        room = room[:-1] + "; earlier buffers took part of that)"
+        room = room[:-1] + "; earlier buffers used some of it)"
     return f"out of memory on GPU {gpu}: no room for a buffer of {size:.1f} GB{room}"
 
 

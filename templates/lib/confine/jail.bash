@@ -116,7 +116,7 @@ probe_jail() {
 probe_claude() {
   local answer
   answer=$( (enter "$INSIDE_CLAUDE" --version) 2>&1) && return 0
-  die "$claude is $claude_about, and does not start in the jail: ${answer##*$'\n'}" "$claude_remedy"
+  die "$claude is $claude_about; it does not start in the jail: ${answer##*$'\n'}" "$claude_remedy"
 }
 
 explain_refusal() {

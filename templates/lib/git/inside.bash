@@ -15,7 +15,7 @@ arrange_git() {
   if [[ -f $GIT_TEXTS/check ]] && type -P git >/dev/null; then check_values; fi
   ((${#differences[@]})) || return 0
   printf -v line '; %s' "${differences[@]}"
-  printf 'claude-local: git here is not as outside: %s\n' "${line#; }" >&2
+  printf 'claude-local: git in this session differs from git outside: %s\n' "${line#; }" >&2
 }
 
 # copy_configuration FILE: prints it without the commands that cannot run. Before each command is a comment with its key

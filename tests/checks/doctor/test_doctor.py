@@ -539,7 +539,7 @@ def test_a_claude_that_starts_from_files_outside_the_jail_is_named(host: Host, t
     kind = requirements.CLAUDE_KINDS[-1]
     assert client.claude(wrapped) == Finding(
         "warning",
-        f"{tmp_path / 'programs' / 'claude'} is {kind.about}, whose files the jail does not show",
+        f"{tmp_path / 'programs' / 'claude'} is {kind.about}; the jail does not show its files",
         kind.remedy,
     )
     assert [client.claude(each).level for each in (shown, unconfined)] == ["ok", "ok"]

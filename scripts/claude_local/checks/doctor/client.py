@@ -32,12 +32,12 @@ def claude(host: Host) -> Finding:
     kind = requirements.claude_kind(Path(program), host.settings.jail_read_only)
     about = f"{program} is {kind.about}" if kind else ""
     if kind and (kind is requirements.UNFINISHED or answer.code != 0):
-        return Finding("error", f"{about}, and does not start", kind.remedy)
+        return Finding("error", f"{about}; it does not start", kind.remedy)
     if answer.code != 0 or not version:
         problem = answer.problem or first_line(answer.errors) or f"exit code {answer.code}"
         return Finding("error", f"`{program} --version` gave no version: {problem}", INSTALL_REMEDY)
     if kind and host.settings.sandbox == "jail":
-        return Finding("warning", f"{about}, whose files the jail does not show", kind.remedy)
+        return Finding("warning", f"{about}; the jail does not show its files", kind.remedy)
     return _in_range(version)
 
 

@@ -18,7 +18,8 @@ ARCHITECTURES_LABEL = "claude-local.cuda-architectures"
 NVIDIA_VENDOR = "0x10de"
 DISPLAY_CLASS = "0x03"
 NO_CARD = Finding("ok", "not needed: no NVIDIA card")
-TOOLKIT_PAGE = "the package nvidia-container-toolkit from NVIDIA's package repository"
+TOOLKIT, SOURCE = "nvidia-container-toolkit", "from NVIDIA's package repository"
+TOOLKIT_PAGE = f"the package {TOOLKIT} {SOURCE}"
 RUNTIME_REMEDY = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 
 
@@ -78,7 +79,7 @@ def toolkit(host: Host) -> Finding:
         return Finding("warning", f"`nvidia-ctk --version` failed: {problem}", f"reinstall {TOOLKIT_PAGE}")
     if version < SAFE_TOOLKIT:
         text = f"{dotted(version)} lets an image take over this machine (CVE-2025-23266)"
-        return Finding("error", text, f"update {TOOLKIT_PAGE} to {dotted(SAFE_TOOLKIT)} or newer")
+        return Finding("error", text, f"update {TOOLKIT} to {dotted(SAFE_TOOLKIT)} or newer, {SOURCE}")
     return _way_into_containers(host, dotted(version))
 
 
