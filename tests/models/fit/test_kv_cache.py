@@ -64,7 +64,7 @@ def test_an_architecture_that_was_compared_has_no_note(tmp_path: Path) -> None:
 
 
 def test_what_counts_as_compared_is_among_the_files() -> None:
-    assert architectures.COMPARED <= {model["architecture"] for model in MODELS.values()}
+    assert {model["architecture"] for model in MODELS.values()} >= architectures.COMPARED
 
 
 def test_an_architecture_that_was_never_compared_is_marked_as_an_estimate(tmp_path: Path) -> None:
