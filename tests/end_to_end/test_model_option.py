@@ -59,7 +59,7 @@ def test_start_uses_the_engine_of_the_environment(machine: Machine) -> None:
     done = machine.claude_local("--start", "demo", "-p", "hi")
 
     assert (done.returncode, machine.status()["engine"]) == (0, "embedded"), done.stderr
-    assert "not obeyed" not in done.stderr
+    assert "have no effect yet" not in done.stderr
 
 
 @pytest.mark.docker

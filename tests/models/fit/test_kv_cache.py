@@ -63,6 +63,10 @@ def test_an_architecture_that_was_compared_has_no_note(tmp_path: Path) -> None:
     assert noted == {}
 
 
+def test_what_counts_as_compared_is_among_the_files() -> None:
+    assert {model["architecture"] for model in MODELS.values()} >= architectures.COMPARED
+
+
 def test_an_architecture_that_was_never_compared_is_marked_as_an_estimate(tmp_path: Path) -> None:
     header = replace(
         read_model(write_small(tmp_path / "a.gguf", "gemma")), architecture="novel", sliding_window=None

@@ -117,5 +117,7 @@ FULL = (
 )
 """Layers with attention keep every token, even if the file has a window."""
 PATTERN_IN_FILE = ("gemma4", "mimo2", "step35")
-COMPARED = frozenset((*WINDOW_PERIODS, *FULL, *RECURRENT, *PATTERN_IN_FILE, "lfm2"))
+NEVER_COMPARED = ("rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7")
+"""Their rule is from llama.cpp's source; no small file of theirs loads."""
+COMPARED = frozenset((*WINDOW_PERIODS, *FULL, *RECURRENT, *PATTERN_IN_FILE, "lfm2")) - {*NEVER_COMPARED}
 """The architectures whose figures are exact."""
