@@ -61,7 +61,7 @@ class Settings:
         path,
         lambda at: at.root / ".venv" / "bin" / "python",
         "Python for `claude-local --model`, `--start` and `status`",
-        shown="the one that runs `invoke`",
+        shown="the Python that runs `invoke`",
     )
     profiles_dir: Path = setting(
         path, lambda at: at.root / "profiles", "model profiles", shown="`profiles/` in the checkout"
@@ -108,7 +108,7 @@ class Settings:
     fit_target: str = setting(
         megabytes,
         "",
-        "MiB that stay free on each card, `768,2048`; default 768, on a card that drives a display 2048",
+        "MiB that stay free, one number per card (`768,2048`); default 768, or 2048 on a card that drives a display",
         shown="by card",
         separator=",",
     )
