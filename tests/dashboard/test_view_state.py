@@ -89,6 +89,16 @@ def test_quitting_does_not_stop_a_running_switch() -> None:
     assert (view, action) == (View(message="`switch glm` is running: stop the model after it"), None)
 
 
+@pytest.mark.parametrize(
+    ("scene", "message"),
+    [(SCENE, "no model matches"), (replace(SCENE, models=()), "the list of models is still loading")],
+)
+def test_enter_without_a_hit_says_why(scene: Scene, message: str) -> None:
+    view, action = press("m", *"nothing", "enter", scene=scene)
+
+    assert (view.dialog, view.message, action) == ("picker", message, None)
+
+
 def test_the_picker_narrows_by_name_alias_and_description() -> None:
     assert [
         [model.name for model in choices(View(typed=typed), SCENE)] for typed in ("QWEN", "gpt-oss", "random")

@@ -253,7 +253,8 @@ def test_a_failed_build_says_why_and_leaves_the_old_image(
 
     message, hints = error_of(done)
     assert message == BEFORE + sentence
-    assert hints[-1] == f"full output: {machine.state_dir / 'build-image.log'}"
+    log = machine.state_dir / "build-image.log"
+    assert hints[-2:] == [f"full output: {log}", "the image in use, if any, is unchanged"]
     assert images.tags() == before
 
 

@@ -57,6 +57,7 @@ def pick(terminal: Terminal, name: str) -> None:
     terminal.wait_for("Which model?")
     terminal.keys("-l", name)
     terminal.wait_for(f"Which model? {name}")
+    terminal.wait_for(" fits")  # the list has arrived
     terminal.keys("Enter")
     terminal.wait_for(f"● ready  {name}")
 

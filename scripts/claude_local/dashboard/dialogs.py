@@ -7,7 +7,7 @@ import textwrap
 from rich.text import Text
 
 from claude_local.dashboard.scene import Scene
-from claude_local.dashboard.view_state import View, choices
+from claude_local.dashboard.view_state import LOADING, View, choices
 from claude_local.foundation import figures
 from claude_local.foundation.snapshot import ModelEntry
 
@@ -70,9 +70,9 @@ def _details(model: ModelEntry, width: int) -> list[Text]:
 
 
 def _nothing(view: View, scene: Scene) -> str:
-    if view.typed:
+    if view.typed and scene.models:
         return f"no model matches `{view.typed}`"
-    return "the list of models is still loading" if not scene.trouble else scene.trouble
+    return scene.trouble or LOADING
 
 
 def _choice(model: ModelEntry, scene: Scene, width: int, *, is_picked: bool) -> Text:

@@ -57,6 +57,9 @@ class Leave:
 Action = Switch | Stop | Leave | None
 
 
+LOADING = "the list of models is still loading"
+
+
 def choices(view: View, scene: Scene) -> tuple[ModelEntry, ...]:
     """The models whose name, aliases or description contain the typed words; hits in the name come first."""
     words = view.typed.casefold().split()
@@ -166,7 +169,7 @@ def _in_picker(view: View, key: str, scene: Scene) -> tuple[View, Action]:
         return replace(view, dialog="", typed=""), None
     if key == "enter":
         if not models:
-            return replace(view, message="no model matches"), None
+            return replace(view, message="no model matches" if scene.models else LOADING), None
         return replace(view, dialog="", typed=""), Switch(models[min(view.picked, len(models) - 1)].name)
     steps = {"up": -1, "down": 1, "page up": -10, "page down": 10, "home": -len(models), "end": len(models)}
     if key in steps:

@@ -44,8 +44,9 @@ read_values() {
   done <&"$output"
   exec {output}<&-
   if ! wait "$git" && [[ $name != elsewhere ]]; then
+    # Asked again for its words; without any, bash had only forgotten the first one's exit code.
     why=$(users_git config "$@" 2>&1 >/dev/null) || true
-    differ "your configuration cannot be read: ${why##*$'\n'}"
+    [[ ! $why ]] || differ "your configuration cannot be read: ${why##*$'\n'}"
   fi
 }
 
