@@ -55,9 +55,37 @@ def machine(checkout: Path, tmp_path: Path) -> Iterator[Machine]:
 
 
 LONG_FILES = (
-    *("test_context.py", "test_attacks.py", "test_verify.py", "test_patience.py", "test_in_docker.py"),
-    *("test_in_bash.py", "test_faults.py", "test_plan.py", "test_audit.py", "test_verify_sandbox.py"),
-    *("test_api.py", "test_failures.py", "test_dashboard.py", "test_listeners.py", "test_long_sessions.py"),
+    *(
+        "test_attacks.py",
+        "test_api.py",
+        "test_failures.py",
+        "test_context.py",
+        "test_verify.py",
+        "test_faults.py",
+    ),
+    *(
+        "test_dashboard.py",
+        "test_long_sessions.py",
+        "test_in_docker.py",
+        "test_listeners.py",
+        "test_patience.py",
+    ),
+    *(
+        "test_docker_engine.py",
+        "test_build_image.py",
+        "test_verify_sandbox.py",
+        "test_in_bash.py",
+        "test_container.py",
+    ),
+    *("test_model_option.py", "test_wrapper.py", "test_chat_template.py", "test_page.py", "test_plan.py"),
+    *(
+        "test_plan_agrees.py",
+        "test_pull.py",
+        "test_git.py",
+        "test_upgrade.py",
+        "test_first_screen.py",
+        "test_audit.py",
+    ),
 )
 """Files that take minutes each: they begin first, so that no worker is alone with one at the end."""
 
