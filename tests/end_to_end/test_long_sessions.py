@@ -39,7 +39,7 @@ def serve_two(machine: Machine) -> Api:
 
 @pytest.mark.real_cli
 @pytest.mark.docker
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_a_headless_session_survives_twenty_switches(machine: Machine) -> None:
     api = serve_two(machine)
     session = Session(machine, "new")
@@ -62,7 +62,7 @@ def test_a_headless_session_survives_twenty_switches(machine: Machine) -> None:
 
 @pytest.mark.real_cli
 @pytest.mark.docker
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("client", ["new", "old"])
 def test_questions_during_a_switch_are_answered(machine: Machine, client: str) -> None:
     """Before, during or after it: by the old model or the new one, if necessary after a retry."""
@@ -92,7 +92,7 @@ def test_questions_during_a_switch_are_answered(machine: Machine, client: str) -
 @pytest.mark.real_cli
 @pytest.mark.docker
 @pytest.mark.tools
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_a_terminal_session_survives_twenty_switches(machine: Machine) -> None:
     api = serve_two(machine)
     with Terminal() as terminal:
@@ -111,7 +111,7 @@ def test_a_terminal_session_survives_twenty_switches(machine: Machine) -> None:
 
 def wait_for_answers(machine: Machine, count: int) -> None:
     """Waits until `count` questions are answered in the session's record."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while (found := answers(machine.home)) < count:
         assert time.monotonic() < deadline, f"{found} of {count} answers"
         time.sleep(0.1)
